@@ -1,0 +1,44 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { Client } from 'pg';
+import { QueryFailedError } from 'typeorm';
+import { isDatabaseOutage } from './database-outage.js';
+
+const withCode = (code: string, message = 'something') => Object.assign(new Error(message), { code });
+
+describe('isDatabaseOutage', () => {
+  it.each(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', '57P01', '57P02', '57P03', '08006', '08001', '53300', '25006'])(
+    'holds for the code %s, wrapped or not',
+    (code) => {
+      expect(isDatabaseOutage(withCode(code))).toBe(true);
+      expect(isDatabaseOutage(new Error('reading', { cause: withCode(code) }))).toBe(true);
+      expect(isDatabaseOutage(new QueryFailedError('SELECT 1', [], withCode(code)))).toBe(true);
+      expect(isDatabaseOutage(new AggregateError([new Error('other'), withCode(code)]))).toBe(true);
+    },
+  );
+
+  it.each(['Connection terminated unexpectedly', 'timeout exceeded when trying to connect', 'Query read timeout'])(
+    'holds for what node-postgres says without a code: %s',
+    (message) => {
+      expect(isDatabaseOutage(new Error(message))).toBe(true);
+    },
+  );
+
+  it('holds for a server that is not there', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const address = taken.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    taken.close();
+    await once(taken, 'close');
+    const error: unknown = await new Client({ host: 'localhost', port }).connect().catch((reason: unknown) => reason);
+    expect(isDatabaseOutage(error)).toBe(true);
+  });
+
+  it.each([withCode('23505'), withCode('42601'), new Error('Connection pool sizes'), 'ECONNREFUSED', null])(
+    'does not hold for anything else: %p',
+    (error) => {
+      expect(isDatabaseOutage(error)).toBe(false);
+    },
+  );
+});
