@@ -1,0 +1,62 @@
+import { Injectable, Logger, Optional, type OnModuleInit } from '@nestjs/common';
+import { RedisService } from '@liaoliaots/nestjs-redis';
+import type { Redis } from 'ioredis';
+
+/**
+ * The Redis connection, which may be absent or down at any time: nothing that is kept there is needed for sending.
+ * Says once when it is lost and once when it is back.
+ */
+@Injectable()
+export class RedisConnection implements OnModuleInit {
+  private readonly logger = new Logger('Redis');
+  private readonly client: Redis | null;
+  private lostLogged = false;
+
+  constructor(@Optional() redisService?: RedisService) {
+    this.client = redisService?.getOrNil() ?? null;
+  }
+
+  /** `off`: none is configured. */
+  get status(): 'off' | 'up' | 'down' {
+    if (this.client === null) return 'off';
+    return this.client.status === 'ready' ? 'up' : 'down';
+  }
+
+  /** The client while it is connected, else null. */
+  get connected(): Redis | null {
+    return this.client?.status === 'ready' ? this.client : null;
+  }
+
+  /** Calls `listener` each time that a connection is ready, at once when it is now. */
+  onReady(listener: () => void): void {
+    this.client?.on('ready', listener);
+    if (this.connected) listener();
+  }
+
+  /** Resolves when connected, or after `timeoutMs` without; says which. */
+  async waitUntilConnected(timeoutMs: number): Promise<boolean> {
+    const { client } = this;
+    if (client === null || client.status === 'ready') return client !== null;
+    return await new Promise((resolve) => {
+      const settle = () => {
+        clearTimeout(timer);
+        client.off('ready', settle);
+        resolve(client.status === 'ready');
+      };
+      const timer = setTimeout(settle, timeoutMs);
+      client.on('ready', settle);
+    });
+  }
+
+  onModuleInit(): void {
+    this.client?.on('error', (error: Error) => {
+      if (this.lostLogged) return;
+      this.lostLogged = true;
+      this.logger.warn({ err: error }, 'Redis is out of reach; sending goes on without receipts until it is back');
+    });
+    this.client?.on('ready', () => {
+      if (this.lostLogged) this.logger.log('Redis is back');
+      this.lostLogged = false;
+    });
+  }
+}

@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LiveConfig } from '../config/live-config.js';
+import { DomainError } from '../domain-error.js';
+import { SchemaGate } from '../schema-gate.js';
+import { IntervalQueue } from './interval-queue.js';
+import { start, stop, type Schedule } from './schedule.js';
+import { ScheduleStore, type ChangeNote, type Sighting } from './schedule-store.js';
+
+/** How often a stop asks whether the fleet's last job has ended; it asks for as long as one request may take. */
+const ASK_AGAIN_MS = 50;
+/** A stop is answered within the webhook timeout and a second; this is what it leaves for the answer itself. */
+const SETTLING_MS = 800;
+
+export class SchemaNotReady extends DomainError {
+  readonly code = 'database.schema';
+  readonly kind = 'unavailable';
+}
+
+export class StopUnconfirmed extends DomainError {
+  readonly code = 'scheduler.stop_unconfirmed';
+  readonly kind = 'unavailable';
+
+  constructor(jobs: readonly number[]) {
+    super(
+      `Sending is stopped and nothing new begins, but the owner of job ${jobs.join(', ')} has not confirmed that its ` +
+        `requests have ended; ask again in a few seconds`,
+    );
+  }
+}
+
+/** What an operator does to the schedule. Each act counts for the whole fleet, survives restarts and may be repeated. */
+@Injectable()
+export class FleetControl {
+  constructor(
+    private readonly store: ScheduleStore,
+    private readonly queue: IntervalQueue,
+    private readonly live: LiveConfig,
+    private readonly gate: SchemaGate,
+  ) {}
+
+  /** Starts sending: the next job runs one interval after the last slot, or at once when that has passed. */
+  async start(note: ChangeNote): Promise<void> {
+    await this.change(note, (seen) => start(seen.schedule, seen.now));
+  }
+
+  /**
+   * Stops sending and discards waiting jobs, no messages. When it resolves no request is in flight in the whole fleet and
+   * none begins; that takes the webhook timeout at most.
+   * @throws StopUnconfirmed when a replica still holds a job after that time; the stop itself is recorded all the same.
+   */
+  async stop(note: ChangeNote): Promise<void> {
+    await this.change(note, (seen) => stop(seen.schedule));
+    const deadline = performance.now() + this.live.current.webhookTimeoutMs + SETTLING_MS;
+    for (;;) {
+      const seen = await this.store.observe();
+      const held = seen.begun.filter((job) => job.leaseUntil > seen.now);
+      if (held.length === 0 || seen.schedule.running) return;
+      if (performance.now() > deadline) throw new StopUnconfirmed(held.map((job) => job.id));
+      await sleep(ASK_AGAIN_MS);
+    }
+  }
+
+  private async change(note: ChangeNote, rule: (seen: Sighting) => Schedule): Promise<void> {
+    if (!this.gate.ready) throw new SchemaNotReady(this.gate.problem ?? 'the database schema is missing');
+    for (;;) {
+      const seen = await this.store.observe();
+      const schedule = rule(seen);
+      if (schedule === seen.schedule) return;
+      const written = await this.store.apply(
+        seen.version,
+        {
+          schedule,
+          autoSending: seen.autoSending,
+          slots: [],
+          begin: null,
+          ended: null,
+          dropped: schedule.running ? 0 : seen.schedule.waiting,
+        },
+        { owner: '', leaseMs: 0, budget: 0, change: note, notify: true },
+      );
+      if (!written.applied) continue;
+      this.queue.wake();
+      return;
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { LiveConfig } from '../config/live-config.js';
+import { SchemaGate } from '../schema-gate.js';
+import { clockJumpMs, type ClockReading } from './database-clock.js';
+import { FleetChannel } from './fleet-channel.js';
+import type { JobHandler } from './job.js';
+import { JobRunner } from './job-runner.js';
+import { LastAttemptCopy } from './last-attempt-copy.js';
+import { planTurn, type Circumstances, type Plan } from './plan.js';
+import { LEASE_MS } from './running-job.js';
+import { clockShiftMs } from './schedule.js';
+import { ScheduleStore, type Sighting } from './schedule-store.js';
+import { TurnLog } from './turn-log.js';
+import { WakeSignal } from './wake-signal.js';
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 2_000;
+
+/**
+ * Runs a registered handler once per slot of a durable grid that the whole fleet shares. One loop per replica looks at the
+ * schedule when a slot is due, when something was heard, or when its own job ended; whatever it does is one
+ * compare-and-swap, so replicas that act at once cannot both. It knows nothing of what the jobs do.
+ */
+@Injectable()
+export class IntervalQueue implements BeforeApplicationShutdown {
+  private readonly owner = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
+  private readonly signal = new WakeSignal();
+  private readonly log = new TurnLog();
+  private loop: Promise<void> | null = null;
+  private stopping = false;
+  private reading: (ClockReading & { epoch: number }) | null = null;
+  /** Monotonic: until then no lease of another replica counts as run out. */
+  private graceUntil = 0;
+  private lastSlotCopy: number | null = null;
+  private broughtIntervalMs: number | null = null;
+  private comparedAutoSending: boolean | null = null;
+
+  constructor(
+    private readonly store: ScheduleStore,
+    private readonly live: LiveConfig,
+    private readonly gate: SchemaGate,
+    private readonly channel: FleetChannel,
+    private readonly lastAttempt: LastAttemptCopy,
+    private readonly runner: JobRunner,
+  ) {}
+
+  /** Whether the loop is alive and not ending. */
+  get turning(): boolean {
+    return this.loop !== null && !this.stopping;
+  }
+
+  /** Starts the loop for `handler`, once per process; it waits for the schema by itself. */
+  begin(handler: JobHandler): void {
+    this.store.watchWork(handler.workExists);
+    this.loop = this.turnUntilStopped(handler);
+  }
+
+  /** Looks at the schedule now rather than when planned. */
+  wake(): void {
+    this.signal.wake();
+  }
+
+  /** Ends the loop: nothing begins any more, and the job of this replica is given back with what is left of its budget. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping = true;
+    this.runner.shutDown();
+    this.signal.wake();
+    await this.loop;
+    await Promise.all([this.runner.close(), this.channel.close()]);
+  }
+
+  private async turnUntilStopped(handler: JobHandler): Promise<void> {
+    await this.gate.whenReady();
+    if (this.stopping) return;
+    this.lastSlotCopy = await this.lastAttempt.load();
+    this.channel.listen(
+      this.owner,
+      () => this.signal.wake(),
+      () => this.grantGrace(),
+    );
+    const unsubscribe = this.live.onChange(() => this.signal.wake());
+    let retryMs = FIRST_RETRY_MS;
+    while (!this.stopping || !this.runner.idle) {
+      try {
+        const lookAgainAt = await this.takeTurn(handler);
+        if (this.log.recovered()) this.grantGrace();
+        retryMs = FIRST_RETRY_MS;
+        await this.signal.waitUntil(lookAgainAt);
+      } catch (error) {
+        this.log.failed(error);
+        if (this.stopping && this.runner.ended !== null) break;
+        await this.signal.waitUntil(performance.now() + retryMs);
+        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+      }
+    }
+    unsubscribe();
+  }
+
+  /** One look and, if anything follows from it, one write. Returns when to look again, on the monotonic clock. */
+  private async takeTurn(handler: JobHandler): Promise<number> {
+    const askedAt = performance.now();
+    const seen = await this.store.observe();
+    const answeredAt = performance.now();
+    if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
+
+    const { current } = this.live;
+    const circumstances = this.circumstances(seen, answeredAt);
+    const plan = planTurn(seen, circumstances);
+    if (!plan.schedule.running) this.runner.windDown();
+    if (plan.changes) {
+      const written = await this.store.apply(seen.version, plan, {
+        owner: this.owner,
+        leaseMs: LEASE_MS,
+        budget: current.rateLimit,
+        change: switched(seen, plan),
+        notify: concernsOthers(seen, plan),
+      });
+      if (!written.applied) return askedAt;
+      if (plan.ended !== null) this.runner.forgetEnded();
+      if (written.tenure !== null) {
+        this.runner.begin(handler, written.tenure, answeredAt, () => this.signal.wake());
+      }
+    }
+    this.log.turned(seen, plan);
+    this.lastAttempt.save(plan.schedule.lastSlotAt);
+    this.lastSlotCopy = null;
+    this.broughtIntervalMs = current.schedulerIntervalMs;
+    if (circumstances.newAutoSending !== null) this.comparedAutoSending = circumstances.newAutoSending;
+    return answeredAt + (plan.wakeAt - seen.now);
+  }
+
+  private circumstances(seen: Sighting, answeredAt: number): Circumstances {
+    const { current, complete } = this.live;
+    // While a configured source has never been read, its `auto_sending` is unknown and the fallback's decides nothing.
+    const known = complete || seen.autoSending === null;
+    return {
+      capacity: current.schedulerQueueCapacity,
+      workers: current.schedulerWorkers,
+      newIntervalMs: current.schedulerIntervalMs === this.broughtIntervalMs ? null : current.schedulerIntervalMs,
+      newAutoSending: known && current.autoSending !== this.comparedAutoSending ? current.autoSending : null,
+      lastSlotCopy: this.lastSlotCopy,
+      ended: this.runner.ended,
+      free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
+      takeoverFrom: Math.max(seen.postmasterStartedAt + LEASE_MS, seen.now + this.graceUntil - answeredAt),
+    };
+  }
+
+  /** Notices a jump of the database's clock; true when the schedule was moved, or should have been and somebody else did. */
+  private async followClock(seen: Sighting, reading: ClockReading): Promise<boolean> {
+    const before = this.reading;
+    const jumpMs = before?.epoch === seen.clockEpoch ? clockJumpMs(before, reading) : 0;
+    if (jumpMs > 0) this.grantGrace();
+    const shiftMs = clockShiftMs(seen.schedule, seen.now, -jumpMs);
+    if (shiftMs === 0) {
+      this.reading = { ...reading, epoch: seen.clockEpoch };
+      return false;
+    }
+    if (await this.store.shiftClock(seen.version, shiftMs)) this.log.clockSetBack(shiftMs);
+    return true;
+  }
+
+  /** After a time in which owners could not renew, their leases get one more term. */
+  private grantGrace(): void {
+    this.graceUntil = performance.now() + LEASE_MS;
+  }
+}
+
+function switched(seen: Sighting, plan: Plan): { by: string; why: string } | null {
+  if (plan.schedule.running === seen.schedule.running) return null;
+  return { by: 'auto_sending', why: `auto_sending is ${String(plan.autoSending)}` };
+}
+
+/** Whether other replicas must look again: a job that they may begin, a stop that somebody waits for, a moved grid. */
+function concernsOthers(seen: Sighting, plan: Plan): boolean {
+  const { schedule, ended } = plan;
+  return (
+    schedule.running !== seen.schedule.running ||
+    schedule.intervalMs !== seen.schedule.intervalMs ||
+    plan.slots.some((slot) => slot.state === 'waiting') ||
+    (ended !== null && (ended.state === 'waiting' || seen.schedule.waiting > 0 || !schedule.running))
+  );
+}

@@ -1,0 +1,78 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { JobHandler } from './job.js';
+import type { EndedRun } from './plan.js';
+import { LEASE_MS, RunningJob } from './running-job.js';
+import { ScheduleStore, type Tenure } from './schedule-store.js';
+
+/** After so many owners of one job something about it is wrong: it is settled and ended without further attempts. */
+const OWNERS_AT_MOST = 5;
+/** At shutdown, what is in flight is cut, and what cannot be written down is given up: the process has 15 s in all. */
+const SHUTDOWN_CUT_MS = 11_000;
+const SHUTDOWN_ABANDON_MS = 12_500;
+
+/** Runs one job at a time on this replica and keeps how it ended until the queue has written that down. */
+@Injectable()
+export class JobRunner {
+  private readonly logger = new Logger('Scheduler');
+  private job: RunningJob | null = null;
+  private run: Promise<void> = Promise.resolve();
+  private endedRun: EndedRun | null = null;
+  private deadlines: NodeJS.Timeout[] = [];
+
+  constructor(private readonly store: ScheduleStore) {}
+
+  /** Whether no job runs here; one that ended counts until `forgetEnded`. */
+  get idle(): boolean {
+    return this.job === null;
+  }
+
+  /** The run that ended and is not yet written down. */
+  get ended(): EndedRun | null {
+    return this.endedRun;
+  }
+
+  /** Begins a job whose lease was granted no earlier than the monotonic time `grantedFrom`; `onEnd` is called once, when it is over. */
+  begin(handler: JobHandler, tenure: Tenure, grantedFrom: number, onEnd: () => void): void {
+    const job = new RunningJob(tenure, grantedFrom, () => this.store.renew(tenure.id, tenure.fence, LEASE_MS));
+    if (tenure.fence > OWNERS_AT_MOST) job.windDown('worn out');
+    this.job = job;
+    this.run = this.runToEnd(handler, job).then(onEnd);
+  }
+
+  forgetEnded(): void {
+    this.endedRun = null;
+    this.job = null;
+  }
+
+  /** Lets what is in flight finish and nothing new begin. */
+  windDown(): void {
+    this.job?.windDown('stopped');
+  }
+
+  /** The same for the end of the process, which does not wait for ever: what is still in flight is cut in time. */
+  shutDown(): void {
+    this.job?.windDown('shutdown');
+    this.deadlines = [
+      setTimeout(() => this.job?.cutOff('shutdown'), SHUTDOWN_CUT_MS),
+      setTimeout(() => this.job?.abandon(), SHUTDOWN_ABANDON_MS),
+    ];
+  }
+
+  async close(): Promise<void> {
+    await this.run;
+    for (const deadline of this.deadlines) clearTimeout(deadline);
+  }
+
+  private async runToEnd(handler: JobHandler, job: RunningJob): Promise<void> {
+    const { id, fence } = job;
+    try {
+      const report = await handler.run(job);
+      this.endedRun = { id, fence, state: job.resumable ? 'waiting' : 'done', ...report };
+    } catch (error) {
+      this.logger.error({ err: error, job: id }, 'a job failed; the schedule goes on');
+      const state = fence > OWNERS_AT_MOST ? 'done' : 'waiting';
+      this.endedRun = { id, fence, state, sent: 0, notSent: 0, note: 'failed, see the log' };
+    }
+    await job.end();
+  }
+}

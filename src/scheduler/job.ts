@@ -1,0 +1,36 @@
+/** A job as its handler sees it: a slot's permission to make up to `budget` attempts. */
+export interface Job {
+  readonly id: number;
+  /** Which owner of the job this is, counted from 1; every write for the job carries it. */
+  readonly fence: number;
+  readonly dueAt: Date;
+  /** Sent to the receiver and found in every log line of the job. */
+  readonly correlationId: string;
+  /** Aborts when nothing new may begin: sending was stopped, the process ends, or the lease is lost. */
+  readonly winding: AbortSignal;
+  /** Aborts when what is in flight must be cut as well: another replica may own the job from now on. */
+  readonly cut: AbortSignal;
+  /** Aborts when the process can wait no longer for what is still to be written down. */
+  readonly abandoned: AbortSignal;
+  /** Whether a request may begin at this very instant; true only while the lease surely holds. */
+  mayBegin(): boolean;
+}
+
+/** What a run of a job came to. */
+export interface JobReport {
+  readonly sent: number;
+  readonly notSent: number;
+  /** For people: why the job ended early, if it did. */
+  readonly note: string | null;
+}
+
+/** What the queue runs. It is registered once, at start, by the feature that has the work. */
+export interface JobHandler {
+  /** An SQL expression, true when a job would find something to do; evaluated once per slot. */
+  readonly workExists: string;
+  /**
+   * Settles what an earlier owner of the job left open, then works until the job's budget is spent, no work is left or
+   * `job.winding` aborts. Nothing is in flight when it resolves.
+   */
+  run(job: Job): Promise<JobReport>;
+}

@@ -1,0 +1,118 @@
+import { changeInterval, adoptLastSlot, start, stop, tick, trim, type Schedule } from './schedule.js';
+
+/** A job of the fleet that has begun and not ended. Times are milliseconds of the database's clock. */
+export interface BegunJob {
+  readonly id: number;
+  readonly fence: number;
+  readonly leaseUntil: number;
+}
+
+/** The schedule and its queue as the database held them at `now`. */
+export interface Observation {
+  readonly version: number;
+  readonly now: number;
+  readonly schedule: Schedule;
+  /** The value of `auto_sending` that was last acted upon; null on the first boot. */
+  readonly autoSending: boolean | null;
+  readonly oldestWaiting: { readonly id: number; readonly fence: number } | null;
+  readonly begun: readonly BegunJob[];
+  /** Whether a job would find anything to do. */
+  readonly workExists: boolean;
+}
+
+/** How a run of a job ended: `done`, or handed back with what is left of its budget. */
+export interface EndedRun {
+  readonly id: number;
+  readonly fence: number;
+  readonly state: 'done' | 'waiting';
+  readonly sent: number;
+  readonly notSent: number;
+  readonly note: string | null;
+}
+
+/** What one replica knows when it takes a turn. */
+export interface Circumstances {
+  readonly capacity: number;
+  readonly workers: number;
+  /** A live interval that this replica has not yet brought to the fleet. */
+  readonly newIntervalMs: number | null;
+  /** A live `auto_sending` that this replica has not yet compared with the one last acted upon. */
+  readonly newAutoSending: boolean | null;
+  /** The copy of the last slot in Redis, at start. */
+  readonly lastSlotCopy: number | null;
+  /** This replica's own run that has just ended. */
+  readonly ended: EndedRun | null;
+  /** Whether this replica can take a job. */
+  readonly free: boolean;
+  /** Before this time no lease counts as run out: its owner may just have had no way to renew it. */
+  readonly takeoverFrom: number;
+}
+
+export interface Plan {
+  readonly schedule: Schedule;
+  readonly autoSending: boolean | null;
+  /** Slots to queue: `running` begins at once here, `done` found nothing to do. */
+  readonly slots: readonly { readonly dueAt: number; readonly state: 'waiting' | 'running' | 'done' }[];
+  /** The job to begin, or to take over from an owner whose lease ran out, unless it is one of `slots`. */
+  readonly begin: { readonly id: number; readonly fence: number } | null;
+  readonly ended: EndedRun | null;
+  /** How many of the newest waiting jobs are dropped. */
+  readonly dropped: number;
+  readonly overflow: number;
+  /** Whether there is anything to write. */
+  readonly changes: boolean;
+  /** When to look again if nothing is heard before; Infinity: not before something is. */
+  readonly wakeAt: number;
+}
+
+/** Spare time after a lease's end, so that the rounding of two clocks cannot make two owners. */
+const LEASE_MARGIN_MS = 250;
+
+/** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
+export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
+  const { now } = seen;
+  const { capacity, workers, takeoverFrom, ended } = circumstances;
+  let schedule = seen.schedule;
+  if (circumstances.lastSlotCopy !== null) schedule = adoptLastSlot(schedule, circumstances.lastSlotCopy, now);
+
+  const autoSending = circumstances.newAutoSending ?? seen.autoSending;
+  if (autoSending !== seen.autoSending) schedule = autoSending ? start(schedule, now) : stop(schedule);
+
+  const old = tick(schedule, now, capacity);
+  const changed =
+    circumstances.newIntervalMs === null
+      ? old.schedule
+      : changeInterval(old.schedule, now, circumstances.newIntervalMs);
+  const fresh = tick(changed, now, capacity);
+  const trimming = trim(fresh.schedule, capacity);
+  schedule = trimming.schedule;
+  const due = [...old.slots, ...fresh.slots];
+  const stopped = seen.schedule.running && !schedule.running;
+
+  const others = seen.begun.filter((job) => job.id !== ended?.id || job.fence !== ended.fence);
+  const expiry = (job: BegunJob) => Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
+  const orphan = others.find((job) => expiry(job) <= now) ?? null;
+  const vacancy = circumstances.free && others.length < workers && schedule.running;
+  const idle = !seen.workExists && others.length === 0 && seen.oldestWaiting === null;
+
+  const begin = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
+  const beginsFresh = vacancy && begin === null && !idle;
+  const slots = due.map((dueAt, index) => ({
+    dueAt,
+    state: idle ? ('done' as const) : beginsFresh && index === 0 ? ('running' as const) : ('waiting' as const),
+  }));
+
+  const takesJob = begin !== null || (beginsFresh && slots.length > 0);
+  const watched = circumstances.free && !takesJob ? others.map(expiry) : [];
+  return {
+    schedule,
+    autoSending,
+    slots,
+    begin,
+    ended,
+    dropped: stopped ? seen.schedule.waiting : trimming.trimmed,
+    overflow: old.overflow + fresh.overflow + trimming.trimmed,
+    changes: schedule !== seen.schedule || autoSending !== seen.autoSending || begin !== null || ended !== null,
+    wakeAt: Math.min(schedule.running ? schedule.nextSlotAt : Infinity, ...watched),
+  };
+}

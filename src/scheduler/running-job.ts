@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import type { Job } from './job.js';
+import type { Tenure } from './schedule-store.js';
+
+/** How long a job belongs to a replica that does not renew: so long a crash keeps its messages back. */
+export const LEASE_MS = 10_000;
+const RENEWAL_MS = 3_000;
+/** The owner lets go this much before the database does. */
+const LETTING_GO_MS = 500;
+
+/** Why a run ends before its budget is spent. */
+export type WindingReason = 'stopped' | 'shutdown' | 'lease lost' | 'worn out';
+
+/**
+ * A job while this replica runs it: renews the lease, and aborts the run when the lease cannot be renewed in time or has
+ * passed to another replica. `grantedFrom` is the monotonic time before the lease was asked for, so that this side's
+ * idea of its end is never later than the database's.
+ */
+export class RunningJob implements Job {
+  readonly id: number;
+  readonly fence: number;
+  readonly dueAt: Date;
+  readonly correlationId = randomUUID();
+  private readonly windingDown = new AbortController();
+  private readonly cutting = new AbortController();
+  private readonly abandoning = new AbortController();
+  readonly winding = this.windingDown.signal;
+  readonly cut = this.cutting.signal;
+  readonly abandoned = this.abandoning.signal;
+  private holdsUntil: number;
+  private timer: NodeJS.Timeout;
+  private renewal: Promise<void> = Promise.resolve();
+
+  constructor(
+    tenure: Tenure,
+    grantedFrom: number,
+    private readonly renew: () => Promise<boolean>,
+  ) {
+    this.id = tenure.id;
+    this.fence = tenure.fence;
+    this.dueAt = tenure.dueAt;
+    this.holdsUntil = grantedFrom + LEASE_MS - LETTING_GO_MS;
+    this.timer = this.renewAfter(RENEWAL_MS);
+  }
+
+  mayBegin(): boolean {
+    return !this.winding.aborted && performance.now() < this.holdsUntil;
+  }
+
+  /** Lets what is in flight finish and nothing new begin. */
+  windDown(reason: WindingReason): void {
+    this.windingDown.abort(reason);
+  }
+
+  /** Cuts what is in flight. */
+  cutOff(reason: WindingReason): void {
+    this.windingDown.abort(reason);
+    this.cutting.abort(reason);
+  }
+
+  /** Gives up what is not written down yet. */
+  abandon(): void {
+    this.abandoning.abort();
+  }
+
+  /** Whether what is left of the budget may still be spent, here or elsewhere. */
+  get resumable(): boolean {
+    const reason = this.winding.reason as WindingReason | undefined;
+    return reason === 'shutdown' || reason === 'lease lost';
+  }
+
+  /** Ends the renewal; call it when the run is over. */
+  async end(): Promise<void> {
+    this.holdsUntil = 0;
+    clearTimeout(this.timer);
+    await this.renewal;
+  }
+
+  private renewAfter(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.renewal = this.keepLease();
+    }, delayMs);
+  }
+
+  private async keepLease(): Promise<void> {
+    const askedAt = performance.now();
+    const lapse = setTimeout(() => this.cutOff('lease lost'), Math.max(0, this.holdsUntil - askedAt));
+    const renewed = await this.renew().catch(() => null);
+    clearTimeout(lapse);
+    if (this.holdsUntil === 0) return;
+    if (renewed === false) return this.cutOff('lease lost');
+    if (renewed) this.holdsUntil = askedAt + LEASE_MS - LETTING_GO_MS;
+    else if (performance.now() >= this.holdsUntil) return this.cutOff('lease lost');
+    this.timer = this.renewAfter(renewed ? RENEWAL_MS : RENEWAL_MS / 10);
+  }
+}

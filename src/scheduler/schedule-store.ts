@@ -1,0 +1,252 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Statement } from '../database.js';
+import type { BegunJob, Observation, Plan } from './plan.js';
+
+/** Who changed the schedule and why, for people. */
+export interface ChangeNote {
+  readonly by: string;
+  readonly why: string | null;
+}
+
+/** The part of a plan that is written. */
+export type Write = Pick<Plan, 'schedule' | 'autoSending' | 'slots' | 'begin' | 'ended' | 'dropped'>;
+
+/** What one replica adds to a plan when it writes it. */
+export interface Signature {
+  readonly owner: string;
+  readonly leaseMs: number;
+  readonly budget: number;
+  readonly change: ChangeNote | null;
+  /** Wakes the other replicas. */
+  readonly notify: boolean;
+}
+
+/** A job that this replica may run from now on. */
+export interface Tenure {
+  readonly id: number;
+  readonly fence: number;
+  readonly dueAt: Date;
+}
+
+/** An observation with what only the loop needs to know. */
+export interface Sighting extends Observation {
+  readonly clockEpoch: number;
+  readonly postmasterStartedAt: number;
+  readonly changedAt: Date;
+  readonly changedBy: string | null;
+  readonly changedWhy: string | null;
+}
+
+/** Jobs that ended are kept for people to look at, this many at most. */
+const JOBS_KEPT = 100_000;
+
+/** The channel on which replicas wake each other. */
+export const SCHEDULER_CHANNEL = 'message_dispatcher_scheduler';
+
+interface StateRow {
+  version: number;
+  now: number;
+  running: boolean;
+  auto_sending: boolean | null;
+  interval_ms: number;
+  last_slot_at: number | null;
+  next_slot_at: number;
+  overflow_total: number;
+  clock_epoch: number;
+  changed_at: Date;
+  changed_by: string | null;
+  changed_why: string | null;
+  postmaster_started_at: number;
+  waiting: number;
+  oldest_waiting: { id: number; fence: number } | null;
+  begun: BegunJob[];
+  work_exists: boolean;
+}
+
+/**
+ * The schedule in PostgreSQL. Every change is a compare-and-swap on one version number that covers state and queue, so a
+ * decision that was made on what was seen is carried out only if that still holds, and the database's clock is the only one.
+ */
+@Injectable()
+export class ScheduleStore {
+  private observation = observe('FALSE');
+
+  constructor(private readonly database: Database) {}
+
+  /** Takes the SQL expression that tells whether a job would find anything to do. */
+  watchWork(workExists: string): void {
+    this.observation = observe(workExists);
+  }
+
+  /** Reads all that a turn needs, in one query. */
+  async observe(): Promise<Sighting> {
+    const [row] = await this.database.query<StateRow>(this.observation);
+    if (row === undefined) throw new Error('scheduler_state has no row; run the migrations again');
+    return {
+      version: row.version,
+      now: row.now,
+      schedule: {
+        running: row.running,
+        intervalMs: row.interval_ms,
+        lastSlotAt: row.last_slot_at,
+        nextSlotAt: row.next_slot_at,
+        waiting: row.waiting,
+        overflowTotal: row.overflow_total,
+      },
+      autoSending: row.auto_sending,
+      oldestWaiting: row.oldest_waiting,
+      begun: row.begun,
+      workExists: row.work_exists,
+      clockEpoch: row.clock_epoch,
+      postmasterStartedAt: row.postmaster_started_at,
+      changedAt: row.changed_at,
+      changedBy: row.changed_by,
+      changedWhy: row.changed_why,
+    };
+  }
+
+  /**
+   * Writes a plan if nothing changed since it was made. `applied: false`: something did, look again.
+   * `tenure` is the job that begins here, if one does.
+   */
+  async apply(
+    version: number,
+    plan: Write,
+    signature: Signature,
+  ): Promise<{ applied: boolean; tenure: Tenure | null }> {
+    const { schedule, ended } = plan;
+    const [row] = await this.database.query<{ applied: boolean; id: number | null; fence: number; due_at: Date }>(
+      APPLY,
+      [
+        version,
+        schedule.running,
+        plan.autoSending,
+        schedule.intervalMs,
+        schedule.lastSlotAt,
+        schedule.nextSlotAt,
+        schedule.overflowTotal,
+        signature.change !== null,
+        signature.change?.by ?? null,
+        signature.change?.why ?? null,
+        ended?.id ?? null,
+        ended?.fence ?? null,
+        ended?.state ?? null,
+        ended?.sent ?? 0,
+        ended?.notSent ?? 0,
+        ended?.note ?? null,
+        plan.dropped,
+        plan.slots.map((slot) => slot.dueAt),
+        plan.slots.map((slot) => slot.state),
+        plan.begin?.id ?? null,
+        plan.begin?.fence ?? null,
+        signature.owner,
+        signature.leaseMs,
+        signature.budget,
+        signature.notify ? SCHEDULER_CHANNEL : null,
+      ],
+    );
+    const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: row.due_at };
+    return { applied: row?.applied ?? false, tenure };
+  }
+
+  /** Moves the grid and the leases along with a clock that was set back; once per jump, whichever replica sees it first. */
+  async shiftClock(version: number, shiftMs: number): Promise<boolean> {
+    return (await this.database.query(SHIFT_CLOCK, [version, shiftMs])).length > 0;
+  }
+
+  /** Renews a lease. False: the job has another owner or has ended. */
+  async renew(id: number, fence: number, leaseMs: number): Promise<boolean> {
+    return (await this.database.query(RENEW, [id, fence, leaseMs])).length > 0;
+  }
+}
+
+const observe = (workExists: string): Statement => ({
+  name: 'scheduler.observe',
+  text: `
+    SELECT version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_at, changed_by, changed_why,
+      floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
+      extract(epoch FROM last_slot_at)::float8 * 1000 AS last_slot_at,
+      extract(epoch FROM next_slot_at)::float8 * 1000 AS next_slot_at,
+      extract(epoch FROM pg_postmaster_start_time())::float8 * 1000 AS postmaster_started_at,
+      (SELECT count(*) FROM dispatch_jobs WHERE state = 'waiting') AS waiting,
+      (SELECT json_build_object('id', id, 'fence', fence)
+         FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id LIMIT 1) AS oldest_waiting,
+      (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence,
+                'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000) ORDER BY id), '[]')
+         FROM dispatch_jobs WHERE state = 'running') AS begun,
+      (${workExists}) AS work_exists
+    FROM scheduler_state`,
+});
+
+const APPLY: Statement = {
+  name: 'scheduler.apply',
+  text: `
+    WITH guard AS (
+      UPDATE scheduler_state SET
+        version = version + 1, running = $2, auto_sending = $3, interval_ms = $4,
+        last_slot_at = to_timestamp($5::float8 / 1000), next_slot_at = to_timestamp($6::float8 / 1000), overflow_total = $7,
+        changed_at = CASE WHEN $8 THEN clock_timestamp() ELSE changed_at END,
+        changed_by = CASE WHEN $8 THEN $9 ELSE changed_by END,
+        changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END
+      WHERE version = $1
+      RETURNING version
+    ), ended AS (
+      UPDATE dispatch_jobs job SET
+        state = $13, lease_until = NULL, sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
+        finished_at = CASE WHEN $13 = 'done' THEN clock_timestamp() END
+      FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running'
+    ), dropped AS (
+      UPDATE dispatch_jobs job SET state = 'dropped', finished_at = clock_timestamp()
+      FROM guard WHERE job.id IN (SELECT id FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id DESC LIMIT $17)
+    ), queued AS (
+      INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, started_at, finished_at, budget)
+      SELECT to_timestamp(slot.due_at / 1000), slot.state, (slot.state = 'running')::int,
+        CASE WHEN slot.state = 'running' THEN $22 END,
+        CASE WHEN slot.state = 'running' THEN clock_timestamp() + $23 * interval '1 ms' END,
+        CASE WHEN slot.state <> 'waiting' THEN clock_timestamp() END,
+        CASE WHEN slot.state = 'done' THEN clock_timestamp() END,
+        CASE WHEN slot.state <> 'waiting' THEN $24::int END
+      FROM guard, unnest($18::float8[], $19::text[]) WITH ORDINALITY AS slot (due_at, state, position)
+      ORDER BY slot.position
+      RETURNING id, fence, due_at, state
+    ), begun AS (
+      UPDATE dispatch_jobs job SET
+        state = 'running', fence = job.fence + 1, owner = $22, lease_until = clock_timestamp() + $23 * interval '1 ms',
+        started_at = coalesce(job.started_at, clock_timestamp()), budget = coalesce(job.budget, $24)
+      FROM guard
+      WHERE job.id = $20 AND job.fence = $21
+        AND (job.state = 'waiting' OR (job.state = 'running' AND job.lease_until < clock_timestamp()))
+      RETURNING job.id, job.fence, job.due_at, job.state
+    ), pruned AS (
+      DELETE FROM dispatch_jobs job USING guard
+      WHERE job.id < (SELECT max(id) FROM dispatch_jobs) - ${JOBS_KEPT} AND job.state IN ('done', 'dropped')
+    ), mine AS (
+      SELECT id, fence, due_at FROM begun UNION ALL SELECT id, fence, due_at FROM queued WHERE state = 'running'
+    )
+    SELECT EXISTS (SELECT FROM guard) AS applied, mine.id, mine.fence, mine.due_at,
+      (SELECT pg_notify($25, $22) FROM guard WHERE $25 IS NOT NULL)
+    FROM (SELECT) AS always LEFT JOIN mine ON TRUE`,
+};
+
+const SHIFT_CLOCK: Statement = {
+  name: 'scheduler.shift-clock',
+  text: `
+    WITH guard AS (
+      UPDATE scheduler_state SET
+        version = version + 1, clock_epoch = clock_epoch + 1,
+        last_slot_at = last_slot_at - $2 * interval '1 ms', next_slot_at = next_slot_at - $2 * interval '1 ms'
+      WHERE version = $1
+      RETURNING version
+    ), leases AS (
+      UPDATE dispatch_jobs job SET lease_until = lease_until - $2 * interval '1 ms' FROM guard WHERE job.state = 'running'
+    )
+    SELECT version FROM guard`,
+};
+
+const RENEW: Statement = {
+  name: 'scheduler.renew',
+  text: `
+    UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms'
+    WHERE id = $1 AND fence = $2 AND state = 'running'
+    RETURNING id`,
+};

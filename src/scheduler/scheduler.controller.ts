@@ -1,0 +1,99 @@
+import { Body, Controller, Get, Header, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { ApiErrors } from '../api-errors.js';
+import { LiveConfig } from '../config/live-config.js';
+import { FleetControl } from './fleet-control.js';
+import { JobHistory } from './job-history.js';
+import { ScheduleStore } from './schedule-store.js';
+import { changeRequestSchema, overviewSchema, type ChangeRequest, type Overview } from './scheduler.schemas.js';
+
+@ApiTags('scheduler')
+@Controller()
+export class SchedulerController {
+  constructor(
+    private readonly control: FleetControl,
+    private readonly store: ScheduleStore,
+    private readonly history: JobHistory,
+    private readonly live: LiveConfig,
+  ) {}
+
+  @Post('start')
+  @HttpCode(200)
+  @Header('content-type', 'application/json; charset=utf-8')
+  @ApiOperation({
+    summary: 'Start sending, on every replica',
+    description:
+      'The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing.',
+  })
+  @ApiOkResponse({ description: 'Sending runs.', standardSchema: z.literal('Started'), example: 'Started' })
+  @ApiErrors(400, 503)
+  async start(
+    @Body({ schema: changeRequestSchema }) change: ChangeRequest,
+    @Req() request: { ip: string },
+  ): Promise<string> {
+    await this.control.start(noteOf('POST /start', change, request.ip));
+    return JSON.stringify('Started');
+  }
+
+  @Post('stop')
+  @HttpCode(200)
+  @Header('content-type', 'application/json; charset=utf-8')
+  @ApiOperation({
+    summary: 'Stop sending, on every replica',
+    description:
+      'Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. It survives restarts until the next start or the next change of `auto_sending`.',
+  })
+  @ApiOkResponse({ description: 'Sending is stopped.', standardSchema: z.literal('Stopped'), example: 'Stopped' })
+  @ApiErrors(400, 503, {
+    status: 503,
+    error:
+      'Sending is stopped and nothing new begins, but the owner of job 42 has not confirmed that its requests ended',
+    code: 'scheduler.stop_unconfirmed',
+  })
+  async stop(
+    @Body({ schema: changeRequestSchema }) change: ChangeRequest,
+    @Req() request: { ip: string },
+  ): Promise<string> {
+    await this.control.stop(noteOf('POST /stop', change, request.ip));
+    return JSON.stringify('Stopped');
+  }
+
+  @Get('scheduler')
+  @ApiOperation({ summary: 'The schedule, its queue, and the newest jobs' })
+  @ApiOkResponse({ description: 'The state of the fleet, as the database holds it.', standardSchema: overviewSchema })
+  @ApiErrors(503)
+  async overview(): Promise<Overview> {
+    const [seen, running, recent] = await Promise.all([
+      this.store.observe(),
+      this.history.running(),
+      this.history.recent(),
+    ]);
+    const { schedule } = seen;
+    const { current } = this.live;
+    return {
+      state: schedule.running ? 'running' : 'stopped',
+      next_slot_at: schedule.running ? utc(schedule.nextSlotAt) : null,
+      last_slot_at: schedule.lastSlotAt === null ? null : utc(schedule.lastSlotAt),
+      interval_seconds: schedule.intervalMs / 1000,
+      rate_limit: current.rateLimit,
+      queue_capacity: current.schedulerQueueCapacity,
+      workers: current.schedulerWorkers,
+      waiting: schedule.waiting,
+      overflow_total: schedule.overflowTotal,
+      changed_at: seen.changedAt.toISOString(),
+      changed_by: seen.changedBy,
+      changed_why: seen.changedWhy,
+      running_jobs: running,
+      recent_jobs: recent,
+    };
+  }
+}
+
+function noteOf(call: string, change: ChangeRequest, ip: string) {
+  return { by: change?.by ?? `${call} from ${ip}`, why: change?.reason ?? null };
+}
+
+function utc(time: number): string {
+  return new Date(time).toISOString();
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+const note = (description: string, example: string) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be blank')
+    .max(200, 'must be at most 200 characters')
+    .optional()
+    .meta({ description, example });
+
+/** An optional body: who starts or stops, and why. Both are shown by `GET /scheduler`. */
+export const changeRequestSchema = z
+  .strictObject({
+    by: note('Who asks; the call and the address when left out.', 'ali'),
+    reason: note('Why, for whoever looks later.', 'the gateway is being moved'),
+  })
+  .optional()
+  .meta({ id: 'ChangeRequest' });
+export type ChangeRequest = z.infer<typeof changeRequestSchema>;
+
+const time = z.string().meta({ format: 'date-time', example: '2025-07-20T14:36:51.123Z' });
+
+const jobSchema = z
+  .strictObject({
+    id: z.number().int(),
+    state: z.enum(['waiting', 'running', 'done', 'dropped']),
+    due_at: time.meta({ description: 'The slot.', format: 'date-time' }),
+    started_at: time.nullable(),
+    finished_at: time.nullable(),
+    owner: z.string().nullable().meta({ description: 'The replica that ran it last.' }),
+    budget: z.number().int().nullable().meta({ description: 'Attempts that it may make: `rate_limit` when it began.' }),
+    sent: z.number().int(),
+    not_sent: z.number().int().meta({ description: 'Attempts that did not end in a 2xx.' }),
+    note: z.string().nullable().meta({ description: 'Why it ended early, if it did.' }),
+  })
+  .meta({ id: 'Job' });
+
+export const overviewSchema = z
+  .strictObject({
+    state: z.enum(['running', 'stopped']),
+    next_slot_at: time.nullable().meta({ description: 'null while stopped.' }),
+    last_slot_at: time.nullable(),
+    interval_seconds: z.number(),
+    rate_limit: z.number().int(),
+    queue_capacity: z.number().int(),
+    workers: z.number().int(),
+    waiting: z.number().int().meta({ description: 'Jobs that came due and have not begun.' }),
+    overflow_total: z.number().int().meta({ description: 'Slots that found the queue full, ever.' }),
+    changed_at: time.meta({ description: 'When sending was last started or stopped.', format: 'date-time' }),
+    changed_by: z.string().nullable(),
+    changed_why: z.string().nullable(),
+    running_jobs: z.array(jobSchema),
+    recent_jobs: z.array(jobSchema).meta({ description: 'The newest 20 that ended, newest first.' }),
+  })
+  .meta({ id: 'Scheduler' });
+export type Overview = z.infer<typeof overviewSchema>;

@@ -1,0 +1,60 @@
+import { Logger } from '@nestjs/common';
+import type { Plan } from './plan.js';
+import type { Sighting } from './schedule-store.js';
+
+/** With shorter intervals the next slot is told by the log before anybody reads it. */
+const SHOWN_FROM_MS = 10_000;
+
+/** What the log says of the scheduler's turns: each change of state once, and nothing in between. */
+export class TurnLog {
+  private readonly logger = new Logger('Scheduler');
+  private running: boolean | null = null;
+  private overflowing = false;
+  private failing = false;
+
+  /** Call it after every turn that was written or needed no writing. */
+  turned(seen: Sighting, plan: Plan): void {
+    const { running, nextSlotAt, intervalMs } = plan.schedule;
+    if (running !== this.running) {
+      if (running) {
+        const at = new Date(nextSlotAt).toISOString();
+        this.logger.log(`sending runs, a slot every ${intervalMs / 1000} s; the next one is at ${at}`);
+      } else {
+        const by = seen.schedule.running ? 'auto_sending' : (seen.changedBy ?? 'auto_sending');
+        const since = seen.changedAt.toISOString();
+        this.logger.log(`sending is stopped since ${since} by ${by}; POST /start resumes it`);
+      }
+      this.running = running;
+    }
+    if (plan.ended !== null && plan.ended.sent + plan.ended.notSent > 0 && running && intervalMs >= SHOWN_FROM_MS) {
+      this.logger.log(`the next slot is at ${new Date(nextSlotAt).toISOString()}`);
+    }
+    if (plan.overflow > 0 && !this.overflowing) {
+      this.logger.warn(
+        `the queue of jobs is full: ${plan.overflow} slots found no room; messages wait longer, none is lost. ` +
+          `Slots are shorter than jobs: raise scheduler_interval or webhook_concurrency`,
+      );
+    }
+    if (plan.overflow > 0) this.overflowing = true;
+    else if (plan.slots.length > 0) this.overflowing = false;
+  }
+
+  clockSetBack(shiftMs: number): void {
+    this.logger.warn(
+      `the database's clock was set back by ${Math.round(shiftMs)} ms; the schedule moves along with it`,
+    );
+  }
+
+  failed(error: unknown): void {
+    if (!this.failing) this.logger.warn({ err: error }, 'the schedule is out of reach; trying again until it is back');
+    this.failing = true;
+  }
+
+  /** True once after a failure, when the schedule was reached again. */
+  recovered(): boolean {
+    if (!this.failing) return false;
+    this.failing = false;
+    this.logger.log('the schedule is within reach again');
+    return true;
+  }
+}
