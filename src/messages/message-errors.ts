@@ -1,0 +1,24 @@
+import { DomainError } from '../domain-error.js';
+import type { ItemResult } from './message.schemas.js';
+
+export class MessageNotFound extends DomainError {
+  readonly code = 'messages.not_found';
+  readonly kind = 'not_found';
+
+  constructor(id: number) {
+    super(`No message has the id ${id}`);
+  }
+}
+
+/** A list with items that cannot be messages; `details.results` has a result per item. */
+export class MessagesInvalid extends DomainError {
+  readonly code = 'messages.invalid';
+  readonly kind = 'malformed';
+  override readonly details: { readonly results: readonly ItemResult[] };
+
+  constructor(results: readonly ItemResult[]) {
+    const invalid = results.filter((result) => result.status === 'invalid').length;
+    super(`${invalid} of ${results.length} messages ${invalid === 1 ? 'is' : 'are'} invalid, so none was stored`);
+    this.details = { results };
+  }
+}

@@ -1,0 +1,31 @@
+/** The limits of a message; the table has the same ones. */
+export const CONTENT_MAX_CHARACTERS = 160;
+export const PHONE_EXAMPLE = '+905551111111';
+
+/** What people write between a number's digits. */
+const SEPARATORS = /[ ().-]/g;
+const NUMBER = /^\+?\d{3,15}$/;
+
+/** Why a recipient cannot be one, or null: 3 to 15 digits (ITU-T E.164), a `+` before and separators between allowed. */
+export function phoneFault(phone: string): string | null {
+  return NUMBER.test(phone.replaceAll(SEPARATORS, '')) && phone.length <= 32
+    ? null
+    : `must be a phone number of 3 to 15 digits, such as ${PHONE_EXAMPLE}`;
+}
+
+/** Why a text cannot be sent, or null. Characters are counted as PostgreSQL's `length()` does: an emoji is one. */
+export function contentFault(content: string): string | null {
+  if (content.length === 0) return 'must not be empty';
+  if (content.includes('\0')) return 'must not contain a NUL character';
+  if (!content.isWellFormed()) return 'must be well-formed Unicode, without lone surrogates';
+  const characters = countCharacters(content);
+  return characters > CONTENT_MAX_CHARACTERS
+    ? `must be at most ${CONTENT_MAX_CHARACTERS} characters, got ${characters}`
+    : null;
+}
+
+function countCharacters(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}

@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { fromCursor } from './sent-cursor.js';
+import { contentFault, phoneFault, PHONE_EXAMPLE } from './message-rules.js';
+
+/** How many messages one request may bring. */
+export const BATCH_MAX = 1_000;
+const LIST_MAX = 1_000;
+const BIGINT_MAX = 9_223_372_036_854_775_807n;
+
+const ruled = (fault: (text: string) => string | null) =>
+  z.string().superRefine((text, context) => {
+    const message = fault(text);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  });
+
+export const newMessageSchema = z
+  .strictObject({
+    recipient_phone: ruled(phoneFault).meta({
+      description: 'A phone number of 3 to 15 digits, international form recommended.',
+      example: PHONE_EXAMPLE,
+    }),
+    content: ruled(contentFault).meta({
+      description: 'Up to 160 characters, counted as Unicode code points.',
+      example: 'Your order is on its way',
+    }),
+  })
+  .meta({ id: 'NewMessage' });
+
+/** One message, or a list; the items of a list are checked one by one so that each gets its own result. */
+export const postBodySchema = z.union([
+  newMessageSchema,
+  z
+    .array(z.unknown())
+    .min(1, 'must hold at least 1 message')
+    .max(BATCH_MAX, `must hold at most ${BATCH_MAX} messages`)
+    .meta({ description: 'A list of 1 to 1,000 of the same.' }),
+]);
+
+const time = z.string().meta({ format: 'date-time', example: '2025-07-20T14:36:51.123Z' });
+
+export const sentMessageSchema = z
+  .strictObject({
+    id: z.number().int().meta({ example: 1 }),
+    recipient_phone: z.string().meta({ example: PHONE_EXAMPLE }),
+    content: z.string().meta({ example: 'Your order is on its way' }),
+    sent_status: z.boolean().meta({ example: true }),
+    sent_at: time.nullable().meta({ description: 'UTC; null for a row that was marked by hand without a time.' }),
+    message_id: z.string().nullable().meta({ description: "The provider's id.", example: '67f2f8a8-ea58-4ed0-a6f9' }),
+  })
+  .meta({ id: 'SentMessage' });
+export type SentMessage = z.infer<typeof sentMessageSchema>;
+
+const attemptSchema = z
+  .strictObject({
+    number: z.number().int(),
+    started_at: time,
+    duration_ms: z.number().int().nullable(),
+    outcome: z.enum(['accepted', 'refused', 'unavailable', 'channel', 'uncertain']),
+    http_status: z.number().int().nullable(),
+    error: z.string().nullable(),
+    provider_id: z.string().nullable(),
+    response_excerpt: z.string().nullable().meta({ description: 'The first 4 KiB at most, when it was not a 2xx.' }),
+    job_id: z.number().int(),
+  })
+  .meta({ id: 'DeliveryAttempt' });
+export type AttemptView = z.infer<typeof attemptSchema>;
+
+export const messageSchema = sentMessageSchema
+  .extend({
+    state: z.enum(['waiting', 'sending', 'sent', 'failed', 'uncertain', 'cancelled']),
+    created_at: time.nullable(),
+    charged_attempts: z.number().int().meta({ description: 'Attempts that count towards `max_attempts`.' }),
+    next_attempt_at: time.nullable().meta({ description: 'After a failed attempt: not sent before.' }),
+    parked_reason: z.string().nullable().meta({ description: 'Why it was taken out of the queue.' }),
+    parked_at: time.nullable(),
+  })
+  .meta({ id: 'Message' });
+export type MessageView = z.infer<typeof messageSchema>;
+
+export const messageWithAttemptsSchema = messageSchema
+  .extend({ attempts: z.array(attemptSchema).meta({ description: 'Every HTTP attempt, oldest first.' }) })
+  .meta({ id: 'MessageWithAttempts' });
+
+const itemResultSchema = z.strictObject({
+  index: z.number().int(),
+  status: z.enum(['accepted', 'invalid', 'not_stored']),
+  id: z.number().int().optional(),
+  errors: z.array(z.strictObject({ field: z.string(), error: z.string() })).optional(),
+});
+export type ItemResult = z.infer<typeof itemResultSchema>;
+
+export const batchResultSchema = z
+  .strictObject({ results: z.array(itemResultSchema) })
+  .meta({ id: 'BatchResult', example: { results: [{ index: 0, status: 'accepted', id: 1 }] } });
+
+export const idSchema = z
+  .string()
+  .regex(/^\d+$/, 'must be a whole number')
+  .refine((text) => /^0*\d{1,19}$/.test(text) && BigInt(text) <= BIGINT_MAX, `must be at most ${BIGINT_MAX}`)
+  .transform(Number)
+  .meta({ description: 'The id of a message.', example: '1' });
+
+export const listQuerySchema = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${LIST_MAX}`)
+    .transform(Number)
+    .pipe(z.number().min(1, 'must be at least 1').max(LIST_MAX, `must be at most ${LIST_MAX}`))
+    .optional()
+    .meta({ description: `How many at most, 1 to ${LIST_MAX}; ${LIST_MAX} when left out.`, example: '100' }),
+  cursor: z
+    .string()
+    .refine((text) => fromCursor(text) !== null, 'must be a cursor from the Link header of an earlier reply')
+    .optional()
+    .meta({ description: 'Where to go on: from the `Link` header of the page before.' }),
+});
+export type ListQuery = z.infer<typeof listQuerySchema>;
+export const DEFAULT_LIMIT = LIST_MAX;

@@ -1,0 +1,95 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { ApiErrors } from '../api-errors.js';
+import {
+  batchResultSchema,
+  DEFAULT_LIMIT,
+  idSchema,
+  listQuerySchema,
+  messageSchema,
+  messageWithAttemptsSchema,
+  postBodySchema,
+  sentMessageSchema,
+  type ListQuery,
+} from './message.schemas.js';
+import { fromCursor, toCursor } from './sent-cursor.js';
+import { MessageIntake } from './message-intake.js';
+import { MessageNotFound } from './message-errors.js';
+import { MessagesRepository } from './messages.repository.js';
+
+@ApiTags('messages')
+@Controller()
+export class MessagesController {
+  constructor(
+    private readonly messages: MessagesRepository,
+    private readonly intake: MessageIntake,
+  ) {}
+
+  @Get('sent')
+  @ApiOperation({
+    summary: 'Sent messages, newest first',
+    description:
+      'The newest 1,000 unless `limit` says less. When there is more, `Link: <…>; rel="next"` tells the next page.',
+  })
+  @ApiOkResponse({
+    description: 'A bare array; `[]` when nothing was sent.',
+    standardSchema: z.array(sentMessageSchema),
+    headers: { Link: { description: 'The next page, `rel="next"`, when there is one.', schema: { type: 'string' } } },
+  })
+  @ApiErrors(400, 503)
+  async listSent(
+    @Query({ schema: listQuerySchema }) query: ListQuery,
+    @Res({ passthrough: true }) reply: { header(name: string, value: string): unknown },
+  ) {
+    const limit = query.limit ?? DEFAULT_LIMIT;
+    const rows = await this.messages.listSent(limit + 1, query.cursor === undefined ? null : fromCursor(query.cursor));
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    if (rows.length > limit && last !== undefined) {
+      const cursor = toCursor({ sentAt: last.position, id: last.id });
+      reply.header('Link', `</sent?limit=${limit}&cursor=${cursor}>; rel="next"`);
+    }
+    return page.map(({ position: _, ...message }) => message);
+  }
+
+  @Post('messages')
+  @HttpCode(201)
+  @ApiOperation({
+    summary: 'Store a message, or up to 1,000',
+    description:
+      'One message is answered with that message; a list with a result per item. All of a list is stored, or nothing: when an item is refused the reply is 400 and `results` tells which.',
+  })
+  @ApiCreatedResponse({
+    description: 'Stored; it goes out in its turn.',
+    standardSchema: z.union([messageSchema, batchResultSchema]),
+  })
+  @ApiErrors(
+    400,
+    {
+      status: 400,
+      error: '1 of 2 messages is invalid, so none was stored',
+      code: 'messages.invalid',
+      results: [
+        { index: 0, status: 'not_stored' },
+        { index: 1, status: 'invalid', errors: [{ field: 'content', error: 'must not be empty' }] },
+      ],
+    },
+    413,
+    415,
+    503,
+  )
+  async create(@Body({ schema: postBodySchema }) body: z.infer<typeof postBodySchema>) {
+    return Array.isArray(body) ? await this.intake.storeAll(body) : await this.intake.store(body);
+  }
+
+  @Get('messages/:id')
+  @ApiOperation({ summary: 'One message, with every attempt to send it' })
+  @ApiOkResponse({ description: 'The message.', standardSchema: messageWithAttemptsSchema })
+  @ApiErrors(400, { status: 404, error: 'No message has the id 42', code: 'messages.not_found' }, 503)
+  async find(@Param('id', { schema: idSchema }) id: number) {
+    const message = await this.messages.find(id);
+    if (message === null) throw new MessageNotFound(id);
+    return message;
+  }
+}

@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Database, type Statement } from '../database.js';
+import { Message } from './message.entity.js';
+import type { AttemptView, MessageView, SentMessage } from './message.schemas.js';
+import type { SentPosition } from './sent-cursor.js';
+
+export interface NewMessage {
+  readonly recipient_phone: string;
+  readonly content: string;
+}
+
+/** Stores and lists messages. Sending them is `MessageClaims`' part. */
+@Injectable()
+export class MessagesRepository {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly database: Database,
+  ) {}
+
+  /** Stores all of them or none, in their order; returns their ids in the same order. */
+  async insert(messages: readonly NewMessage[]): Promise<number[]> {
+    const result = await this.dataSource
+      .createQueryBuilder()
+      .insert()
+      .into(Message)
+      .values(messages.map((message) => ({ recipientPhone: message.recipient_phone, content: message.content })))
+      .returning('id')
+      .execute();
+    return (result.raw as { id: number }[]).map((row) => row.id);
+  }
+
+  /** One message with its attempts, oldest first; null when there is none of that id. */
+  async find(id: number): Promise<(MessageView & { attempts: AttemptView[] }) | null> {
+    const [[message], attempts] = await Promise.all([
+      this.database.query<MessageView>(FIND, [id]),
+      this.database.query<AttemptView>(ATTEMPTS, [id]),
+    ]);
+    return message === undefined ? null : { ...message, attempts };
+  }
+
+  /** Up to `limit` sent messages after `after`, newest first. Its cost does not grow with the table. */
+  async listSent(limit: number, after: SentPosition | null): Promise<(SentMessage & { position: string })[]> {
+    return await this.database.query<SentMessage & { position: string }>(LIST_SENT, [
+      after?.sentAt ?? 'infinity',
+      after?.id ?? Number.MAX_SAFE_INTEGER,
+      limit,
+    ]);
+  }
+}
+
+const utc = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+const zoned = (column: string) => utc(`${column} AT TIME ZONE 'UTC'`);
+
+const FIND: Statement = {
+  name: 'messages.find',
+  text: `
+    SELECT id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
+      CASE WHEN sent_status THEN 'sent' WHEN parked_as IS NOT NULL THEN parked_as
+           WHEN claimed_by IS NOT NULL THEN 'sending' ELSE 'waiting' END AS state,
+      ${zoned('created_at')} AS created_at,
+      attempts AS charged_attempts,
+      ${zoned('next_attempt_at')} AS next_attempt_at,
+      parked_reason, ${zoned('parked_at')} AS parked_at
+    FROM messages WHERE id = $1`,
+};
+
+const ATTEMPTS: Statement = {
+  name: 'messages.attempts',
+  text: `
+    SELECT number, ${zoned('started_at')} AS started_at, duration_ms, outcome, http_status, error, provider_id,
+      response_excerpt, job_id
+    FROM delivery_attempts WHERE message_id = $1 ORDER BY id`,
+};
+
+const LIST_SENT: Statement = {
+  name: 'messages.list-sent',
+  text: `
+    SELECT id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
+      coalesce(to_char(sent_at, 'YYYY-MM-DD HH24:MI:SS.US'), '-infinity') AS position
+    FROM messages
+    WHERE sent_status = TRUE AND (coalesce(sent_at, '-infinity'::timestamp), id) < ($1::timestamp, $2::bigint)
+    ORDER BY coalesce(sent_at, '-infinity'::timestamp) DESC, id DESC
+    LIMIT $3`,
+};
