@@ -1,0 +1,49 @@
+/** After so many bad outcomes in a row with one request at a time, the channel counts as down. */
+const BAD_IN_A_ROW = 10;
+
+/**
+ * How many requests may be in flight: 1 at first, one more per success, half as many after a failure (the additive and
+ * multiplicative steps of TCP's slow start and back-off, RFC 5681). With a receiver that stays bad it is a circuit breaker
+ * whose next job's first request is the half-open probe, with nothing to configure.
+ */
+export class ConcurrencyWindow {
+  private limit = 1;
+  private badInARow = 0;
+
+  /** `ceiling` is read at every use: it may change at run time. */
+  constructor(private readonly ceiling: () => number) {}
+
+  get size(): number {
+    return Math.min(this.limit, this.ceiling());
+  }
+
+  /** Whether the channel has been bad for so long that the job should end. */
+  get closed(): boolean {
+    return this.badInARow >= BAD_IN_A_ROW;
+  }
+
+  succeeded(): void {
+    this.badInARow = 0;
+    this.limit = Math.min(this.limit + 1, this.ceiling());
+  }
+
+  failed(): void {
+    this.badInARow += 1;
+    this.limit = Math.max(1, Math.floor(this.limit / 2));
+  }
+
+  /** The receiver answered, though not with success: it is alive. */
+  answered(): void {
+    this.badInARow = 0;
+  }
+
+  /** The channel itself is in trouble: back to one request at a time. */
+  collapse(): void {
+    this.limit = 1;
+  }
+
+  /** A new job tries anew. */
+  reopen(): void {
+    this.badInARow = 0;
+  }
+}

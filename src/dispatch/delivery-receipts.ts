@@ -1,0 +1,97 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { RedisConnection } from '../redis.js';
+
+/** What the provider said when it took a message. */
+export interface Receipt {
+  readonly id: number;
+  readonly messageId: string | null;
+  /** RFC 3339, UTC. */
+  readonly sentAt: string;
+}
+
+const KEPT_SECONDS = 24 * 3600;
+/** Redis is a second memory, not one to wait for: past this the row is marked without a receipt. */
+const PATIENCE_MS = 250;
+const PAUSE_AFTER_TROUBLE_MS = 1_000;
+
+/**
+ * Receipts in Redis, written before the row is marked: if the marking is lost, recovery finds them and does not send again.
+ * Trouble with Redis never fails a delivery; a receipt that cannot be kept is not kept.
+ */
+@Injectable()
+export class DeliveryReceipts {
+  private readonly logger = new Logger('DeliveryReceipts');
+  private pausedUntil = 0;
+  private troubled = false;
+
+  constructor(private readonly redis: RedisConnection) {}
+
+  /** Keeps receipts for a day. Resolves when Redis has them, or cannot have them now. */
+  async keep(installationId: string, receipts: readonly Receipt[]): Promise<void> {
+    const client = this.redis.connected;
+    if (client === null || receipts.length === 0 || performance.now() < this.pausedUntil) return;
+    const pipeline = client.pipeline();
+    for (const { id, messageId, sentAt } of receipts) {
+      pipeline.set(keyOf(installationId, id), JSON.stringify({ messageId, sentAt }), 'EX', KEPT_SECONDS);
+    }
+    const results = await withinPatience(pipeline.exec());
+    const failure =
+      results === null ? new Error(`no answer within ${PATIENCE_MS} ms`) : results.find(([error]) => error)?.[0];
+    this.note(failure ?? null);
+  }
+
+  /** The receipts that Redis holds for these messages; what it does not tell in time counts as none. */
+  async find(installationId: string, ids: readonly number[]): Promise<Map<number, Receipt>> {
+    const client = this.redis.connected;
+    if (client === null || ids.length === 0) return new Map();
+    const texts = await withinPatience(client.mget(ids.map((id) => keyOf(installationId, id))));
+    return new Map(
+      (texts ?? []).flatMap((text, index) => {
+        const id = ids[index];
+        const receipt = id === undefined || text === null ? null : parse(id, text);
+        return receipt === null ? [] : [[receipt.id, receipt] as const];
+      }),
+    );
+  }
+
+  private note(failure: Error | null): void {
+    if (failure !== null) this.pausedUntil = performance.now() + PAUSE_AFTER_TROUBLE_MS;
+    if (failure !== null && !this.troubled) {
+      this.logger.warn(
+        { err: failure },
+        'receipts are not being kept; sending goes on, and only a crash would miss them',
+      );
+    }
+    if (failure === null && this.troubled) this.logger.log('receipts are being kept again');
+    this.troubled = failure !== null;
+  }
+}
+
+function keyOf(installationId: string, id: number): string {
+  return `message-dispatcher:${installationId}:receipt:${id}`;
+}
+
+function parse(id: number, text: string): Receipt | null {
+  try {
+    const value = JSON.parse(text) as { messageId?: unknown; sentAt?: unknown };
+    if (typeof value.sentAt !== 'string' || Number.isNaN(Date.parse(value.sentAt))) return null;
+    return { id, sentAt: value.sentAt, messageId: typeof value.messageId === 'string' ? value.messageId : null };
+  } catch {
+    return null;
+  }
+}
+
+/** null when it takes too long or fails as a whole. */
+async function withinPatience<T>(reply: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const impatience = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([reply, impatience]);
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}

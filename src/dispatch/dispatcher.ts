@@ -1,0 +1,98 @@
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LiveConfig } from '../config/live-config.js';
+import { MessageClaims, type Settlement } from '../messages/message-claims.js';
+import { IntervalQueue } from '../scheduler/interval-queue.js';
+import type { Job, JobHandler, JobReport } from '../scheduler/job.js';
+import { ConcurrencyWindow } from './concurrency-window.js';
+import { DeliveryReceipts } from './delivery-receipts.js';
+import { JobRun } from './job-run.js';
+import { settleOrphan } from './settle-orphan.js';
+import { Settler } from './settler.js';
+import { WebhookClient } from './webhook.client.js';
+
+const RELEASE_RETRY_MS = 500;
+
+/** The scheduler's handler: spends a job's budget on the oldest messages, each marked by its own outcome. */
+@Injectable()
+export class Dispatcher implements JobHandler, OnApplicationBootstrap {
+  readonly workExists = MessageClaims.WORK_EXISTS;
+  readonly window: ConcurrencyWindow;
+  private readonly logger = new Logger('Dispatch');
+  private saidNoUrl = false;
+
+  constructor(
+    private readonly queue: IntervalQueue,
+    private readonly live: LiveConfig,
+    private readonly claims: MessageClaims,
+    private readonly client: WebhookClient,
+    private readonly receipts: DeliveryReceipts,
+  ) {
+    this.window = new ConcurrencyWindow(() => this.live.current.webhookConcurrency);
+  }
+
+  onApplicationBootstrap(): void {
+    this.queue.begin(this);
+  }
+
+  async run(job: Job): Promise<JobReport> {
+    const installationId = await this.claims.open(job);
+    const makeSettler = (onWritten: (batch: readonly Settlement[]) => void) =>
+      new Settler(this.claims, this.receipts, job, installationId, this.logger, onWritten);
+    if (job.fence > 1)
+      await this.recover(
+        job,
+        installationId,
+        makeSettler(() => undefined),
+      );
+    if (this.live.current.webhookUrl === null) return this.passWithoutUrl();
+    this.saidNoUrl = false;
+
+    this.window.reopen();
+    const { claims, client, live, window, logger } = this;
+    const run = new JobRun(job, { claims, client, live, window, logger, installationId, makeSettler });
+    await run.toEnd();
+    await this.release(job, run.unsent);
+    run.tally.summarize(run.note);
+    return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };
+  }
+
+  /** Settles what earlier owners of the job left claimed: by a receipt, if there is one, and as uncertain otherwise. */
+  private async recover(job: Job, installationId: string, settler: Settler): Promise<void> {
+    const orphans = await this.claims.takeOver(job);
+    if (orphans.length === 0) return;
+    const receipts = await this.receipts.find(
+      installationId,
+      orphans.map((orphan) => orphan.id),
+    );
+    for (const orphan of orphans) {
+      settler.add(settleOrphan(orphan, receipts.get(orphan.id) ?? null, this.live.current, new Date()));
+    }
+    await settler.drain();
+    const unknown = orphans.length - receipts.size;
+    this.logger.warn(
+      { 'trace.id': job.correlationId, job: job.id },
+      `took over ${orphans.length} messages of a replica that went away: ${receipts.size} were sent, ${unknown} are uncertain ` +
+        `(on_uncertain: ${this.live.current.onUncertain})`,
+    );
+  }
+
+  private async release(job: Job, ids: readonly number[]): Promise<void> {
+    while (ids.length > 0 && !job.abandoned.aborted) {
+      try {
+        await this.claims.release(job, ids);
+        return;
+      } catch {
+        // The settler has said that the database is away; these rows have nothing to lose.
+        await sleep(RELEASE_RETRY_MS, undefined, { signal: job.abandoned }).catch(() => undefined);
+      }
+    }
+  }
+
+  private passWithoutUrl(): JobReport {
+    const note = 'no webhook_url is set';
+    if (!this.saidNoUrl) this.logger.warn(`${note}; slots pass without a request until one is`);
+    this.saidNoUrl = true;
+    return { sent: 0, notSent: 0, note };
+  }
+}

@@ -1,0 +1,189 @@
+import type { Logger } from '@nestjs/common';
+import type { LiveConfig } from '../config/live-config.js';
+import type { ClaimedMessage, MessageClaims, Settlement } from '../messages/message-claims.js';
+import { contentFault, phoneFault } from '../messages/message-rules.js';
+import type { Job } from '../scheduler/job.js';
+import type { ConcurrencyWindow } from './concurrency-window.js';
+import { classify, type Answer, type Delivery, type NoAnswer } from './delivery.js';
+import { idempotencyKey } from './idempotency-key.js';
+import { JobTally } from './job-tally.js';
+import { settleInvalid, settleOutcome } from './settle-outcome.js';
+import type { Settler } from './settler.js';
+import type { WebhookClient } from './webhook.client.js';
+
+const CLAIM_MAX = 500;
+const EXCERPT_MAX_BYTES = 4_096;
+
+/** What a run works with; one object, made by the dispatcher for each job. */
+export interface RunParts {
+  readonly claims: MessageClaims;
+  readonly client: WebhookClient;
+  readonly live: LiveConfig;
+  readonly window: ConcurrencyWindow;
+  readonly logger: Logger;
+  readonly installationId: string;
+  readonly makeSettler: (onWritten: (batch: readonly Settlement[]) => void) => Settler;
+}
+
+/**
+ * One job's way: claiming the next batch, sending, and settling overlap, so that the sockets never wait for the database.
+ * It ends when the budget is spent, nothing is left, the channel is in trouble or the job winds down; then what is in
+ * flight finishes, what was claimed but not sent is given back, and every outcome is written.
+ */
+export class JobRun {
+  readonly tally: JobTally;
+  private readonly settler: Settler;
+  private queue: ClaimedMessage[] = [];
+  private next = 0;
+  private inFlight = 0;
+  private claiming = false;
+  private exhausted = false;
+  private endedBy: string | null = null;
+  private finish: () => void = () => undefined;
+
+  constructor(
+    private readonly job: Job,
+    private readonly parts: RunParts,
+  ) {
+    this.tally = new JobTally(parts.logger, job);
+    this.settler = parts.makeSettler((batch) => this.afterWriting(batch));
+  }
+
+  /** Why the job ended before its budget was spent; null when it did not. */
+  get note(): string | null {
+    return this.endedBy ?? (this.job.winding.aborted ? String(this.job.winding.reason) : null);
+  }
+
+  /** Resolves when nothing is in flight, nothing is claimed and everything is written. */
+  async toEnd(): Promise<void> {
+    const { job, parts } = this;
+    const onWinding = () => this.pump();
+    const onCut = () => parts.client.cutAll('cut off: the job may have another owner by now');
+    job.winding.addEventListener('abort', onWinding);
+    job.cut.addEventListener('abort', onCut);
+    await new Promise<void>((resolve) => {
+      this.finish = resolve;
+      this.pump();
+    });
+    job.winding.removeEventListener('abort', onWinding);
+    job.cut.removeEventListener('abort', onCut);
+    await this.settler.drain();
+  }
+
+  /** Messages that are claimed and were not sent. */
+  get unsent(): readonly number[] {
+    return this.queue.slice(this.next).map((message) => message.id);
+  }
+
+  private get goesOn(): boolean {
+    return this.endedBy === null && this.job.mayBegin();
+  }
+
+  private pump(): void {
+    const { window } = this.parts;
+    while (this.next < this.queue.length && this.inFlight < window.size && this.goesOn) this.send();
+    if (this.goesOn && !this.claiming && !this.exhausted && this.queue.length - this.next < 2 * window.size)
+      this.claim();
+    const idle = this.inFlight === 0 && !this.claiming;
+    if (idle && (!this.goesOn || (this.exhausted && this.next >= this.queue.length && this.settler.empty)))
+      this.finish();
+  }
+
+  private claim(): void {
+    this.claiming = true;
+    const limit = Math.min(CLAIM_MAX, 4 * this.parts.window.size);
+    this.parts.claims
+      .claim(this.job, limit)
+      .then((messages) => {
+        this.exhausted = messages.length === 0;
+        this.queue = [...this.queue.slice(this.next), ...messages];
+        this.next = 0;
+      })
+      .catch((error: unknown) => {
+        this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
+        this.endedBy = 'the database was out of reach';
+      })
+      .finally(() => {
+        this.claiming = false;
+        this.pump();
+      });
+  }
+
+  private send(): void {
+    const message = this.queue[this.next];
+    const { current } = this.parts.live;
+    if (message === undefined || current.webhookUrl === null) {
+      this.endedBy = 'no webhook_url is set';
+      return;
+    }
+    this.next += 1;
+    const fault = localFault(message);
+    if (fault !== null) return this.settler.add(this.tally.invalid(settleInvalid(message, fault)));
+
+    this.inFlight += 1;
+    const startedAt = performance.now();
+    this.parts.client.post(
+      {
+        url: current.webhookUrl,
+        authKey: current.webhookAuthKey,
+        to: message.recipientPhone,
+        content: message.content,
+        idempotencyKey: idempotencyKey(this.parts.installationId, message.id),
+        correlationId: this.job.correlationId,
+        timeoutMs: current.webhookTimeoutMs,
+      },
+      (reply) => this.onReply(message, reply, performance.now() - startedAt),
+    );
+  }
+
+  private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, durationMs: number): void {
+    this.inFlight -= 1;
+    const delivery = classify(reply, new Date());
+    const { current } = this.parts.live;
+    this.adjust(delivery);
+    this.tally.count(message.id, delivery);
+    const attempt = { delivery, durationMs, agoMs: 0, responseExcerpt: excerptOf(delivery, reply) };
+    const rules = { ...current, intervalMs: current.schedulerIntervalMs };
+    this.settler.add(settleOutcome(message, attempt, rules, Math.random()));
+    this.pump();
+  }
+
+  private adjust(delivery: Delivery): void {
+    const { window } = this.parts;
+    switch (delivery.outcome) {
+      case 'accepted':
+        return window.succeeded();
+      case 'refused':
+        return window.answered();
+      case 'channel':
+        this.endedBy ??= `the channel is in trouble: ${delivery.error}`;
+        return window.collapse();
+      case 'unavailable':
+      case 'uncertain':
+        window.failed();
+        if (window.closed) this.endedBy ??= `the receiver keeps failing: ${delivery.error}`;
+    }
+  }
+
+  private afterWriting(batch: readonly Settlement[]): void {
+    // A message that was invalid here is back on the budget, so another one may be claimed for it.
+    if (batch.some((settlement) => settlement.attempt === null)) this.exhausted = false;
+    // The settler counts as empty only after this call.
+    setImmediate(() => this.pump());
+  }
+}
+
+function localFault(message: ClaimedMessage): string | null {
+  const phone = phoneFault(message.recipientPhone);
+  if (phone !== null) return `recipient_phone ${phone}`;
+  const content = contentFault(message.content);
+  return content === null ? null : `content ${content}`;
+}
+
+/** The head of an answer that was not a 2xx, for people who look for the reason. */
+function excerptOf(delivery: Delivery, reply: Answer | NoAnswer): string | null {
+  if ('left' in reply || delivery.outcome === 'accepted' || reply.body === '') return null;
+  let excerpt = reply.body.slice(0, EXCERPT_MAX_BYTES).replaceAll('\0', '').toWellFormed();
+  while (Buffer.byteLength(excerpt) > EXCERPT_MAX_BYTES) excerpt = excerpt.slice(0, Math.floor(excerpt.length / 2));
+  return excerpt.toWellFormed();
+}

@@ -1,0 +1,71 @@
+import type { Logger } from '@nestjs/common';
+import type { Settlement } from '../messages/message-claims.js';
+import type { Job } from '../scheduler/job.js';
+import type { Delivery } from './delivery.js';
+
+/** Failures beyond these are counted in the job's summary and logged at debug level only. */
+const LOGGED_FAILURES = 5;
+
+/** Counts a job's outcomes and says them in the log: one summary per job, and its first few failures. */
+export class JobTally {
+  private accepted = 0;
+  private failures = 0;
+  private warnedOfMissingId = false;
+  private readonly byOutcome = new Map<string, number>();
+  private readonly startedAt = performance.now();
+
+  constructor(
+    private readonly logger: Logger,
+    private readonly job: Job,
+  ) {}
+
+  get sent(): number {
+    return this.accepted;
+  }
+
+  get notSent(): number {
+    return this.failures;
+  }
+
+  count(id: number, delivery: Delivery): void {
+    this.byOutcome.set(delivery.outcome, (this.byOutcome.get(delivery.outcome) ?? 0) + 1);
+    if (delivery.outcome === 'accepted') {
+      this.accepted += 1;
+      if (delivery.messageId === null && !this.warnedOfMissingId) {
+        this.warnedOfMissingId = true;
+        this.logger.warn(
+          { ...this.trace, message_id: id },
+          'the receiver answers without a usable messageId; messages count as sent all the same',
+        );
+      }
+      return;
+    }
+    this.failures += 1;
+    const line = `message ${id} was not sent: ${delivery.outcome}, ${delivery.error}`;
+    if (this.failures <= LOGGED_FAILURES) this.logger.warn(this.trace, line);
+    else this.logger.debug(this.trace, line);
+  }
+
+  /** A message for which no request was made. */
+  invalid(settlement: Settlement): Settlement {
+    this.byOutcome.set('invalid', (this.byOutcome.get('invalid') ?? 0) + 1);
+    this.logger.warn(this.trace, `message ${settlement.id} cannot be sent and is parked: ${settlement.reason ?? ''}`);
+    return settlement;
+  }
+
+  /** The job's one line at info level; a job that did nothing says nothing. */
+  summarize(note: string | null): void {
+    const outcomes = [...this.byOutcome].map(([outcome, count]) => `${count} ${outcome}`);
+    if (outcomes.length === 0 && note === null) return;
+    const ms = Math.round(performance.now() - this.startedAt);
+    const early = note === null ? '' : `; ended early: ${note}`;
+    this.logger.log(
+      { ...this.trace, duration_ms: ms },
+      `job ${this.job.id}: ${outcomes.join(', ') || 'nothing sent'}${early}`,
+    );
+  }
+
+  private get trace() {
+    return { 'trace.id': this.job.correlationId, job: this.job.id };
+  }
+}

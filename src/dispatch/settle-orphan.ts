@@ -1,0 +1,43 @@
+import type { ClaimedMessage, Settlement } from '../messages/message-claims.js';
+import type { Receipt } from './delivery-receipts.js';
+
+export interface OrphanRules {
+  readonly maxAttempts: number;
+  readonly onUncertain: 'resend' | 'hold';
+}
+
+const ERROR = 'the replica that was sending it went away';
+
+/** What becomes of a message whose sender went away: sent if there is a receipt, else uncertain. Pure. */
+export function settleOrphan(
+  orphan: ClaimedMessage,
+  receipt: Receipt | null,
+  rules: OrphanRules,
+  now: Date,
+): Settlement {
+  const number = orphan.attempts + 1;
+  if (receipt !== null) {
+    return {
+      id: orphan.id,
+      state: 'sent',
+      agoMs: Math.max(0, now.getTime() - Date.parse(receipt.sentAt)),
+      charged: true,
+      delayMs: null,
+      reason: null,
+      messageId: receipt.messageId,
+      attempt: { number, durationMs: null, httpStatus: null, outcome: 'accepted', error: null, responseExcerpt: null },
+    };
+  }
+  const resend = rules.onUncertain === 'resend' && number < rules.maxAttempts;
+  return {
+    id: orphan.id,
+    state: resend ? 'waiting' : 'uncertain',
+    agoMs: 0,
+    charged: true,
+    // It waited for the lease to run out already.
+    delayMs: null,
+    reason: resend ? null : ERROR,
+    messageId: null,
+    attempt: { number, durationMs: null, httpStatus: null, outcome: 'uncertain', error: ERROR, responseExcerpt: null },
+  };
+}

@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { Answer, NoAnswer } from './delivery.js';
+
+/** So much of an answer is read; the rest is cut off. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * One request on the wire, as undici reports on it. It knows the one thing that decides between "not sent" and "perhaps
+ * sent": whether the request was handed to a connected socket. Once a status has come, a body that is late, endless or
+ * broken changes nothing.
+ */
+export class WebhookExchange implements Dispatcher.DispatchHandler {
+  private controller: Dispatcher.DispatchController | null = null;
+  private left = false;
+  private status = 0;
+  private retryAfter: string | null = null;
+  private readonly chunks: Buffer[] = [];
+  private bytes = 0;
+  private over = false;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    timeoutMs: number,
+    private readonly onEnd: (exchange: WebhookExchange, reply: Answer | NoAnswer) => void,
+  ) {
+    this.timer = setTimeout(
+      () => this.giveUp(`no answer within the timeout of ${timeoutMs} ms (webhook_timeout)`),
+      timeoutMs,
+    );
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.over) return controller.abort(new Error('given up before it left'));
+    this.controller = controller;
+    this.left = true;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return;
+    this.status = status;
+    this.retryAfter = headers['retry-after'] ?? null;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.chunks.push(chunk);
+    this.bytes += chunk.length;
+    if (this.bytes < MAX_BODY_BYTES) return;
+    this.finish();
+    controller.abort(new Error('the rest of the answer is not read'));
+  }
+
+  onResponseEnd(): void {
+    this.finish();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.status > 0) this.finish();
+    else this.conclude({ left: this.left, error: describe(error) });
+  }
+
+  /** Ends the exchange now: with its status if one has come, else without an answer. */
+  giveUp(error: string): void {
+    const { controller, left, status } = this;
+    if (status > 0) this.finish();
+    else this.conclude({ left, error: left ? error : `not connected: ${error}` });
+    controller?.abort(new Error(error));
+  }
+
+  private finish(): void {
+    const body = Buffer.concat(this.chunks).subarray(0, MAX_BODY_BYTES).toString('utf8');
+    this.conclude({ status: this.status, retryAfter: this.retryAfter, body });
+  }
+
+  private conclude(reply: Answer | NoAnswer): void {
+    if (this.over) return;
+    this.over = true;
+    clearTimeout(this.timer);
+    this.onEnd(this, reply);
+  }
+}
+
+/** Code and text of an error and of what caused it; connection errors to several addresses come as one. */
+function describe(error: Error): string {
+  const first = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;
+  const code = (first as NodeJS.ErrnoException).code;
+  const text = first.message === '' ? first.name : first.message;
+  return code === undefined || text.includes(code) ? text : `${code}: ${text}`;
+}
