@@ -1,0 +1,82 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiResponse } from '@nestjs/swagger';
+import { type ErrorReply, errorReplySchema } from './error-reply.js';
+
+interface DocumentedError {
+  readonly description: string;
+  readonly example: ErrorReply;
+}
+
+const DOCUMENTED = {
+  400: {
+    description: 'The request does not fit: the reply names each field and its limit.',
+    example: {
+      error: 'limit: must be at most 1000',
+      code: 'request.invalid',
+      fields: [{ field: 'limit', error: 'must be at most 1000' }],
+    },
+  },
+  404: {
+    description: 'There is no such thing.',
+    example: { error: 'There is no GET /nowhere here', code: 'request.not_found' },
+  },
+  409: {
+    description: 'The request does not fit the present state.',
+    example: { error: 'The message was sent already', code: 'messages.already_sent' },
+  },
+  413: {
+    description: 'The body is too large.',
+    example: { error: 'The body is larger than the limit of 1048576 bytes', code: 'request.too_large' },
+  },
+  415: {
+    description: 'The body is not JSON.',
+    example: {
+      error: 'The body must be JSON, sent with the header Content-Type: application/json',
+      code: 'request.media_type',
+    },
+  },
+  422: {
+    description: 'The request is well-formed, and refused by a rule.',
+    example: { error: 'The content is longer than 160 characters', code: 'messages.invalid' },
+  },
+  503: {
+    description: 'PostgreSQL is out of reach; nothing was changed.',
+    example: {
+      error: 'PostgreSQL is out of reach, so nothing was changed: try again shortly',
+      code: 'database.unavailable',
+    },
+  },
+} as const satisfies Record<number, DocumentedError>;
+
+type DocumentedStatus = keyof typeof DOCUMENTED;
+
+/** An error that is an operation's own: what makes it differ from the example of its status. */
+interface OwnError extends ErrorReply {
+  readonly status: DocumentedStatus;
+}
+
+/**
+ * Documents the error replies of an operation, each with the shared schema and an example.
+ * A bare status takes that status's usual example; an object gives the operation's own:
+ *
+ *     @ApiErrors(400, { status: 404, error: 'No message has the id 42', code: 'messages.not_found' }, 503)
+ *
+ * Several errors of one status become several named examples of one reply.
+ */
+export function ApiErrors(...errors: readonly (DocumentedStatus | OwnError)[]): MethodDecorator & ClassDecorator {
+  const byStatus = new Map<DocumentedStatus, ErrorReply[]>();
+  for (const error of errors) {
+    const { status, ...example } = typeof error === 'number' ? { status: error, ...DOCUMENTED[error].example } : error;
+    byStatus.set(status, [...(byStatus.get(status) ?? []), example]);
+  }
+  return applyDecorators(
+    ...[...byStatus].map(([status, examples]) =>
+      ApiResponse({
+        status,
+        description: DOCUMENTED[status].description,
+        standardSchema: errorReplySchema,
+        examples: Object.fromEntries(examples.map((value) => [value.code, { summary: value.error, value }])),
+      }),
+    ),
+  );
+}

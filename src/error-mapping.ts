@@ -1,0 +1,103 @@
+import { HttpException } from '@nestjs/common';
+import { isDatabaseOutage } from './database-outage.js';
+import { causesOf, codeOf, isError } from './described-error.js';
+import { DomainError, type DomainErrorKind } from './domain-error.js';
+import { type HttpErrorReply, RequestRefused } from './error-reply.js';
+
+/** A JSON body larger than this is refused with 413. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+const RETRY_SOON = { 'retry-after': '1' };
+
+const STATUS: Readonly<Record<DomainErrorKind, number>> = {
+  malformed: 400,
+  invalid: 422,
+  not_found: 404,
+  conflict: 409,
+  unavailable: 503,
+};
+
+const FRAMEWORK_REPLIES: Readonly<Record<string, HttpErrorReply>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: refuse(400, 'request.invalid_json', 'The body is not valid JSON'),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: refuse(
+    400,
+    'request.content_length',
+    'The body is not as long as its Content-Length header says',
+  ),
+  FST_ERR_CTP_BODY_TOO_LARGE: refuse(
+    413,
+    'request.too_large',
+    `The body is larger than the limit of ${MAX_BODY_BYTES} bytes`,
+  ),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: refuse(
+    415,
+    'request.media_type',
+    'The body must be JSON, sent with the header Content-Type: application/json',
+  ),
+  FST_ERR_BAD_URL: refuse(400, 'request.bad_url', 'The path is not valid percent-encoded UTF-8'),
+  FST_ERR_MAX_PARAM_LENGTH: refuse(414, 'request.url_too_long', 'A part of the path is too long'),
+  ERR_HTTP_REQUEST_TIMEOUT: refuse(
+    408,
+    'request.timeout',
+    'The request did not arrive in time (APP_SERVER_READ_TIMEOUT)',
+  ),
+  HPE_HEADER_OVERFLOW: refuse(431, 'request.headers_too_large', 'The headers are larger than the limit of 16384 bytes'),
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: refuse(413, 'request.too_large', 'The chunk extensions of the body are too large'),
+};
+
+/** What a caller is told when something it has no part in went wrong; the log has the rest. */
+export function internalReply(correlationId: string): HttpErrorReply {
+  return {
+    status: 500,
+    body: {
+      error: `Something went wrong in the service; its log tells what, under the correlation id ${correlationId}`,
+      code: 'internal',
+      correlation_id: correlationId,
+    },
+  };
+}
+
+/** The reply that an error stands for, or null for a defect, which the caller learns nothing about. */
+export function replyFor(error: unknown): HttpErrorReply | null {
+  if (error instanceof RequestRefused) return error.reply;
+  if (error instanceof DomainError) return domainReply(error);
+  if (isDatabaseOutage(error)) return databaseReply();
+  return frameworkReply(error) ?? (error instanceof HttpException ? httpReply(error) : null);
+}
+
+/** The reply to what Node's HTTP parser refused before there was a request. */
+export function socketReply(error: Error): HttpErrorReply {
+  return frameworkReply(error) ?? refuse(400, 'request.malformed', 'This is not a well-formed HTTP request');
+}
+
+export function refuse(status: number, code: string, error: string, headers?: Record<string, string>): HttpErrorReply {
+  return { status, body: { error, code }, ...(headers && { headers }) };
+}
+
+// Nest wraps Fastify's errors, keeping them as the cause.
+function frameworkReply(error: unknown): HttpErrorReply | undefined {
+  if (!isError(error)) return undefined;
+  return causesOf(error)
+    .map((link) => FRAMEWORK_REPLIES[codeOf(link) ?? ''])
+    .find((reply) => reply !== undefined);
+}
+
+function domainReply(error: DomainError): HttpErrorReply {
+  const status = STATUS[error.kind];
+  return {
+    status,
+    body: { ...error.details, error: error.message, code: error.code },
+    ...(status === 503 && { headers: RETRY_SOON }),
+  };
+}
+
+function databaseReply(): HttpErrorReply {
+  const error =
+    'PostgreSQL is out of reach, so nothing was changed: try again shortly. If it lasts, check APP_DB_URL and the server';
+  return refuse(503, 'database.unavailable', error, RETRY_SOON);
+}
+
+function httpReply(error: HttpException): HttpErrorReply | null {
+  const status = error.getStatus();
+  return status < 500 ? refuse(status, `http.${status}`, error.message) : null;
+}

@@ -1,0 +1,83 @@
+import { Controller, Get, Header, UseFilters } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
+import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
+import type { z } from 'zod';
+import { IntervalQueue } from '../scheduler/interval-queue.js';
+import { HealthIndicators } from './health.indicators.js';
+import {
+  aliveSchema,
+  LIVE_EXAMPLE,
+  NOT_LIVE_EXAMPLE,
+  NOT_READY_EXAMPLE,
+  READY_EXAMPLE,
+  reportSchema,
+} from './health.replies.js';
+import { HealthReportFilter } from './health-report.filter.js';
+import { Lifecycle } from './lifecycle.js';
+
+@ApiTags('health')
+@Controller('health')
+@UseFilters(HealthReportFilter)
+export class HealthController {
+  constructor(
+    private readonly checks: HealthCheckService,
+    private readonly health: HealthIndicatorService,
+    private readonly indicators: HealthIndicators,
+    private readonly queue: IntervalQueue,
+    private readonly lifecycle: Lifecycle,
+  ) {}
+
+  @Get()
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'The process answers', description: 'Says nothing of what it depends on, and asks nobody.' })
+  @ApiOkResponse({
+    description: 'Always, while the process answers.',
+    standardSchema: aliveSchema,
+    example: { status: 'healthy' },
+  })
+  alive(): z.infer<typeof aliveSchema> {
+    return { status: 'healthy' };
+  }
+
+  @Get('live')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({ summary: 'The scheduler loop turns', description: 'Touches no network. Restart what answers 503.' })
+  @ApiOkResponse({ description: 'The loop turns.', standardSchema: reportSchema, example: LIVE_EXAMPLE })
+  @ApiServiceUnavailableResponse({
+    description: 'It does not.',
+    standardSchema: reportSchema,
+    example: NOT_LIVE_EXAMPLE,
+  })
+  live(): Promise<unknown> {
+    const loop = this.health.check('loop');
+    return this.checks.check([
+      () => (this.queue.turning ? loop.up() : loop.down('The scheduler loop does not turn; restart the process')),
+    ]);
+  }
+
+  @Get('ready')
+  @Header('cache-control', 'no-store')
+  @ApiOperation({
+    summary: 'The service can send',
+    description:
+      'PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, and the process is not ' +
+      'shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.',
+  })
+  @ApiOkResponse({ description: 'It can.', standardSchema: reportSchema, example: READY_EXAMPLE })
+  @ApiServiceUnavailableResponse({
+    description: 'It cannot; `error` says why.',
+    standardSchema: reportSchema,
+    example: NOT_READY_EXAMPLE,
+  })
+  ready(): Promise<unknown> {
+    const running = this.health.check('process');
+    return this.checks.check([
+      () => (this.lifecycle.shuttingDown ? running.down('The process is shutting down') : running.up()),
+      () => this.indicators.postgres(),
+      () => this.indicators.schemaUpToDate(),
+      () => this.indicators.webhook(),
+      () => this.indicators.redisReceipts(),
+      () => this.indicators.etcd(),
+    ]);
+  }
+}

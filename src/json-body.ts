@@ -1,0 +1,25 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
+import { refuse } from './error-mapping.js';
+import { RequestRefused } from './error-reply.js';
+
+type Done = (error: Error | null, body?: unknown) => void;
+
+/**
+ * Takes JSON bodies and no others. A body of no bytes is no body, whatever its type (`curl -X POST -d ''` sends one);
+ * text that is not UTF-8 is refused rather than stored with replacement characters.
+ */
+export function acceptJsonBodies(fastify: FastifyInstance): void {
+  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done: Done) => {
+    if (body.length === 0) done(null, undefined);
+    else if (!isUtf8(body))
+      done(new RequestRefused(refuse(400, 'request.invalid_json', 'The body is not valid UTF-8')));
+    else void parseJson(request, body.toString('utf8'), done);
+  });
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body: Buffer, done: Done) => {
+    if (body.length === 0) done(null, undefined);
+    else done(Object.assign(new Error('not JSON'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' }));
+  });
+}

@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { CORRELATION_HEADER } from './correlation.js';
+import { codeOf } from './described-error.js';
+import { socketReply } from './error-mapping.js';
+
+/** Answers what Node's HTTP parser refused, in the shape of all errors, and ends the connection. */
+export function refuseOnSocket(error: Error, socket: Socket): void {
+  const code = codeOf(error);
+  const nobodyReads = code === 'ECONNRESET' || code?.startsWith('ERR_SSL') === true || !socket.writable;
+  if (nobodyReads || socket.bytesWritten > 0) {
+    // Bytes that were written belong to another reply, perhaps half of one: nothing can be added to them.
+    socket.destroy();
+    return;
+  }
+  const { status, body } = socketReply(error);
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(text)}`,
+    `${CORRELATION_HEADER}: ${randomUUID()}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
+}

@@ -1,0 +1,26 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+
+const PAGE = '/swagger/index.html';
+
+/** Serves the API's documentation at `/swagger/index.html` and the OpenAPI document at `/swagger/v1/swagger.json`. */
+export function serveSwagger(app: NestFastifyApplication): void {
+  const config = new DocumentBuilder()
+    .setTitle('Message dispatcher')
+    .setDescription(
+      'Sends the messages that wait in PostgreSQL to a webhook, at a steady pace. ' +
+        'Every reply carries `X-Correlation-ID`; every error is `{"error", "code"}`.',
+    )
+    .setVersion('1.0')
+    .build();
+  // Mounted at the page's own path: its asset links are relative to the last segment and would otherwise be 404.
+  SwaggerModule.setup(PAGE.slice(1), app, () => SwaggerModule.createDocument(app, config), {
+    jsonDocumentUrl: 'swagger/v1/swagger.json',
+    raw: ['json'],
+    customSiteTitle: 'Message dispatcher',
+  });
+  const fastify = app.getHttpAdapter().getInstance();
+  for (const path of ['/swagger', '/swagger/']) {
+    fastify.get(path, (_request, reply) => reply.redirect(PAGE, 302));
+  }
+}
