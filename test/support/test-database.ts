@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/** A database of a test's own in the test run's PostgreSQL. */
+export class TestDatabase {
+  private constructor(
+    readonly url: string,
+    private readonly name: string,
+    private readonly pool: pg.Pool,
+  ) {}
+
+  static async create(): Promise<TestDatabase> {
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await onServer(`CREATE DATABASE ${name}`);
+    const url = new URL(serverUrl());
+    url.pathname = `/${name}`;
+    const pool = new pg.Pool({ connectionString: url.href, max: 4 });
+    // The server may be stopped, or the database dropped, under the pool's idle connections.
+    pool.on('error', () => undefined);
+    return new TestDatabase(url.href, name, pool);
+  }
+
+  async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.pool.query<Row>(text, values)).rows;
+  }
+
+  /** The single value of a query's single row. */
+  async value<T>(text: string, values: unknown[] = []): Promise<T> {
+    const [row] = await this.query<Record<string, T>>(text, values);
+    if (row === undefined) throw new Error(`no row: ${text}`);
+    return Object.values(row)[0] as T;
+  }
+
+  /** Inserts `count` messages as a company does, with a bare INSERT; returns their ids. */
+  async insertMessages(count: number): Promise<number[]> {
+    const rows = await this.query<{ id: number }>(
+      `INSERT INTO messages (recipient_phone, content)
+       SELECT '+9055500' || lpad(n::text, 6, '0'), 'text ' || n FROM generate_series(1, $1::int) n RETURNING id`,
+      [count],
+    );
+    return rows.map((row) => row.id);
+  }
+
+  async drop(): Promise<void> {
+    await this.pool.end();
+    await onServer(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`);
+  }
+}
+
+function serverUrl(): string {
+  const url = process.env['TEST_DB_URL'];
+  if (url === undefined) throw new Error('TEST_DB_URL is not set: run the tests with npm test');
+  return url;
+}
+
+async function onServer(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl() });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
