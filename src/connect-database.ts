@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
 import { createDataSource } from './data-source.js';
 import { maskSecrets } from './mask-secrets.js';
@@ -39,7 +39,7 @@ export async function connectDatabase(url: string, migrate: boolean): Promise<Da
 
 /** Runs pending migrations, one replica at a time. */
 export async function runMigrations(dataSource: DataSource, url: string): Promise<void> {
-  const lock = new pg.Client({ connectionString: url, application_name: 'message-dispatcher migrations' });
+  const lock = new Client({ connectionString: url, application_name: 'message-dispatcher migrations' });
   try {
     await lock.connect();
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);

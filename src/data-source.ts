@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { types } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { CreateMessages1763900000001 } from '../migrations/1763900000001-create-messages.js';
 import { WidenMessageId1763900000002 } from '../migrations/1763900000002-widen-message-id.js';
@@ -16,7 +16,7 @@ export const MIGRATIONS = [
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */
-pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+types.setTypeParser(types.builtins.INT8, Number);
 
 /**
  * The one description of the database, for the app and for the migration command.

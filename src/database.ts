@@ -23,6 +23,8 @@ export class Database {
   }
 
   private get pool(): Pool {
+    // TypeORM types the driver by its general interface; ours is PostgreSQL's, whose pool is `master`.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     return (this.dataSource.driver as unknown as { master: Pool }).master;
   }
 }

@@ -23,7 +23,10 @@ describe('sending', () => {
   beforeEach(async () => {
     database = await TestDatabase.create();
     receiver = await Receiver.start();
-    app = await DispatcherProcess.start({ env: { APP_DB_URL: database.url }, live: { ...live(), auto_sending: false } });
+    app = await DispatcherProcess.start({
+      env: { APP_DB_URL: database.url },
+      live: { ...live(), auto_sending: false },
+    });
   });
 
   afterEach(async () => {
@@ -41,20 +44,27 @@ describe('sending', () => {
 
     expect(receiver.ledger.slice(0, 2).map(({ content }) => content)).toEqual(['text 1', 'text 2']);
     const [first, , third] = receiver.ledger;
-    expect(first).toMatchObject({ method: 'POST', path: '/webhook', body: '{"to":"+9055500000001","content":"text 1"}' });
+    expect(first).toMatchObject({
+      method: 'POST',
+      path: '/webhook',
+      body: '{"to":"+9055500000001","content":"text 1"}',
+    });
     expect(first?.headers).toMatchObject({
       'content-type': 'application/json',
       'x-ins-auth-key': 'INS.me1x9uMcyYGlhKKQVPoc.bO3j9aZwRTOcA2Ywo',
     });
     expect(third!.at - first!.at).toBeGreaterThan(800);
     await eventually(async () => expect((await app.get('/sent')).json<unknown[]>()).toHaveLength(3));
-    expect((await app.get('/sent')).json<{ id: number }[]>().map(({ id }) => id)).toEqual([...ids].reverse());
+    expect((await app.get('/sent')).json<{ id: number }[]>().map(({ id }) => id)).toEqual(ids.toReversed());
   });
 
   it('keeps a message that fails unsent, shows the attempt, and blocks nobody behind it', async () => {
     const [bad = 0, worse = 0, good = 0] = await database.insertMessages(3);
-    receiver.behave = ({ content }, response) =>
-      (content === 'text 3' ? answer(202, '{"messageId":"m-3"}') : answer(500, 'out of order'))({} as never, response);
+    receiver.behave = (received, response) =>
+      (received.content === 'text 3' ? answer(202, '{"messageId":"m-3"}') : answer(500, 'out of order'))(
+        received,
+        response,
+      );
     await app.post('/start');
     await eventually(async () => expect((await message(good)).state).toBe('sent'), 8_000);
 

@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { z } from 'zod';
 import { RedisConnection } from '../redis.js';
 
 /** What the provider said when it took a message. */
@@ -67,15 +68,18 @@ export class DeliveryReceipts {
   }
 }
 
+const storedReceipt = z.object({
+  messageId: z.string().nullable(),
+  sentAt: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
+});
+
 function keyOf(installationId: string, id: number): string {
   return `message-dispatcher:${installationId}:receipt:${id}`;
 }
 
 function parse(id: number, text: string): Receipt | null {
   try {
-    const value = JSON.parse(text) as { messageId?: unknown; sentAt?: unknown };
-    if (typeof value.sentAt !== 'string' || Number.isNaN(Date.parse(value.sentAt))) return null;
-    return { id, sentAt: value.sentAt, messageId: typeof value.messageId === 'string' ? value.messageId : null };
+    return { id, ...storedReceipt.parse(JSON.parse(text)) };
   } catch {
     return null;
   }

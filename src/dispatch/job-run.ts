@@ -37,6 +37,7 @@ export class JobRun {
   private next = 0;
   private inFlight = 0;
   private claiming = false;
+  private claims: Promise<void> = Promise.resolve();
   private exhausted = false;
   private endedBy: string | null = null;
   private finish: () => void = () => undefined;
@@ -67,6 +68,7 @@ export class JobRun {
     });
     job.winding.removeEventListener('abort', onWinding);
     job.cut.removeEventListener('abort', onCut);
+    await this.claims;
     await this.settler.drain();
   }
 
@@ -92,21 +94,21 @@ export class JobRun {
   private claim(): void {
     this.claiming = true;
     const limit = Math.min(CLAIM_MAX, 4 * this.parts.window.size);
-    this.parts.claims
-      .claim(this.job, limit)
-      .then((messages) => {
-        this.exhausted = messages.length === 0;
-        this.queue = [...this.queue.slice(this.next), ...messages];
-        this.next = 0;
-      })
-      .catch((error: unknown) => {
-        this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
-        this.endedBy = 'the database was out of reach';
-      })
-      .finally(() => {
-        this.claiming = false;
-        this.pump();
-      });
+    this.claims = this.claimInto(limit);
+  }
+
+  private async claimInto(limit: number): Promise<void> {
+    try {
+      const messages = await this.parts.claims.claim(this.job, limit);
+      this.exhausted = messages.length === 0;
+      this.queue = [...this.queue.slice(this.next), ...messages];
+      this.next = 0;
+    } catch (error) {
+      this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
+      this.endedBy = 'the database was out of reach';
+    }
+    this.claiming = false;
+    this.pump();
   }
 
   private send(): void {

@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from '../described-error.js';
 import type { ClaimKey, MessageClaims, Settlement } from '../messages/message-claims.js';
 import type { DeliveryReceipts } from './delivery-receipts.js';
 
@@ -90,7 +91,7 @@ export class Settler {
     try {
       settled = await this.claims.settle(this.job, batch);
     } catch (error) {
-      if (!DATA_FAULT.test(String((error as { code?: unknown }).code))) throw error;
+      if (!DATA_FAULT.test(codeOf(error) ?? '')) throw error;
       this.logger.error(
         { err: error },
         'an outcome holds text that PostgreSQL refuses; outcomes are written without texts',

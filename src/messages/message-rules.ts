@@ -25,7 +25,5 @@ export function contentFault(content: string): string | null {
 }
 
 function countCharacters(text: string): number {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
+  return Array.from(text).length;
 }

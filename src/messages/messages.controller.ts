@@ -50,7 +50,14 @@ export class MessagesController {
       const cursor = toCursor({ sentAt: last.position, id: last.id });
       reply.header('Link', `</sent?limit=${limit}&cursor=${cursor}>; rel="next"`);
     }
-    return page.map(({ position: _, ...message }) => message);
+    return page.map(({ id, recipient_phone, content, sent_status, sent_at, message_id }) => ({
+      id,
+      recipient_phone,
+      content,
+      sent_status,
+      sent_at,
+      message_id,
+    }));
   }
 
   @Post('messages')

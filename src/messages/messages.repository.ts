@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Database, type Statement } from '../database.js';
+import { z } from 'zod';
 import { Message } from './message.entity.js';
 import type { AttemptView, MessageView, SentMessage } from './message.schemas.js';
 import type { SentPosition } from './sent-cursor.js';
@@ -9,6 +10,8 @@ export interface NewMessage {
   readonly recipient_phone: string;
   readonly content: string;
 }
+
+const insertedIds = z.array(z.object({ id: z.number() }));
 
 /** Stores and lists messages. Sending them is `MessageClaims`' part. */
 @Injectable()
@@ -27,7 +30,7 @@ export class MessagesRepository {
       .values(messages.map((message) => ({ recipientPhone: message.recipient_phone, content: message.content })))
       .returning('id')
       .execute();
-    return (result.raw as { id: number }[]).map((row) => row.id);
+    return insertedIds.parse(result.raw).map((row) => row.id);
   }
 
   /** One message with its attempts, oldest first; null when there is none of that id. */

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import pg from 'pg';
+import { Client } from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { SCHEDULER_CHANNEL } from './schedule-store.js';
@@ -47,7 +47,7 @@ export class FleetChannel {
   /** Rejects when the connection ends; resolves when this side closes it. */
   private async listenOnce(onNews: (from?: string) => void, onReconnect: () => void): Promise<void> {
     const { signal } = this.stopping;
-    const client = new pg.Client({
+    const client = new Client({
       connectionString: this.connectionString,
       application_name: 'message-dispatcher listening',
       connectionTimeoutMillis: 5_000,

@@ -65,7 +65,7 @@ export class RunningJob implements Job {
 
   /** Whether what is left of the budget may still be spent, here or elsewhere. */
   get resumable(): boolean {
-    const reason = this.winding.reason as WindingReason | undefined;
+    const reason: unknown = this.winding.reason;
     return reason === 'shutdown' || reason === 'lease lost';
   }
 

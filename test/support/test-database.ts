@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import { Client, Pool, types, type QueryResultRow } from 'pg';
 
-pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+types.setTypeParser(types.builtins.INT8, Number);
 
 /** A database of a test's own in the test run's PostgreSQL. */
 export class TestDatabase {
   private constructor(
     readonly url: string,
     private readonly name: string,
-    private readonly pool: pg.Pool,
+    private readonly pool: Pool,
   ) {}
 
   static async create(): Promise<TestDatabase> {
@@ -16,13 +16,13 @@ export class TestDatabase {
     await onServer(`CREATE DATABASE ${name}`);
     const url = new URL(serverUrl());
     url.pathname = `/${name}`;
-    const pool = new pg.Pool({ connectionString: url.href, max: 4 });
+    const pool = new Pool({ connectionString: url.href, max: 4 });
     // The server may be stopped, or the database dropped, under the pool's idle connections.
     pool.on('error', () => undefined);
     return new TestDatabase(url.href, name, pool);
   }
 
-  async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+  async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.pool.query<Row>(text, values)).rows;
   }
 
@@ -56,7 +56,7 @@ function serverUrl(): string {
 }
 
 async function onServer(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl() });
+  const client = new Client({ connectionString: serverUrl() });
   await client.connect();
   try {
     await client.query(statement);

@@ -1,0 +1,47 @@
+/**
+ * A value as it was found: text; or bytes, where these are not UTF-8; or, from YAML, a list or something nested.
+ * Nothing has been judged or converted yet.
+ */
+export type RawValue = string | Uint8Array | readonly unknown[] | object;
+
+/** A value, and what tells its versions apart: an etcd revision, a file's time. */
+export interface RawEntry {
+  readonly raw: RawValue;
+  readonly version: string;
+}
+
+/** Everything that a source holds at one instant. A key that is missing here is not set there. */
+export interface ConfigDocument {
+  readonly entries: ReadonlyMap<string, RawEntry>;
+  readonly version: string;
+}
+
+export interface SourceStatus {
+  /** Whether the source can be read at this time; while not, its last good values count. */
+  readonly connected: boolean;
+  /** Since when that is so. */
+  readonly since: Date;
+  /** What is wrong, for the operator; null when nothing is. Holds no secret. */
+  readonly problem: string | null;
+}
+
+export type SourceName = 'etcd' | 'file' | 'memory';
+
+/** Where live settings come from: etcd and a watched file in production, memory in tests. */
+export abstract class ConfigSource {
+  abstract readonly name: SourceName;
+  abstract readonly status: SourceStatus;
+
+  /**
+   * Hands the whole document to `onDocument` (empty when nothing is set), then again after every change until
+   * `signal` aborts: the last one is always the newest, changes that come close together may be handed over as one.
+   * Resolves after the first call, or when `signal` aborts; while the source is out of reach, it waits.
+   * Never rejects and never gives up: the source looks after its own connection, and what changed during an
+   * outage is handed over after it. A document that cannot be read as a whole is not handed over at all.
+   * One watch at a time.
+   */
+  abstract watch(onDocument: (document: ConfigDocument) => void, signal: AbortSignal): Promise<void>;
+
+  /** Resolves when everything that the aborted watch held (connections, watchers, timers) is released. */
+  abstract stopped(): Promise<void>;
+}

@@ -1,0 +1,33 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ConfigSources } from './config-sources.js';
+import { ConfigController } from './config.controller.js';
+import { LiveConfig } from './live-config.js';
+import { LiveSettingsWriter } from './live-settings-writer.js';
+import { StaticSettings } from './static-settings.js';
+
+@Module({})
+// oxlint-disable-next-line typescript/no-extraneous-class -- a Nest module is a class
+export class ConfigModule {
+  /** Provides `settings`, and the live settings, which were read once before anybody gets hold of them. */
+  static register(settings: StaticSettings): DynamicModule {
+    return {
+      module: ConfigModule,
+      // Its options are the process's own: a feature could not import it with the same ones.
+      global: true,
+      controllers: [ConfigController],
+      providers: [
+        { provide: StaticSettings, useValue: settings },
+        ConfigSources,
+        { provide: LiveConfig, useFactory: startedLiveConfig, inject: [ConfigSources] },
+        LiveSettingsWriter,
+      ],
+      exports: [StaticSettings, LiveConfig],
+    };
+  }
+}
+
+async function startedLiveConfig(sources: ConfigSources): Promise<LiveConfig> {
+  const live = new LiveConfig(sources.all);
+  await live.start();
+  return live;
+}

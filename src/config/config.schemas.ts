@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { LiveKeyReport, LiveReport } from './live-report.js';
+
+const MAX_VALUE_LENGTH = 8192;
+
+const version = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,18})$/, 'must be a version as GET /config shows it')
+  .meta({
+    description: 'Write only if the key still has this version in etcd; `0`: only if it is not there.',
+    example: '17',
+  });
+
+export const keySchema = z
+  .string()
+  .max(64, 'must be at most 64 characters long')
+  .meta({ description: 'A live setting, as GET /config lists them.', example: 'rate_limit' });
+
+export const putSettingSchema = z
+  .strictObject({
+    value: z
+      .union([z.string().max(MAX_VALUE_LENGTH), z.number(), z.boolean(), z.array(z.number()).max(64)], {
+        error: `must be text of at most ${MAX_VALUE_LENGTH} characters, a number, true, false or a list of numbers`,
+      })
+      .meta({ description: 'As in etcd and YAML: text, or what JSON has for it.', example: 50 }),
+    version: version.optional(),
+  })
+  .meta({ id: 'PutSetting' });
+export type PutSetting = z.infer<typeof putSettingSchema>;
+
+export const deleteQuerySchema = z.strictObject({ version: version.optional() });
+
+const sourceName = z.enum(['etcd', 'file', 'memory']);
+const time = z.string().meta({ format: 'date-time', example: '2026-01-20T14:36:51.123Z' });
+
+export const settingSchema = z
+  .strictObject({
+    key: z.string().meta({ example: 'rate_limit' }),
+    value: z
+      .union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.number())])
+      .meta({ description: 'In force. Seconds where it is a time; `***` for a secret.', example: 50 }),
+    source: z.enum(['etcd', 'file', 'memory', 'default']).meta({ description: 'Who said so.' }),
+    version: z
+      .string()
+      .nullable()
+      .meta({ description: 'The revision in etcd, or the time of the file.', example: '17' }),
+    refused: z
+      .array(z.strictObject({ source: sourceName, version: z.string(), reason: z.string() }))
+      .meta({ description: 'What a source holds and what does not fit; it changes nothing.' }),
+  })
+  .meta({ id: 'LiveSetting' });
+
+export const configSchema = z
+  .strictObject({
+    complete: z.boolean().meta({ description: 'Whether every source has been read at least once.' }),
+    settings: z.array(settingSchema),
+    sources: z.array(
+      z.strictObject({
+        name: sourceName,
+        connected: z.boolean(),
+        since: time.meta({ description: 'Since when it is connected, or not.' }),
+        problem: z.string().nullable(),
+        version: z
+          .string()
+          .nullable()
+          .meta({ description: 'Of what was read last: the revision of etcd.', example: '17' }),
+        unknown_keys: z.array(z.string()),
+      }),
+    ),
+  })
+  .meta({ id: 'LiveConfig' });
+
+export function toSetting(report: LiveKeyReport): z.infer<typeof settingSchema> {
+  const value = typeof report.value === 'object' && report.value !== null ? [...report.value] : report.value;
+  return { ...report, value, refused: [...report.refused] };
+}
+
+export function toConfig({ complete, settings, sources }: LiveReport): z.infer<typeof configSchema> {
+  return {
+    complete,
+    settings: settings.map(toSetting),
+    sources: sources.map(({ unknownKeys, since, ...source }) => ({
+      ...source,
+      since: since.toISOString(),
+      unknown_keys: [...unknownKeys],
+    })),
+  };
+}
+
+/** The value of a request as the text that etcd is to hold. */
+export function toText(value: PutSetting['value']): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

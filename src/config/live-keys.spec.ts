@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
+import type { RawValue } from './config-source.js';
+import { LIVE_KEYS, LIVE_KEY_NAMES, liveKeyNamed } from './live-keys.js';
+import { parseYamlMapping } from './read-yaml-file.js';
+
+function parsed(name: string, raw: RawValue): unknown {
+  const result = liveKeyNamed(name)?.parse(raw);
+  if (result?.ok !== true) throw new Error(result?.reason ?? `no key ${name}`);
+  return result.value;
+}
+
+function reason(name: string, raw: RawValue): string {
+  const result = liveKeyNamed(name)?.parse(raw);
+  if (result === undefined || result.ok) throw new Error(`${name} took ${JSON.stringify(raw)}`);
+  return result.reason;
+}
+
+const WHOLE_NUMBERS: readonly (readonly [string, number, number, number])[] = [
+  ['rate_limit', 1, 1_000_000, 1],
+  ['scheduler_interval', 1, 31_536_000, 1000],
+  ['scheduler_queue_capacity', 1, 10_000, 1],
+  ['scheduler_workers', 1, 64, 1],
+  ['webhook_timeout', 1, 60, 1000],
+  ['webhook_concurrency', 1, 1024, 1],
+  ['max_attempts', 1, 100, 1],
+];
+
+const NONSENSE: readonly RawValue[] = [
+  '  ',
+  '-1',
+  'abc',
+  '1.5',
+  '1e12',
+  '0x10',
+  '007',
+  '+5',
+  'NaN',
+  'Infinity',
+  'null',
+  '{"a":1}',
+  '[1',
+  '[[1]]',
+  '"',
+  '1 2',
+  '1_000',
+  '١',
+  'x'.repeat(65_536),
+  '9'.repeat(65_536),
+  Buffer.from([0xff, 0xfe, 0x00]),
+  '\u0000',
+  'file:///etc/passwd',
+  'javascript:alert(1)',
+  'example.com/hook',
+  'http://user:s3cret@host/',
+  { nested: '1' },
+  [['1']],
+];
+
+describe('live keys', () => {
+  it('has a default that fits its own limits', () => {
+    for (const key of LIVE_KEYS) {
+      if (key.fallback === null) continue;
+      expect(key.parse(String(key.show(key.fallback)))).toEqual({ ok: true, value: key.fallback });
+    }
+  });
+
+  it('ships a YAML file that holds every key that has a default, with that default', () => {
+    const file = parseYamlMapping(readFileSync('config/dynamic_config.yaml', 'utf8'));
+    const fromFile = Object.fromEntries([...file].map(([name, raw]) => [name, parsed(name, raw)]));
+    const defaults = LIVE_KEYS.filter(({ fallback }) => fallback !== null).map(({ name, fallback }) => [
+      name,
+      fallback,
+    ]);
+    expect(fromFile).toEqual(Object.fromEntries(defaults));
+    const text = readFileSync('config/dynamic_config.yaml', 'utf8');
+    for (const name of LIVE_KEY_NAMES) expect(text).toContain(`${name}:`);
+  });
+
+  it.each(WHOLE_NUMBERS)('%s takes whole numbers from %d to %d and nothing beyond', (name, min, max, factor) => {
+    fc.assert(
+      fc.property(fc.integer({ min, max }), fc.constantFrom('', ' ', '\n'), (value, blank) => {
+        expect(parsed(name, `${blank}${value}${blank}`)).toBe(value * factor);
+        expect(parsed(name, `${blank}"${value}"${blank}`)).toBe(value * factor);
+      }),
+    );
+    expect(reason(name, String(min - 1))).toContain(`from ${min} to ${max}`);
+    expect(reason(name, String(max + 1))).toContain(`from ${min} to ${max}`);
+    expect(reason(name, `${min}.0`)).toContain('must be a whole number');
+  });
+
+  it('refuses nonsense for every key but the auth key, in a short line that names the key and shows no password', () => {
+    for (const name of LIVE_KEY_NAMES.filter((other) => other !== 'webhook_auth_key')) {
+      for (const raw of NONSENSE) {
+        const text = reason(name, raw);
+        expect(text).toMatch(new RegExp(`^${name} must be `));
+        expect(text.length).toBeLessThan(320);
+        expect(text).not.toContain('s3cret');
+        expect(text).not.toContain('\n');
+      }
+    }
+  });
+
+  it('never throws, whatever text or bytes come', () => {
+    const raw = fc.oneof(fc.string(), fc.uint8Array(), fc.json(), fc.array(fc.string()), fc.string({ unit: 'binary' }));
+    fc.assert(
+      fc.property(fc.constantFrom(...LIVE_KEYS), raw, (key, value) => {
+        expect(typeof key.parse(value).ok).toBe('boolean');
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    ['true', true],
+    ['"false"', false],
+    [' TRUE ', true],
+  ])('auto_sending takes %s', (raw, value) => {
+    expect(parsed('auto_sending', raw)).toBe(value);
+  });
+
+  it.each(['1', '0', 'yes', 'on', ''])('auto_sending refuses %j', (raw) => {
+    expect(reason('auto_sending', raw)).toContain('must be true or false');
+  });
+
+  it.each([
+    'http://localhost:8080/x?y=1',
+    'https://example.com',
+    'http://[::1]:80/',
+    `"https://a/${'x'.repeat(2000)}"`,
+  ])('webhook_url takes %s', (raw) => {
+    expect(parsed('webhook_url', raw)).toBe(raw.replaceAll('"', ''));
+  });
+
+  it.each([
+    '',
+    '//a',
+    'http:/a',
+    'http:\\\\a',
+    'http://',
+    'http://@a',
+    'http://a:99999',
+    'http://a b',
+    'ftp://a',
+    `http://a/${'x'.repeat(2048)}`,
+  ])('webhook_url refuses %j', (raw) => {
+    expect(reason('webhook_url', raw)).toContain('must be an absolute http:// or https:// URL');
+  });
+
+  it('webhook_auth_key is what a header may hold, and none when it is empty', () => {
+    expect(parsed('webhook_auth_key', ' INS.me1x9uMcyYGlhKKQVPoc.bO3j9aZwRTOcA2Ywo \n')).toBe(
+      'INS.me1x9uMcyYGlhKKQVPoc.bO3j9aZwRTOcA2Ywo',
+    );
+    expect(parsed('webhook_auth_key', '"with \\"quotes\\""')).toBe('with "quotes"');
+    expect(parsed('webhook_auth_key', '"unbalanced')).toBe('"unbalanced');
+    expect(parsed('webhook_auth_key', '')).toBeNull();
+    expect(parsed('webhook_auth_key', '""')).toBeNull();
+  });
+
+  it('webhook_auth_key refuses line breaks, other alphabets and 64 KiB, and never says what it was', () => {
+    for (const raw of ['s3cret\r\nHost: evil', 's3cret\u0000', 's3crét', 's3cret'.repeat(11_000), ['s3cret', 'x\n']]) {
+      expect(reason('webhook_auth_key', raw)).not.toContain('s3c');
+    }
+    expect(liveKeyNamed('webhook_auth_key')?.show('s3cret')).toBe('***');
+    expect(liveKeyNamed('webhook_auth_key')?.show(null)).toBeNull();
+  });
+
+  it.each<[RawValue, readonly number[]]>([
+    ['30,120', [30_000, 120_000]],
+    ['[30, 120]', [30_000, 120_000]],
+    ['"30, 120"', [30_000, 120_000]],
+    [
+      ['30', '120'],
+      [30_000, 120_000],
+    ],
+    ['5', [5000]],
+  ])('retry_schedule takes %j', (raw, value) => {
+    expect(parsed('retry_schedule', raw)).toEqual(value);
+  });
+
+  it.each<RawValue>(['', '[]', '30,', '0', '30,-1', '604801', Array.from({ length: 51 }, () => '1'), ['1,2']])(
+    'retry_schedule refuses %j',
+    (raw) => {
+      expect(reason('retry_schedule', raw)).toContain('must be');
+    },
+  );
+
+  it('on_uncertain takes resend and hold alone', () => {
+    expect(parsed('on_uncertain', '"hold"')).toBe('hold');
+    expect(reason('on_uncertain', 'drop')).toContain('must be resend or hold');
+  });
+});

@@ -1,0 +1,99 @@
+import type { RawValue } from './config-source.js';
+import type { LiveSettings } from './live-settings.js';
+import { headerValue, oneOf, seconds, secondsList, textOf, trueOrFalse, webhookUrl } from './live-values.js';
+import { excerpt, wholeNumber, type TextSchema } from './static-values.js';
+
+export type LiveValue = LiveSettings[keyof LiveSettings];
+
+export type ParsedValue =
+  { readonly ok: true; readonly value: LiveValue } | { readonly ok: false; readonly reason: string };
+
+/** What an API or a log may show of a value. */
+export type ShownValue = string | number | boolean | null | readonly number[];
+
+/** One live setting: its name in etcd and YAML, its field in `LiveSettings`, its type and limits, its default. */
+export interface LiveKey {
+  readonly name: string;
+  readonly field: keyof LiveSettings;
+  readonly secret: boolean;
+  readonly fallback: LiveValue;
+  /** The value for `LiveSettings`, or why it is refused, in words that hold no secret. */
+  parse(raw: RawValue): ParsedValue;
+  /** The value as the operator writes it (seconds, not milliseconds); `***` for a secret. */
+  show(value: LiveValue): ShownValue;
+}
+
+interface Definition<F extends keyof LiveSettings> {
+  readonly name: string;
+  readonly field: F;
+  readonly schema: TextSchema<LiveSettings[F]>;
+  readonly fallback: LiveSettings[F];
+  readonly secret?: boolean;
+}
+
+function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest }: Definition<F>): LiveKey {
+  const inSeconds = rest.field.endsWith('Ms');
+  return Object.freeze({
+    ...rest,
+    secret,
+    parse(raw: RawValue): ParsedValue {
+      const text = textOf(raw);
+      if (text === undefined) return { ok: false, reason: `${rest.name} ${unreadable(raw)}` };
+      const parsed = schema.safeParse(text);
+      if (parsed.success) return { ok: true, value: parsed.data };
+      const wanted = parsed.error.issues[0]?.message ?? 'is not valid';
+      return { ok: false, reason: `${rest.name} ${wanted}${secret ? '' : `, but is ${excerpt(text)}`}` };
+    },
+    show(value: LiveValue): ShownValue {
+      if (value === null) return null;
+      if (secret) return '***';
+      if (typeof value === 'object') return value.map((item) => item / 1000);
+      return inSeconds && typeof value === 'number' ? value / 1000 : value;
+    },
+  });
+}
+
+function unreadable(raw: RawValue): string {
+  return raw instanceof Uint8Array ? 'must be UTF-8 text, but is binary' : 'must be a single value or a flat list';
+}
+
+const YEAR_SECONDS = 31_536_000;
+const WEEK_SECONDS = 604_800;
+
+/** Every live setting. Meanings and units are in `config/dynamic_config.yaml`. */
+export const LIVE_KEYS: readonly LiveKey[] = Object.freeze([
+  liveKey({ name: 'auto_sending', field: 'autoSending', schema: trueOrFalse, fallback: true }),
+  liveKey({ name: 'rate_limit', field: 'rateLimit', schema: wholeNumber(1, 1_000_000), fallback: 2 }),
+  liveKey({
+    name: 'scheduler_interval',
+    field: 'schedulerIntervalMs',
+    // Beyond the 24.8 days of setTimeout: the scheduler sleeps in pieces.
+    schema: seconds(1, YEAR_SECONDS),
+    fallback: 120_000,
+  }),
+  liveKey({
+    name: 'scheduler_queue_capacity',
+    field: 'schedulerQueueCapacity',
+    schema: wholeNumber(1, 10_000),
+    fallback: 100,
+  }),
+  liveKey({ name: 'scheduler_workers', field: 'schedulerWorkers', schema: wholeNumber(1, 64), fallback: 1 }),
+  liveKey({ name: 'webhook_url', field: 'webhookUrl', schema: webhookUrl, fallback: null }),
+  liveKey({ name: 'webhook_auth_key', field: 'webhookAuthKey', schema: headerValue, fallback: null, secret: true }),
+  liveKey({ name: 'webhook_timeout', field: 'webhookTimeoutMs', schema: seconds(1, 60), fallback: 10_000 }),
+  liveKey({ name: 'webhook_concurrency', field: 'webhookConcurrency', schema: wholeNumber(1, 1024), fallback: 64 }),
+  liveKey({ name: 'max_attempts', field: 'maxAttempts', schema: wholeNumber(1, 100), fallback: 6 }),
+  liveKey({
+    name: 'retry_schedule',
+    field: 'retryScheduleMs',
+    schema: secondsList(1, WEEK_SECONDS, 50),
+    fallback: Object.freeze([30_000, 120_000, 600_000, 3_600_000, 21_600_000]),
+  }),
+  liveKey({ name: 'on_uncertain', field: 'onUncertain', schema: oneOf('resend', 'hold'), fallback: 'resend' }),
+]);
+
+export const LIVE_KEY_NAMES: readonly string[] = LIVE_KEYS.map(({ name }) => name);
+
+export function liveKeyNamed(name: string): LiveKey | undefined {
+  return LIVE_KEYS.find((key) => key.name === name);
+}

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { LiveValueRefused, NoEtcd, UnknownLiveKey } from './config-errors.js';
+import { ConfigSources } from './config-sources.js';
+import type { EtcdConfigSource } from './etcd-config.source.js';
+import { LiveConfig } from './live-config.js';
+import { liveKeyNamed, type LiveKey } from './live-keys.js';
+import type { LiveKeyReport } from './live-report.js';
+
+/** Writes live settings to etcd, under the rules by which they are read. */
+@Injectable()
+export class LiveSettingsWriter {
+  constructor(
+    private readonly sources: ConfigSources,
+    private readonly live: LiveConfig,
+  ) {}
+
+  /**
+   * Sets a key for every replica; it is in force here when this resolves. With `version`, only if the key still has
+   * that version in etcd (`0`: is not there).
+   * @throws UnknownLiveKey, NoEtcd, LiveValueRefused, ConfigChangedMeanwhile, ConfigUnavailable
+   */
+  async set(name: string, value: string, version?: string): Promise<LiveKeyReport> {
+    const { key, etcd } = this.target(name);
+    const parsed = key.parse(value);
+    if (!parsed.ok) throw new LiveValueRefused(parsed.reason);
+    await etcd.write(name, value, version);
+    return this.live.describeKey(key);
+  }
+
+  /** Deletes a key, so that the file or the default counts again; a key that is not there is no fault. */
+  async unset(name: string, version?: string): Promise<LiveKeyReport> {
+    const { key, etcd } = this.target(name);
+    await etcd.write(name, null, version);
+    return this.live.describeKey(key);
+  }
+
+  private target(name: string): { key: LiveKey; etcd: EtcdConfigSource } {
+    const key = liveKeyNamed(name);
+    if (key === undefined) throw new UnknownLiveKey(name);
+    if (this.sources.etcd === null) throw new NoEtcd();
+    return { key, etcd: this.sources.etcd };
+  }
+}

@@ -1,0 +1,327 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import * as fc from 'fast-check';
+import { StartupError } from '../startup-error.js';
+import { loadStaticSettings } from './load-static-settings.js';
+import { StaticSettings } from './static-settings.js';
+
+const shipped = resolve('config');
+const production = { APP_ENV: 'production', APP_DB_URL: 'postgres://u:s3cret@db/postgres', APP_CONFIG_DIR: shipped };
+
+function refusal(environment: NodeJS.ProcessEnv): string {
+  try {
+    loadStaticSettings(environment);
+  } catch (error) {
+    if (error instanceof StartupError) return error.message;
+    throw error;
+  }
+  throw new Error('the settings were accepted');
+}
+
+function outcome(environment: NodeJS.ProcessEnv): string {
+  try {
+    return Number.isInteger(loadStaticSettings(environment).listen.port) ? 'loaded' : 'without a port';
+  } catch (error) {
+    return error instanceof StartupError ? 'refused' : String(error);
+  }
+}
+
+describe('static settings', () => {
+  const folders: string[] = [];
+  afterAll(() => {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  });
+
+  function configDir(files: Readonly<Record<string, string>>): string {
+    const folder = mkdtempSync(join(tmpdir(), 'static-settings-'));
+    folders.push(folder);
+    cpSync(join(shipped, 'app.defaults.yaml'), join(folder, 'app.defaults.yaml'));
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return folder;
+  }
+
+  function refusalOf(text: string): string {
+    return refusal({ ...production, APP_ENV: 'stage', APP_CONFIG_DIR: configDir({ 'app.stage.yaml': text }) });
+  }
+
+  it('has a default for everything in local', () => {
+    const settings = loadStaticSettings({});
+    expect(settings).toBeInstanceOf(StaticSettings);
+    expect(settings).toEqual({
+      env: 'local',
+      dbUrl: null,
+      redis: null,
+      listen: { host: '::', port: 8080 },
+      etcdEndpoints: [],
+      etcdPrefix: '/app/config',
+      etcdAuth: null,
+      etcdTls: null,
+      serverReadTimeoutMs: 10_000,
+      serverWriteTimeoutMs: 30_000,
+      serverIdleTimeoutMs: 60_000,
+      logLevel: 'info',
+      logFormat: 'pretty',
+      serviceName: 'message-dispatcher',
+      tls: null,
+      configDir: shipped,
+      warnings: [],
+    });
+    expect(Object.isFrozen(settings) && Object.isFrozen(settings.listen)).toBe(true);
+  });
+
+  it('understands every documented variable as the documentation writes it', () => {
+    const dbUrl = 'postgres://postgres:postgres@db:5432/postgres?sslmode=disable';
+    const settings = loadStaticSettings({
+      APP_ENV: 'local',
+      APP_DB_URL: dbUrl,
+      APP_REDIS_ADDR: 'redis:6379',
+      APP_REDIS_PASSWORD: '',
+      APP_REDIS_DB: '0',
+      APP_PORT: ':8080',
+      APP_REMOTE_ETCD_ENDPOINTS: '["etcd:2379"]',
+      APP_SERVER_READ_TIMEOUT: '11',
+      APP_SERVER_WRITE_TIMEOUT: '31',
+      APP_SERVER_IDLE_TIMEOUT: '61',
+      LOG_LEVEL: 'debug',
+      LOG_ENV: 'production',
+      SERVICE_NAME: 'another',
+      GIN_MODE: 'release',
+      USE_HTTPS: 'false',
+    });
+    expect(settings).toMatchObject({
+      dbUrl,
+      redis: { host: 'redis', port: 6379, password: null, db: 0 },
+      etcdEndpoints: ['http://etcd:2379'],
+      serverReadTimeoutMs: 11_000,
+      serverWriteTimeoutMs: 31_000,
+      serverIdleTimeoutMs: 61_000,
+      logLevel: 'debug',
+      logFormat: 'json',
+      serviceName: 'another',
+      warnings: [],
+    });
+  });
+
+  it.each([
+    [':8080', '::', 8080],
+    ['8080', '::', 8080],
+    ['0.0.0.0:8080', '0.0.0.0', 8080],
+    ['127.0.0.1:8080', '127.0.0.1', 8080],
+    ['[::]:8080', '::', 8080],
+    ['localhost:0', 'localhost', 0],
+  ])('takes %s for APP_PORT', (text, host, port) => {
+    expect(loadStaticSettings({ APP_PORT: text }).listen).toEqual({ host, port });
+  });
+
+  it.each(['x', ':', ':-1', ':65536', '80 80', 'http://a:80', '[::]', '::1:80', '0x50', '8080.0'])(
+    'refuses %s for APP_PORT',
+    (text) => {
+      expect(refusal({ APP_PORT: text })).toContain('APP_PORT must be a port from 0 to 65535');
+    },
+  );
+
+  it.each([
+    ['["a:2379","b:2379"]', ['http://a:2379', 'http://b:2379']],
+    ['[a:2379]', ['http://a:2379']],
+    ['[a:2379,b:2379]', ['http://a:2379', 'http://b:2379']],
+    ['a:2379,b:2379', ['http://a:2379', 'http://b:2379']],
+    [`'["a:2379"]'`, ['http://a:2379']],
+    ['http://a:2379, b', ['http://a:2379', 'http://b:2379']],
+    ['["https://a:2379","https://b:2379/"]', ['https://a:2379', 'https://b:2379']],
+    ['[::1]:2379', ['http://[::1]:2379']],
+    ['', []],
+    ['  ', []],
+    ['[]', []],
+    ['[""]', []],
+  ])('takes %s for the etcd endpoints', (text, urls) => {
+    expect(loadStaticSettings({ APP_REMOTE_ETCD_ENDPOINTS: text }).etcdEndpoints).toEqual(urls);
+  });
+
+  it.each([
+    'a:0',
+    'a:99999',
+    'a:b:c',
+    'ftp://a:2379',
+    'http://a,https://b',
+    'http://u:p@a:2379',
+    '{"a":1}',
+    'a:1,,b:1',
+  ])('refuses %s for the etcd endpoints', (text) => {
+    const message = refusal({ APP_REMOTE_ETCD_ENDPOINTS: text });
+    expect(message).toContain('APP_REMOTE_ETCD_ENDPOINTS must be a list of host:port');
+    expect(message).not.toContain('u:p@');
+  });
+
+  it('puts the environment over app.<env>.yaml, and that over the defaults', () => {
+    const folder = configDir({ 'app.stage.yaml': 'redis_addr: cache:1\nservice_name: from-file\nport: 9000\n' });
+    const settings = loadStaticSettings({
+      ...production,
+      APP_ENV: 'stage',
+      APP_CONFIG_DIR: folder,
+      SERVICE_NAME: 'from-env',
+    });
+    expect(settings).toMatchObject({ redis: { host: 'cache', port: 1 }, serviceName: 'from-env', logLevel: 'info' });
+    expect(settings.listen.port).toBe(9000);
+  });
+
+  it('lets an empty variable switch off what a file switches on, and ignores it where something is needed', () => {
+    const folder = configDir({
+      'app.stage.yaml': 'redis_addr: cache\nremote_etcd_endpoints: [a:1, b:2]\nservice_name: from-file\n',
+    });
+    const environment = { ...production, APP_ENV: 'stage', APP_CONFIG_DIR: folder };
+    expect(loadStaticSettings(environment).etcdEndpoints).toEqual(['http://a:1', 'http://b:2']);
+    const emptied = { APP_REDIS_ADDR: '', APP_REMOTE_ETCD_ENDPOINTS: '', SERVICE_NAME: '' };
+    expect(loadStaticSettings({ ...environment, ...emptied })).toMatchObject({
+      redis: null,
+      etcdEndpoints: [],
+      serviceName: 'from-file',
+    });
+  });
+
+  it('names every bad setting in one message, a line each', () => {
+    const message = refusal({
+      APP_ENV: 'production',
+      APP_PORT: 'x',
+      APP_REDIS_DB: '-1',
+      APP_SERVER_READ_TIMEOUT: '1.5',
+      APP_REMOTE_ETCD_ENDPOINTS: ':::',
+      USE_HTTPS: 'perhaps',
+      SERVICE_NAME: 'a\nb',
+    });
+    const lines = message.split('\n');
+    expect(lines[0]).toBe('7 settings are not valid:');
+    expect(lines).toHaveLength(8);
+    expect(message).toContain('APP_REDIS_DB must be a whole number from 0 to 1023, but is "-1"');
+    expect(message).toContain('APP_DB_URL is required unless APP_ENV is local');
+  });
+
+  it('shows no password of a refused URL', () => {
+    for (const url of [
+      'mysql://user:s3cret@db/x',
+      'postgres://user:s3cret@:x:/db',
+      'postgres://u:s3c@ret@h:99999/db',
+    ]) {
+      const message = refusal({ APP_DB_URL: url });
+      expect(message).toContain('APP_DB_URL must be a URL like');
+      expect(message).not.toMatch(/s3c|ret@/);
+    }
+  });
+
+  it.each(['disable', 'require', 'verify-full'])('passes sslmode=%s on as it is', (mode) => {
+    const url = `postgres://u:p@h:5432/d?sslmode=${mode}`;
+    expect(loadStaticSettings({ APP_DB_URL: url }).dbUrl).toBe(url);
+  });
+
+  it.each(['../etc', 'Production', 'a b', 'é'])('refuses the APP_ENV %s', (env) => {
+    expect(refusal({ APP_ENV: env })).toContain('APP_ENV must be a name');
+  });
+
+  it('starts without app.<env>.yaml, with one warning', () => {
+    const { warnings } = loadStaticSettings({ ...production, APP_ENV: 'nowhere' });
+    expect(warnings).toEqual([expect.stringContaining('app.nowhere.yaml: no such file')]);
+  });
+
+  it('names the file of the defaults when it is missing, and nothing else', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'static-settings-'));
+    folders.push(folder);
+    const message = refusal({ APP_CONFIG_DIR: folder });
+    expect(message.split('\n')).toHaveLength(2);
+    expect(message).toContain('app.defaults.yaml: no such file');
+  });
+
+  it('refuses unknown keys, nested values, secrets and broken YAML in a file, without quoting it', () => {
+    expect(refusalOf('servce_name: x')).toContain('servce_name is not a setting; did you mean service_name?');
+    expect(refusalOf('port: {a: b}')).toContain('port must be text or a list of texts');
+    expect(refusalOf('redis_password: s3cret')).toContain(
+      'redis_password is a secret and is taken from APP_REDIS_PASSWORD alone',
+    );
+    expect(refusalOf('db_url: [s3cret')).not.toContain('s3cret');
+    expect(refusalOf('db_url: *s3cret')).not.toContain('s3cret');
+    expect(refusalOf('- a')).toContain('the document is not a list of "key: value" lines');
+    expect(refusalOf('port: 1\nport: 2')).toContain('unique');
+  });
+
+  it('warns of unknown APP_ variables and unknown log levels, and starts', () => {
+    const { warnings, logLevel } = loadStaticSettings({ APP_PROT: ':80', LOG_LEVEL: 'loud', OTHER: '1' });
+    expect(logLevel).toBe('info');
+    expect(warnings).toEqual([
+      expect.stringContaining('APP_PROT is not a setting of this service and changes nothing; did you mean APP_PORT?'),
+      expect.stringContaining('LOG_LEVEL is not'),
+    ]);
+  });
+
+  it.each([
+    ['production', 'json'],
+    ['dev', 'pretty'],
+    ['development', 'pretty'],
+    ['else', 'json'],
+  ])('LOG_ENV=%s logs %s', (env, format) => {
+    expect(loadStaticSettings({ LOG_ENV: env }).logFormat).toBe(format);
+  });
+
+  describe('with TLS', () => {
+    let cert: string;
+    let key: string;
+
+    beforeAll(() => {
+      const folder = configDir({});
+      cert = join(folder, 'cert.pem');
+      key = join(folder, 'key.pem');
+      const options = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost';
+      execFileSync('openssl', [...options.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    });
+
+    it('reads the certificate and the key of the server', () => {
+      const { tls } = loadStaticSettings({ USE_HTTPS: 'true', TLS_CERT: cert, TLS_KEY: key });
+      expect(tls?.cert.toString()).toContain('BEGIN CERTIFICATE');
+      expect(tls?.key.toString()).toContain('BEGIN PRIVATE KEY');
+    });
+
+    it('names missing, unreadable and unusable files', () => {
+      expect(refusal({ USE_HTTPS: 'true', TLS_CERT: cert })).toContain('TLS_KEY must name a PEM file');
+      expect(refusal({ USE_HTTPS: 'true', TLS_CERT: '/nowhere', TLS_KEY: key })).toContain(
+        'TLS_CERT: /nowhere cannot be read (ENOENT)',
+      );
+      expect(refusal({ USE_HTTPS: 'true', TLS_CERT: key, TLS_KEY: key })).toContain(
+        'TLS_CERT and TLS_KEY cannot be used',
+      );
+    });
+
+    it('reads no file as long as USE_HTTPS is false', () => {
+      expect(loadStaticSettings({ TLS_CERT: '/nowhere', TLS_KEY: '/nowhere' }).tls).toBeNull();
+    });
+
+    it('connects to etcd over https when it is given a CA, unless http:// is written', () => {
+      const given = { APP_REMOTE_ETCD_CA: cert, APP_REMOTE_ETCD_CERT: cert, APP_REMOTE_ETCD_KEY: key };
+      const settings = loadStaticSettings({ ...given, APP_REMOTE_ETCD_ENDPOINTS: 'a:2379' });
+      expect(settings.etcdEndpoints).toEqual(['https://a:2379']);
+      expect(settings.etcdTls?.ca?.toString()).toContain('BEGIN CERTIFICATE');
+      expect(refusal({ ...given, APP_REMOTE_ETCD_ENDPOINTS: 'http://a' })).toContain('write https://');
+      expect(refusal({ APP_REMOTE_ETCD_CERT: cert })).toContain('belong together');
+    });
+  });
+
+  it('never shows the etcd password, and wants a user with it', () => {
+    const message = refusal({ APP_REMOTE_ETCD_PASSWORD: 's3cret', APP_PORT: 'x' });
+    expect(message).toContain('APP_REMOTE_ETCD_PASSWORD is set without APP_REMOTE_ETCD_USER');
+    expect(message).not.toContain('s3cret');
+    const { etcdAuth } = loadStaticSettings({ APP_REMOTE_ETCD_USER: 'root', APP_REMOTE_ETCD_PASSWORD: 's3cret' });
+    expect(etcdAuth).toEqual({ username: 'root', password: 's3cret' });
+  });
+
+  it('either loads or refuses, whatever the environment holds', () => {
+    const names = ['APP_ENV', 'APP_DB_URL', 'APP_PORT', 'APP_REDIS_ADDR', 'APP_REDIS_DB', 'APP_REMOTE_ETCD_ENDPOINTS'];
+    const value = fc.oneof(
+      fc.string(),
+      fc.string({ unit: fc.constantFrom(':', '[', ']', ',', '"', '/', '@', '1', 'a') }),
+    );
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), value), (environment) => {
+        expect(outcome({ ...environment, APP_CONFIG_DIR: shipped })).toMatch(/^(loaded|refused)$/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,37 @@
+/** Where the service runs and whom it talks to; read once, before Nest starts anything. Injectable by its class. */
+export class StaticSettings {
+  /** APP_ENV, `local` when unset. */
+  readonly env!: string;
+  /** APP_DB_URL; null only in `local`, where the service then brings up a PostgreSQL of its own. */
+  readonly dbUrl!: string | null;
+  /** APP_REDIS_ADDR, APP_REDIS_PASSWORD, APP_REDIS_DB; null when no address is set: the service then runs without Redis. */
+  readonly redis!: {
+    readonly host: string;
+    readonly port: number;
+    readonly password: string | null;
+    readonly db: number;
+  } | null;
+  /** APP_PORT; `host` is what Node's `listen` takes (`::` for all). */
+  readonly listen!: { readonly host: string; readonly port: number };
+  /** APP_REMOTE_ETCD_ENDPOINTS as URLs; empty: the YAML file alone. */
+  readonly etcdEndpoints!: readonly string[];
+  /** APP_REMOTE_ETCD_PREFIX, without a slash at its end: the live settings are the keys directly below it. */
+  readonly etcdPrefix!: string;
+  /** APP_REMOTE_ETCD_USER and APP_REMOTE_ETCD_PASSWORD; null where etcd asks for neither. */
+  readonly etcdAuth!: { readonly username: string; readonly password: string } | null;
+  /** APP_REMOTE_ETCD_CA, _CERT and _KEY, already read; null: plain text, or the system's own certificates. */
+  readonly etcdTls!: { readonly ca: Buffer | null; readonly cert: Buffer | null; readonly key: Buffer | null } | null;
+  readonly serverReadTimeoutMs!: number;
+  readonly serverWriteTimeoutMs!: number;
+  readonly serverIdleTimeoutMs!: number;
+  readonly logLevel!: string;
+  /** LOG_ENV: ECS JSON lines, or readable ones. */
+  readonly logFormat!: 'json' | 'pretty';
+  readonly serviceName!: string;
+  /** USE_HTTPS with TLS_CERT and TLS_KEY, already read; null serves plain HTTP. */
+  readonly tls!: { readonly cert: Buffer; readonly key: Buffer } | null;
+  /** APP_CONFIG_DIR, `config` below the working directory when unset; absolute. */
+  readonly configDir!: string;
+  /** What the operator should know and what does not keep the service from starting, a sentence each: for the log. */
+  readonly warnings!: readonly string[];
+}

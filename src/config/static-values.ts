@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { maskUrl } from './mask-url.js';
+
+/** A setting's schema: it takes trimmed text and says, in words that can follow the setting's name, what it wants. */
+export type TextSchema<T> = z.ZodType<T, string>;
+
+/** A schema of one rule: `read` gives the value, or undefined when the text is not one; `wanted` then says what is. */
+export function textSchema<T extends string | number | boolean | object | null>(
+  wanted: string,
+  read: (text: string) => T | undefined,
+): TextSchema<T> {
+  return z.string().transform((text, context) => {
+    const value = read(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: wanted });
+    return z.NEVER;
+  });
+}
+
+/** Digits alone: no sign, no fraction, no exponent, no hex, no leading zero. */
+export function wholeNumber(min: number, max: number, unit = ''): TextSchema<number> {
+  const ofUnit = unit === '' ? '' : ` of ${unit}`;
+  return textSchema(`must be a whole number${ofUnit} from ${min} to ${max}`, (text) => {
+    if (!/^(0|[1-9]\d{0,14})$/.test(text)) return undefined;
+    const value = Number(text);
+    return value >= min && value <= max ? value : undefined;
+  });
+}
+
+export const switchValue = textSchema(
+  'must be true or false',
+  (text) => ({ true: true, false: false, 1: true, 0: false })[text.toLowerCase()],
+);
+
+export const postgresUrl = textSchema(
+  'must be a URL like postgres://user:password@host:5432/database?sslmode=disable',
+  (text) => (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
+);
+
+const HOST = /^[a-z0-9]([a-z0-9._-]{0,252})$/i;
+const IPV6 = /^[0-9a-f:]+(%[\w.]+)?$|^[0-9a-f:]+:\d+\.\d+\.\d+\.\d+$/i;
+
+/** `host:port`, `host`, `[v6]:port`; undefined when it is none of them or the port is outside 1..65535. */
+export function hostAndPort(text: string, defaultPort: number): { host: string; port: number } | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined || !(match?.[1] === undefined ? HOST : IPV6).test(host)) return undefined;
+  const port = Number(match?.[3] ?? defaultPort);
+  return port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
+
+export const redisAddress = textSchema('must be host:port, such as redis:6379', (text) => hostAndPort(text, 6379));
+
+/** `:8080`, `8080`, `host:8080`, `[::]:8080`; port 0 lets the system choose one. */
+export const listenAddress = textSchema(
+  'must be a port from 0 to 65535, with or without an address before it, such as :8080 or 127.0.0.1:8080',
+  (text) => {
+    const match = /^(?:\[([^\]]+)\]:|([^:[\]]*):)?(\d{1,5})$/.exec(text);
+    const port = Number(match?.[3] ?? Number.NaN);
+    if (!(port <= 65_535)) return undefined;
+    if (match?.[1] !== undefined) return IPV6.test(match[1]) ? { host: match[1], port } : undefined;
+    const host = match?.[2] ?? '';
+    if (host === '') return { host: '::', port };
+    return HOST.test(host) ? { host, port } : undefined;
+  },
+);
+
+/**
+ * `["a:2379","b:2379"]`, `[a:2379]` (what a shell leaves of the quotes) or `a:2379,b:2379`, each with or without
+ * `http://` or `https://`. As URLs without a path; those without a scheme take the others', and start with `//`
+ * when none has one. An empty list is legal.
+ */
+export const etcdEndpoints = textSchema(
+  'must be a list of host:port, such as ["etcd:2379"] or a:2379,b:2379, not http:// and https:// at once',
+  (text) => {
+    const bare = unquoted(text);
+    const list = /^\[.*\]$/s.test(bare) ? bare.slice(1, -1) : bare;
+    const items = list.split(',').map(unquoted);
+    if (items.length === 1 && items[0] === '') return [];
+    const addresses = items.map(endpoint);
+    if (!addresses.every((address) => address !== undefined)) return undefined;
+    const schemes = new Set(addresses.flatMap(({ scheme }) => scheme ?? []));
+    if (schemes.size > 1) return undefined;
+    const [scheme = ''] = schemes;
+    return [...new Set(addresses.map(({ authority }) => `${scheme}//${authority}`))];
+  },
+);
+
+function unquoted(text: string): string {
+  return text
+    .trim()
+    .replace(/^(['"])(.*)\1$/s, '$2')
+    .trim();
+}
+
+function endpoint(text: string): { scheme: string | undefined; authority: string } | undefined {
+  const match = /^(?:(https?:)\/\/)?([^/]+)\/?$/i.exec(text);
+  const address = hostAndPort(match?.[2] ?? '', 2379);
+  if (address === undefined) return undefined;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return { scheme: match?.[1]?.toLowerCase(), authority: `${host}:${address.port}` };
+}
+
+/** Without a slash at its end; with one at its start, as etcd users write it. */
+export const etcdPrefix = textSchema('must be a path such as /app/config, at most 256 characters long', (text) =>
+  /^\/[\w./-]{1,255}$/.test(text) && !/^\/+$/.test(text) ? text.replace(/\/+$/, '') : undefined,
+);
+
+/** `text` for a message: short, on one line, without passwords. */
+export function excerpt(text: string): string {
+  const masked = JSON.stringify(maskUrl(text));
+  return masked.length <= 80 ? masked : `${masked.slice(0, 76)}…" (${text.length} characters)`;
+}

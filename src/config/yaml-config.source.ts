@@ -1,0 +1,164 @@
+import { readFile, stat } from 'node:fs/promises';
+import { unwatchFile, watchFile } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { watch } from 'chokidar';
+import { ConfigSource, type ConfigDocument, type RawEntry, type SourceStatus } from './config-source.js';
+import { errorCode } from './error-code.js';
+import { parseYamlMapping } from './read-yaml-file.js';
+
+// A writer that truncates and writes shows two states; what stays the same this long is taken as written.
+const QUIET_MS = 50;
+// For file systems that report nothing (network mounts, Docker Desktop).
+const STAT_INTERVAL_MS = 2000;
+
+type Reading =
+  { readonly text: string; readonly version: string } | { readonly problem: string; readonly absent: boolean };
+
+/**
+ * A watched YAML file. Sees writes in place, editors that rename, and swapped symlinks (ConfigMaps).
+ * A file that is broken, emptied or gone at run time leaves the last good document in force, with one warning;
+ * a file that is absent from the start holds nothing.
+ */
+export class YamlConfigSource implements ConfigSource {
+  readonly name = 'file';
+  private readonly logger = new Logger(YamlConfigSource.name);
+  private state: SourceStatus = { connected: false, since: new Date(), problem: 'not read yet' };
+  private last: string | null = null;
+  private delivered = false;
+  private changed = false;
+  private warned = false;
+  private running: Promise<void> = Promise.resolve();
+  private release: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly path: string) {}
+
+  get status(): SourceStatus {
+    return this.state;
+  }
+
+  async watch(onDocument: (document: ConfigDocument) => void, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    this.delivered = false;
+    this.last = null;
+    let active = false;
+    const onChange = (): void => {
+      this.changed = true;
+      if (active || signal.aborted) return;
+      active = true;
+      this.running = this.refresh(onDocument, signal).finally(() => (active = false));
+    };
+    // Watching begins before the first reading, so that no write falls between the two.
+    await this.open(onChange, signal);
+    onChange();
+    await this.running;
+  }
+
+  async stopped(): Promise<void> {
+    await this.release;
+    await this.running;
+  }
+
+  private async open(onChange: () => void, signal: AbortSignal): Promise<void> {
+    // The folder, not the file: a renamed file is a new one, and of a ConfigMap only the folder's link `..data` changes.
+    const watcher = watch(dirname(this.path), { depth: 0, ignoreInitial: true, ignorePermissionErrors: true });
+    watcher.on('all', (_event, changedPath) => {
+      if (concerns(changedPath, this.path)) onChange();
+    });
+    watcher.on('error', (error) => {
+      this.logger.warn(`${this.path} is watched every ${STAT_INTERVAL_MS / 1000} s only: ${String(error)}`);
+    });
+    watchFile(this.path, { interval: STAT_INTERVAL_MS, persistent: false }, onChange);
+    const close = (): void => {
+      unwatchFile(this.path, onChange);
+      this.release = watcher.close();
+    };
+    signal.addEventListener('abort', close, { once: true });
+    await Promise.race([
+      new Promise<void>((resolve) => watcher.once('ready', resolve)),
+      sleep(1000, undefined, { ref: false }),
+    ]);
+  }
+
+  private async refresh(onDocument: (document: ConfigDocument) => void, signal: AbortSignal): Promise<void> {
+    while (this.changed && !signal.aborted) {
+      this.changed = false;
+      const reading = await this.settledReading();
+      if (signal.aborted) return;
+      this.take(reading, onDocument);
+    }
+  }
+
+  /** What the file holds once it has stopped changing; at the first reading there is nothing to wait for. */
+  private async settledReading(): Promise<Reading> {
+    let reading = await this.read();
+    for (let round = 0; this.delivered && round < 10; round += 1) {
+      await sleep(QUIET_MS);
+      const again = await this.read();
+      if (JSON.stringify(again) === JSON.stringify(reading)) break;
+      reading = again;
+    }
+    return reading;
+  }
+
+  private async read(): Promise<Reading> {
+    try {
+      const [text, { mtime }] = [await readFile(this.path, 'utf8'), await stat(this.path)];
+      return { text, version: mtime.toISOString() };
+    } catch (error) {
+      const code = errorCode(error);
+      const absent = code === 'ENOENT' || code === 'ENOTDIR';
+      return { problem: absent ? 'there is no such file' : `it cannot be read (${code})`, absent };
+    }
+  }
+
+  private take(reading: Reading, onDocument: (document: ConfigDocument) => void): void {
+    if ('problem' in reading) {
+      if (reading.absent && this.last === null) this.report(true, null);
+      else this.report(false, reading.problem);
+      this.deliverFirst(onDocument, 'absent');
+      return;
+    }
+    if (reading.text === this.last) {
+      this.report(true, null);
+      return;
+    }
+    // Emptied, but not even a comment left: a write that has not come to its end.
+    if (reading.text.trim() === '' && this.last !== null) {
+      this.report(false, 'it is empty; to unset all keys, leave a comment in it');
+      return;
+    }
+    try {
+      const values = parseYamlMapping(reading.text);
+      const entries = new Map<string, RawEntry>();
+      for (const [key, raw] of values) entries.set(key, { raw, version: reading.version });
+      this.last = reading.text;
+      this.delivered = true;
+      this.report(true, null);
+      onDocument({ entries, version: reading.version });
+    } catch (error) {
+      this.report(false, `it is not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
+      this.deliverFirst(onDocument, 'unreadable');
+    }
+  }
+
+  private deliverFirst(onDocument: (document: ConfigDocument) => void, version: string): void {
+    if (this.delivered) return;
+    this.delivered = true;
+    onDocument({ entries: new Map(), version });
+  }
+
+  private report(connected: boolean, problem: string | null): void {
+    if (connected === this.state.connected && problem === this.state.problem) return;
+    this.state = { connected, since: new Date(), problem };
+    if (problem !== null) this.logger.warn(`${this.path}: ${problem}; the last good values stay in force`);
+    else if (this.warned) this.logger.log(`${this.path} is read again`);
+    this.warned = problem !== null;
+  }
+}
+
+/** Whether a change at `changed` may change what is read at `path`: the file itself, or a link that leads to it. */
+function concerns(changed: string, path: string): boolean {
+  return basename(changed) === basename(path) || basename(changed).startsWith('..') || changed === dirname(path);
+}

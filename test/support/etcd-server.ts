@@ -1,0 +1,144 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EtcdGateway, type EtcdTls } from './etcd-gateway.js';
+import { eventually } from './eventually.js';
+
+const ETCD = process.env['TEST_ETCD_BIN'] ?? 'etcd';
+const READY_MS = 20_000;
+
+interface Place {
+  readonly name: string;
+  readonly client: string;
+  readonly peer: string;
+}
+
+const alive = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+/** A real etcd of the test's own, on free ports of this machine, with its data in a temporary folder. */
+export class EtcdServer {
+  /** What an operator does to it. */
+  readonly hands: EtcdGateway;
+  readonly url: string;
+  private readonly folder = mkdtempSync(join(tmpdir(), 'etcd-'));
+  private child: ChildProcess | null = null;
+
+  private constructor(
+    private readonly place: Place,
+    private readonly members: readonly Place[],
+    private readonly tls: EtcdTls | null,
+  ) {
+    this.url = place.client;
+    this.hands = new EtcdGateway(place.client, tls);
+  }
+
+  /** Ports and a folder alone: nothing runs until `start`. */
+  static async prepared(tls: EtcdTls | null = null): Promise<EtcdServer> {
+    const place = await freePlace('one', tls === null ? 'http' : 'https');
+    return new EtcdServer(place, [place], tls);
+  }
+
+  static async started(tls: EtcdTls | null = null): Promise<EtcdServer> {
+    const server = await EtcdServer.prepared(tls);
+    await server.start();
+    return server;
+  }
+
+  static async startedCluster(size: number): Promise<EtcdServer[]> {
+    const names = Array.from({ length: size }, (_, index) => `member-${index}`);
+    const members = await Promise.all(names.map((name) => freePlace(name, 'http')));
+    const servers = members.map((place) => new EtcdServer(place, members, null));
+    await Promise.all(servers.map((server) => server.start()));
+    return servers;
+  }
+
+  /** Starts it with the data that it has; resolves when it answers. */
+  async start(): Promise<void> {
+    const { name, client, peer } = this.place;
+    const options = {
+      name,
+      'data-dir': join(this.folder, 'data'),
+      'listen-client-urls': client,
+      'advertise-client-urls': client,
+      'listen-peer-urls': peer,
+      'initial-advertise-peer-urls': peer,
+      'initial-cluster': this.members.map((member) => `${member.name}=${member.peer}`).join(','),
+      'heartbeat-interval': '50',
+      'election-timeout': '500',
+      ...(this.tls === null ? {} : tlsOptions(this.tls)),
+    };
+    const args = Object.entries(options).map(([option, value]) => `--${option}=${value}`);
+    const child = spawn(ETCD, args, { stdio: 'ignore', env: plainEnvironment() });
+    alive.add(child);
+    child.once('exit', () => alive.delete(child));
+    this.child = child;
+    await once(child, 'spawn');
+    await eventually(() => this.hands.healthy(), READY_MS);
+  }
+
+  /** At once and without a word, as `kill -9` does. */
+  async kill(): Promise<void> {
+    const { child } = this;
+    this.child = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** The connections stay open, and nothing answers on them until `resume`. */
+  pause(): void {
+    this.child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.child?.kill('SIGCONT');
+  }
+
+  /** Removes all data of the killed server. */
+  wipe(): void {
+    rmSync(join(this.folder, 'data'), { recursive: true, force: true });
+  }
+
+  /** For good: nothing of it is left. */
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function tlsOptions(tls: EtcdTls): Readonly<Record<string, string>> {
+  return {
+    'cert-file': tls.cert,
+    'key-file': tls.key,
+    'trusted-ca-file': tls.ca,
+    'client-cert-auth': 'true',
+  };
+}
+
+/** etcd takes every ETCD_* variable for an option, and wants to be told that a rarer processor is meant. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_')));
+  return process.arch === 'x64' ? environment : { ...environment, ETCD_UNSUPPORTED_ARCH: process.arch };
+}
+
+async function freePlace(name: string, scheme: string): Promise<Place> {
+  const [clientPort, peerPort] = [await freePort(), await freePort()];
+  return { name, client: `${scheme}://127.0.0.1:${clientPort}`, peer: `http://127.0.0.1:${peerPort}` };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
