@@ -1,0 +1,203 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { LoggerModule } from 'nestjs-pino';
+import { createApp } from '../src/app.setup.js';
+import { ConfigModule } from '../src/config/config.module.js';
+import { configSchema, settingSchema } from '../src/config/config.schemas.js';
+import { LiveConfig } from '../src/config/live-config.js';
+import { loadStaticSettings } from '../src/config/load-static-settings.js';
+import type { StaticSettings } from '../src/config/static-settings.js';
+import { createLogger, loggingParams } from '../src/logging.js';
+import { EtcdServer } from './support/etcd-server.js';
+import { eventually } from './support/eventually.js';
+
+jest.setTimeout(60_000);
+
+@Module({})
+// oxlint-disable-next-line typescript/no-extraneous-class -- a Nest module is a class
+class ConfigAlone {
+  static register(settings: StaticSettings): DynamicModule {
+    return {
+      module: ConfigAlone,
+      imports: [LoggerModule.forRoot(loggingParams(settings)), ConfigModule.register(settings)],
+    };
+  }
+}
+
+async function call(app: NestFastifyApplication, method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object) {
+  const reply = await app.inject({ method, url: `/config${path}`, ...(body === undefined ? {} : { payload: body }) });
+  return { status: reply.statusCode, body: reply.json<Record<string, unknown>>() };
+}
+async function read(app: NestFastifyApplication) {
+  return configSchema.parse((await call(app, 'GET', '')).body);
+}
+
+describe('/config', () => {
+  let folder: string;
+  let server: EtcdServer;
+  const apps: NestFastifyApplication[] = [];
+  let log = '';
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      log += chunk.toString();
+      done();
+    },
+  });
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'config-api-'));
+    cpSync('config/app.defaults.yaml', join(folder, 'app.defaults.yaml'));
+    writeFileSync(join(folder, 'dynamic_config.yaml'), 'max_attempts: 9\nrate_limit: 5\n');
+    server = await EtcdServer.started();
+  });
+  beforeEach(() => server.hands.deleteAll());
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()));
+  });
+  afterAll(async () => {
+    await server.remove();
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(endpoints = server.url): Promise<NestFastifyApplication> {
+    const settings = loadStaticSettings({
+      APP_CONFIG_DIR: folder,
+      APP_REMOTE_ETCD_ENDPOINTS: endpoints,
+      LOG_ENV: 'json',
+    });
+    const app = await createApp(settings, ConfigAlone.register(settings), createLogger(settings, stdout));
+    apps.push(app);
+    await app.init();
+    return app;
+  }
+
+  it('shows what is in force, who said so, what was refused, and how the sources do', async () => {
+    await server.hands.put('rate_limit', '7');
+    await server.hands.put('scheduler_interval', '0');
+    await server.hands.put('webhook_auth_key', 's3cret');
+    await server.hands.put('rate_limt', '1');
+    const { settings, sources, complete } = await read(await start());
+    const setting = (key: string) => settings.find((one) => one.key === key);
+    expect(complete).toBe(true);
+    expect(setting('rate_limit')).toMatchObject({ value: 7, source: 'etcd', refused: [] });
+    expect(setting('max_attempts')).toMatchObject({ value: 9, source: 'file' });
+    expect(setting('retry_schedule')).toMatchObject({
+      value: [30, 120, 600, 3600, 21_600],
+      source: 'default',
+      version: null,
+    });
+    expect(setting('webhook_auth_key')).toMatchObject({ value: '***', source: 'etcd' });
+    expect(setting('scheduler_interval')).toMatchObject({
+      value: 120,
+      source: 'default',
+      refused: [{ source: 'etcd' }],
+    });
+    expect(sources[0]).toMatchObject({ name: 'etcd', connected: true, problem: null, unknown_keys: ['rate_limt'] });
+    expect(sources[1]).toMatchObject({ name: 'file', connected: true });
+  });
+
+  it('puts a value into etcd, in force at once here and soon on the other replica, and deletes it again', async () => {
+    const [one, other] = [await start(), await start()];
+    const put = await call(one, 'PUT', '/rate_limit', { value: 50 });
+    expect(put.status).toBe(200);
+    expect(settingSchema.parse(put.body)).toMatchObject({ key: 'rate_limit', value: 50, source: 'etcd' });
+    expect(one.get(LiveConfig).current.rateLimit).toBe(50);
+    await eventually(() => expect(other.get(LiveConfig).current.rateLimit).toBe(50));
+    const deleted = await call(other, 'DELETE', '/rate_limit');
+    expect(deleted).toMatchObject({ status: 200, body: { value: 5, source: 'file' } });
+    await eventually(() => expect(one.get(LiveConfig).current.rateLimit).toBe(5));
+    expect((await call(one, 'DELETE', '/rate_limit')).status).toBe(200);
+  });
+
+  it('takes text, numbers, booleans and lists', async () => {
+    const app = await start();
+    const values = { webhook_url: 'http://h/x', auto_sending: false, retry_schedule: [1, 2], on_uncertain: '"hold"' };
+    for (const [key, value] of Object.entries(values)) {
+      expect((await call(app, 'PUT', `/${key}`, { value })).status).toBe(200);
+    }
+    expect(app.get(LiveConfig).current).toMatchObject({
+      webhookUrl: 'http://h/x',
+      autoSending: false,
+      retryScheduleMs: [1000, 2000],
+      onUncertain: 'hold',
+    });
+  });
+
+  it('refuses what does not fit, under the rules by which it is read, and writes nothing', async () => {
+    const app = await start();
+    for (const value of [0, -1, 1.5, 1e12, 'abc', '', true, [1]]) {
+      expect(await call(app, 'PUT', '/rate_limit', { value })).toMatchObject({
+        status: 422,
+        body: { code: 'config.invalid_value' },
+      });
+    }
+    expect(await call(app, 'PUT', '/rate_limt', { value: 1 })).toMatchObject({
+      status: 404,
+      body: { code: 'config.unknown_key', error: expect.stringContaining('did you mean rate_limit?') as unknown },
+    });
+    for (const body of [{}, { value: null }, { value: { a: 1 } }, { value: 1, extra: 1 }, { value: 1, version: 'x' }]) {
+      expect(await call(app, 'PUT', '/rate_limit', body)).toMatchObject({
+        status: 400,
+        body: { code: 'request.invalid' },
+      });
+    }
+    expect((await read(app)).settings.find(({ key }) => key === 'rate_limit')).toMatchObject({
+      source: 'file',
+      refused: [],
+    });
+  });
+
+  it('writes only over the version that it is told', async () => {
+    const app = await start();
+    expect((await call(app, 'PUT', '/rate_limit', { value: 7, version: '0' })).status).toBe(200);
+    const { version } = settingSchema.parse((await call(app, 'PUT', '/rate_limit', { value: 8 })).body);
+    await server.hands.put('rate_limit', '9');
+    expect(await call(app, 'PUT', '/rate_limit', { value: 10, version })).toMatchObject({
+      status: 409,
+      body: { code: 'config.changed_meanwhile' },
+    });
+    expect(await call(app, 'DELETE', `/rate_limit?version=${version}`)).toMatchObject({ status: 409 });
+    await eventually(() => expect(app.get(LiveConfig).current.rateLimit).toBe(9));
+  });
+
+  it('answers 409 where there is no etcd, and goes by the file', async () => {
+    const app = await start('');
+    expect(await call(app, 'PUT', '/rate_limit', { value: 7 })).toMatchObject({
+      status: 409,
+      body: { code: 'config.no_etcd' },
+    });
+    expect(await call(app, 'DELETE', '/rate_limit')).toMatchObject({ status: 409, body: { code: 'config.no_etcd' } });
+    expect((await read(app)).sources.map(({ name }) => name)).toEqual(['file']);
+  });
+
+  it('answers 503 while etcd is out of reach, and says since when', async () => {
+    const app = await start('127.0.0.1:1');
+    expect(await call(app, 'PUT', '/rate_limit', { value: 7 })).toMatchObject({
+      status: 503,
+      body: { code: 'config.etcd_unavailable' },
+    });
+    const { complete, sources } = await read(app);
+    expect(complete).toBe(false);
+    expect(sources[0]).toMatchObject({ name: 'etcd', connected: false, version: null });
+    expect(sources[0]?.problem).not.toBeNull();
+  });
+
+  it('shows the auth key in no reply and in no line of the log', async () => {
+    log = '';
+    const app = await start();
+    const replies = [
+      await call(app, 'PUT', '/webhook_auth_key', { value: 's3cret-one' }),
+      await call(app, 'PUT', '/webhook_auth_key', { value: 's3cret-two' }),
+      await call(app, 'PUT', '/webhook_auth_key', { value: 's3cret\r\nthree' }),
+      await call(app, 'GET', ''),
+    ];
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 422, 200]);
+    expect(app.get(LiveConfig).current.webhookAuthKey).toBe('s3cret-two');
+    expect(log).toContain('webhook_auth_key');
+    expect(JSON.stringify(replies) + log).not.toContain('s3cret');
+  });
+});
