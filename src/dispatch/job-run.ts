@@ -40,6 +40,7 @@ export class JobRun {
   private claims: Promise<void> = Promise.resolve();
   private exhausted = false;
   private endedBy: string | null = null;
+  private over = false;
   private finish: () => void = () => undefined;
 
   constructor(
@@ -63,7 +64,10 @@ export class JobRun {
     job.winding.addEventListener('abort', onWinding);
     job.cut.addEventListener('abort', onCut);
     await new Promise<void>((resolve) => {
-      this.finish = resolve;
+      this.finish = () => {
+        this.over = true;
+        resolve();
+      };
       this.pump();
     });
     job.winding.removeEventListener('abort', onWinding);
@@ -78,7 +82,7 @@ export class JobRun {
   }
 
   private get goesOn(): boolean {
-    return this.endedBy === null && this.job.mayBegin();
+    return !this.over && this.endedBy === null && this.job.mayBegin();
   }
 
   private pump(): void {

@@ -165,8 +165,8 @@ const observe = (workExists: string): Statement => ({
   text: `
     SELECT version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_at, changed_by, changed_why,
       floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
-      extract(epoch FROM last_slot_at)::float8 * 1000 AS last_slot_at,
-      extract(epoch FROM next_slot_at)::float8 * 1000 AS next_slot_at,
+      round(extract(epoch FROM last_slot_at) * 1000)::float8 AS last_slot_at,
+      round(extract(epoch FROM next_slot_at) * 1000)::float8 AS next_slot_at,
       extract(epoch FROM pg_postmaster_start_time())::float8 * 1000 AS postmaster_started_at,
       (SELECT count(*) FROM dispatch_jobs WHERE state = 'waiting') AS waiting,
       (SELECT json_build_object('id', id, 'fence', fence)

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Header, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
 import { LiveConfig } from '../config/live-config.js';
@@ -53,8 +54,10 @@ export class SchedulerController {
   })
   async stop(
     @Body({ schema: changeRequestSchema }) change: ChangeRequest,
-    @Req() request: { ip: string },
+    @Req() request: { ip: string; raw: IncomingMessage },
   ): Promise<string> {
+    // The answer may take longer than the server's own limit for one.
+    request.raw.setTimeout(0);
     await this.control.stop(noteOf('POST /stop', change, request.ip));
     return JSON.stringify('Stopped');
   }
