@@ -5,6 +5,7 @@ import { WidenMessageId1763900000002 } from '../migrations/1763900000002-widen-m
 import { AddMessageBookkeeping1763900000003 } from '../migrations/1763900000003-add-message-bookkeeping.js';
 import { CreateSchedule1763900000004 } from '../migrations/1763900000004-create-schedule.js';
 import { CreateDeliveryAttempts1763900000005 } from '../migrations/1763900000005-create-delivery-attempts.js';
+import { CreateOperatorActions1763900000006 } from '../migrations/1763900000006-create-operator-actions.js';
 import { Message } from './messages/message.entity.js';
 
 export const MIGRATIONS = [
@@ -13,6 +14,7 @@ export const MIGRATIONS = [
   AddMessageBookkeeping1763900000003,
   CreateSchedule1763900000004,
   CreateDeliveryAttempts1763900000005,
+  CreateOperatorActions1763900000006,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

@@ -10,6 +10,21 @@ export class MessageNotFound extends DomainError {
   }
 }
 
+/** What was asked does not fit the state that the message is in. */
+export class MessageStateConflict extends DomainError {
+  readonly code: string;
+  readonly kind = 'conflict';
+
+  constructor(id: number, state: string, asked: string) {
+    super(
+      state === 'sending'
+        ? `Message ${id} is being sent at this moment and cannot be ${asked}: ask again when its attempt has ended`
+        : `Message ${id} is ${state} and cannot be ${asked}`,
+    );
+    this.code = state === 'sent' ? 'messages.already_sent' : `messages.${state}`;
+  }
+}
+
 /** A list with items that cannot be messages; `details.results` has a result per item. */
 export class MessagesInvalid extends DomainError {
   readonly code = 'messages.invalid';

@@ -65,9 +65,12 @@ const attemptSchema = z
   .meta({ id: 'DeliveryAttempt' });
 export type AttemptView = z.infer<typeof attemptSchema>;
 
+const stateSchema = z.enum(['waiting', 'sending', 'sent', 'failed', 'uncertain', 'cancelled']);
+export type MessageState = z.infer<typeof stateSchema>;
+
 export const messageSchema = sentMessageSchema
   .extend({
-    state: z.enum(['waiting', 'sending', 'sent', 'failed', 'uncertain', 'cancelled']),
+    state: stateSchema,
     created_at: time.nullable(),
     charged_attempts: z.number().int().meta({ description: 'Attempts that count towards `max_attempts`.' }),
     next_attempt_at: time.nullable().meta({ description: 'After a failed attempt: not sent before.' }),
@@ -100,19 +103,28 @@ export const idSchema = z
   .transform(Number)
   .meta({ description: 'The id of a message.', example: '1' });
 
-export const listQuerySchema = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${LIST_MAX}`)
-    .transform(Number)
-    .pipe(z.number().min(1, 'must be at least 1').max(LIST_MAX, `must be at most ${LIST_MAX}`))
-    .optional()
-    .meta({ description: `How many at most, 1 to ${LIST_MAX}; ${LIST_MAX} when left out.`, example: '100' }),
+const limitSchema = z
+  .string()
+  .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${LIST_MAX}`)
+  .transform(Number)
+  .pipe(z.number().min(1, 'must be at least 1').max(LIST_MAX, `must be at most ${LIST_MAX}`))
+  .optional()
+  .meta({ description: `How many at most, 1 to ${LIST_MAX}; ${LIST_MAX} when left out.`, example: '100' });
+
+export const sentQuerySchema = z.strictObject({
+  limit: limitSchema,
   cursor: z
     .string()
     .refine((text) => fromCursor(text) !== null, 'must be a cursor from the Link header of an earlier reply')
     .optional()
     .meta({ description: 'Where to go on: from the `Link` header of the page before.' }),
+});
+export type SentQuery = z.infer<typeof sentQuerySchema>;
+
+export const listQuerySchema = z.strictObject({
+  state: stateSchema.optional().meta({ description: 'Only messages in this state.', example: 'uncertain' }),
+  limit: limitSchema,
+  after: idSchema.optional().meta({ description: 'Only messages with a greater id: from the `Link` header.' }),
 });
 export type ListQuery = z.infer<typeof listQuerySchema>;
 export const DEFAULT_LIMIT = LIST_MAX;

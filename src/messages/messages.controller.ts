@@ -11,12 +11,22 @@ import {
   messageWithAttemptsSchema,
   postBodySchema,
   sentMessageSchema,
+  sentQuerySchema,
   type ListQuery,
+  type SentQuery,
 } from './message.schemas.js';
 import { fromCursor, toCursor } from './sent-cursor.js';
 import { MessageIntake } from './message-intake.js';
 import { MessageNotFound } from './message-errors.js';
 import { MessagesRepository } from './messages.repository.js';
+
+const LINK_HEADER = {
+  Link: { description: 'The next page, `rel="next"`, when there is one.', schema: { type: 'string' as const } },
+};
+
+interface HeaderWriter {
+  header(name: string, value: string): unknown;
+}
 
 @ApiTags('messages')
 @Controller()
@@ -35,12 +45,12 @@ export class MessagesController {
   @ApiOkResponse({
     description: 'A bare array; `[]` when nothing was sent.',
     standardSchema: z.array(sentMessageSchema),
-    headers: { Link: { description: 'The next page, `rel="next"`, when there is one.', schema: { type: 'string' } } },
+    headers: LINK_HEADER,
   })
   @ApiErrors(400, 503)
   async listSent(
-    @Query({ schema: listQuerySchema }) query: ListQuery,
-    @Res({ passthrough: true }) reply: { header(name: string, value: string): unknown },
+    @Query({ schema: sentQuerySchema }) query: SentQuery,
+    @Res({ passthrough: true }) reply: HeaderWriter,
   ) {
     const limit = query.limit ?? DEFAULT_LIMIT;
     const rows = await this.messages.listSent(limit + 1, query.cursor === undefined ? null : fromCursor(query.cursor));
@@ -88,6 +98,25 @@ export class MessagesController {
   )
   async create(@Body({ schema: postBodySchema }) body: z.infer<typeof postBodySchema>) {
     return Array.isArray(body) ? await this.intake.storeAll(body) : await this.intake.store(body);
+  }
+
+  @Get('messages')
+  @ApiOperation({
+    summary: 'Messages by state, oldest first',
+    description: 'When there is more, `Link: <…>; rel="next"` tells the next page.',
+  })
+  @ApiOkResponse({ description: 'A bare array.', standardSchema: z.array(messageSchema), headers: LINK_HEADER })
+  @ApiErrors(400, 503)
+  async list(@Query({ schema: listQuerySchema }) query: ListQuery, @Res({ passthrough: true }) reply: HeaderWriter) {
+    const limit = query.limit ?? DEFAULT_LIMIT;
+    const rows = await this.messages.list(query.state ?? null, query.after ?? 0, limit + 1);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    if (rows.length > limit && last !== undefined) {
+      const state = query.state === undefined ? '' : `state=${query.state}&`;
+      reply.header('Link', `</messages?${state}limit=${limit}&after=${last.id}>; rel="next"`);
+    }
+    return page;
   }
 
   @Get('messages/:id')

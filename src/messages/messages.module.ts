@@ -2,13 +2,15 @@ import { Module } from '@nestjs/common';
 import { DatabaseModule } from '../database.module.js';
 import { MessageClaims } from './message-claims.js';
 import { MessageIntake } from './message-intake.js';
+import { MessageOperations } from './message-operations.js';
 import { MessagesController } from './messages.controller.js';
+import { OperationsController } from './operations.controller.js';
 import { MessagesRepository } from './messages.repository.js';
 
 @Module({
   imports: [DatabaseModule],
-  controllers: [MessagesController],
-  providers: [MessagesRepository, MessageClaims, MessageIntake],
+  controllers: [OperationsController, MessagesController],
+  providers: [MessagesRepository, MessageClaims, MessageIntake, MessageOperations],
   exports: [MessageClaims, MessagesRepository],
 })
 export class MessagesModule {}

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { Database, type Statement } from '../database.js';
 import { z } from 'zod';
 import { Message } from './message.entity.js';
-import type { AttemptView, MessageView, SentMessage } from './message.schemas.js';
+import type { AttemptView, MessageState, MessageView, SentMessage } from './message.schemas.js';
 import type { SentPosition } from './sent-cursor.js';
 
 export interface NewMessage {
@@ -42,6 +42,11 @@ export class MessagesRepository {
     return message === undefined ? null : { ...message, attempts };
   }
 
+  /** Up to `limit` messages with an id above `afterId`, oldest first, of one state or of all. */
+  async list(state: MessageState | null, afterId: number, limit: number): Promise<MessageView[]> {
+    return await this.database.query<MessageView>(LIST[state ?? 'any'], [afterId, limit]);
+  }
+
   /** Up to `limit` sent messages after `after`, newest first. Its cost does not grow with the table. */
   async listSent(limit: number, after: SentPosition | null): Promise<(SentMessage & { position: string })[]> {
     return await this.database.query<SentMessage & { position: string }>(LIST_SENT, [
@@ -55,17 +60,41 @@ export class MessagesRepository {
 const utc = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 const zoned = (column: string) => utc(`${column} AT TIME ZONE 'UTC'`);
 
-const FIND: Statement = {
-  name: 'messages.find',
-  text: `
-    SELECT id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
+const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
       CASE WHEN sent_status THEN 'sent' WHEN parked_as IS NOT NULL THEN parked_as
            WHEN claimed_by IS NOT NULL THEN 'sending' ELSE 'waiting' END AS state,
       ${zoned('created_at')} AS created_at,
       attempts AS charged_attempts,
       ${zoned('next_attempt_at')} AS next_attempt_at,
-      parked_reason, ${zoned('parked_at')} AS parked_at
-    FROM messages WHERE id = $1`,
+      parked_reason, ${zoned('parked_at')} AS parked_at`;
+
+const FIND: Statement = { name: 'messages.find', text: `SELECT ${VIEW} FROM messages WHERE id = $1` };
+
+/** Each condition is one that an index of its own serves; what is being sent lies below the newest claim. */
+const CONDITIONS: Readonly<Record<MessageState | 'any', string>> = {
+  any: 'TRUE',
+  sent: 'sent_status = TRUE',
+  waiting: 'sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NULL',
+  sending: `sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NOT NULL
+    AND id <= (SELECT max(claimed_to) FROM dispatch_jobs WHERE state = 'running')`,
+  failed: `parked_as = 'failed' AND sent_status = FALSE`,
+  uncertain: `parked_as = 'uncertain' AND sent_status = FALSE`,
+  cancelled: `parked_as = 'cancelled' AND sent_status = FALSE`,
+};
+
+const listOf = (state: MessageState | 'any'): Statement => ({
+  name: `messages.list-${state}`,
+  text: `SELECT ${VIEW} FROM messages WHERE ${CONDITIONS[state]} AND id > $1 ORDER BY id LIMIT $2`,
+});
+
+const LIST: Readonly<Record<MessageState | 'any', Statement>> = {
+  any: listOf('any'),
+  sent: listOf('sent'),
+  waiting: listOf('waiting'),
+  sending: listOf('sending'),
+  failed: listOf('failed'),
+  uncertain: listOf('uncertain'),
+  cancelled: listOf('cancelled'),
 };
 
 const ATTEMPTS: Statement = {

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+
+const text = (description: string, example: string) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be blank')
+    .max(200, 'must be at most 200 characters')
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be well-formed text without NUL')
+    .optional()
+    .meta({ description, example });
+
+/** Who acts, and why; both are kept. */
+const note = {
+  by: text('Who acts; the address when left out.', 'ali'),
+  reason: text('Why, for whoever looks later.', 'the provider confirmed it by phone'),
+};
+
+export const actSchema = z.strictObject(note).optional().meta({ id: 'Act' });
+export type Act = z.infer<typeof actSchema>;
+
+export const resolveSchema = z
+  .strictObject({
+    delivered: z
+      .boolean()
+      .meta({ description: 'true: it was delivered, so it is sent. false: it was not, so it is sent again.' }),
+    ...note,
+  })
+  .meta({ id: 'Resolution' });
+export type Resolution = z.infer<typeof resolveSchema>;
+
+const instant = z.iso.datetime({ offset: true, error: 'must be a time such as 2025-07-20T14:36:51Z' }).optional();
+
+export const replaySchema = z
+  .strictObject({
+    state: z.enum(['failed', 'uncertain', 'cancelled']).meta({ description: 'Which parked messages.' }),
+    parked_from: instant.meta({ description: 'Parked at this time or later.', format: 'date-time' }),
+    parked_before: instant.meta({ description: 'Parked before this time.', format: 'date-time' }),
+    reason_contains: text('Only those whose reason contains this text.', 'HTTP 422'),
+    dry_run: z.boolean().default(false).meta({ description: 'Only count.' }),
+    ...note,
+  })
+  .meta({ id: 'Replay' });
+export type Replay = z.infer<typeof replaySchema>;
+
+export const replayResultSchema = z
+  .strictObject({
+    count: z
+      .number()
+      .int()
+      .meta({ description: 'How many messages match, and with `dry_run: false` wait to be sent again.' }),
+    dry_run: z.boolean(),
+  })
+  .meta({ id: 'ReplayResult' });
+export type ReplayResult = z.infer<typeof replayResultSchema>;

@@ -1,0 +1,95 @@
+import { Body, Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiErrors } from '../api-errors.js';
+import { idSchema, messageSchema } from './message.schemas.js';
+import { MessageOperations, type Actor } from './message-operations.js';
+import {
+  actSchema,
+  replayResultSchema,
+  replaySchema,
+  resolveSchema,
+  type Act,
+  type Replay,
+  type Resolution,
+} from './operation.schemas.js';
+
+const NOT_FOUND = { status: 404, error: 'No message has the id 42', code: 'messages.not_found' } as const;
+const SENT = {
+  status: 409,
+  error: 'Message 42 is sent and cannot be cancelled',
+  code: 'messages.already_sent',
+} as const;
+
+/** What operators decide about messages. Repeating a call changes nothing more. */
+@ApiTags('operations')
+@Controller('messages')
+export class OperationsController {
+  constructor(private readonly operations: MessageOperations) {}
+
+  @Post('replay')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Send parked messages again',
+    description: 'All that match the filter, in the order of their ids.',
+  })
+  @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
+  @ApiErrors(400, 415, 503)
+  async replay(@Body({ schema: replaySchema }) body: Replay, @Req() request: { ip: string }) {
+    return await this.operations.replay(body, actorOf(body, request.ip));
+  }
+
+  @Post(':id/retry')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Send a parked or pausing message again',
+    description: 'In its turn, under the same idempotency key, with a fresh count of attempts.',
+  })
+  @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
+  @ApiErrors(400, NOT_FOUND, SENT, 503)
+  async retry(
+    @Param('id', { schema: idSchema }) id: number,
+    @Body({ schema: actSchema }) act: Act,
+    @Req() request: { ip: string },
+  ) {
+    return await this.operations.retry(id, actorOf(act, request.ip));
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Take a message out of the queue',
+    description: 'Until it is retried. One that is being sent is left alone.',
+  })
+  @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
+  @ApiErrors(400, NOT_FOUND, SENT, 503)
+  async cancel(
+    @Param('id', { schema: idSchema }) id: number,
+    @Body({ schema: actSchema }) act: Act,
+    @Req() request: { ip: string },
+  ) {
+    return await this.operations.cancel(id, actorOf(act, request.ip));
+  }
+
+  @Post(':id/resolve')
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Say whether an uncertain message was delivered' })
+  @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
+  @ApiErrors(
+    400,
+    NOT_FOUND,
+    { ...SENT, error: 'Message 42 is failed and cannot be resolved', code: 'messages.failed' },
+    415,
+    503,
+  )
+  async resolve(
+    @Param('id', { schema: idSchema }) id: number,
+    @Body({ schema: resolveSchema }) body: Resolution,
+    @Req() request: { ip: string },
+  ) {
+    return await this.operations.resolve(id, body.delivered, actorOf(body, request.ip));
+  }
+}
+
+function actorOf(act: Act, ip: string): Actor {
+  return { by: act?.by ?? ip, reason: act?.reason ?? null };
+}
