@@ -1,5 +1,6 @@
 /** After so many bad outcomes in a row with one request at a time, the channel counts as down. */
 const BAD_IN_A_ROW = 10;
+const STALE_AFTER_MS = 1_000;
 
 /**
  * How many requests may be in flight: 1 at first, one more per success, half as many after a failure (the additive and
@@ -9,6 +10,7 @@ const BAD_IN_A_ROW = 10;
 export class ConcurrencyWindow {
   private limit = 1;
   private badInARow = 0;
+  private lastOutcomeAt = -Infinity;
 
   /** `ceiling` is read at every use: it may change at run time. */
   constructor(private readonly ceiling: () => number) {}
@@ -22,7 +24,9 @@ export class ConcurrencyWindow {
     return this.badInARow >= BAD_IN_A_ROW;
   }
 
-  succeeded(): void {
+  /** `now` in milliseconds of any clock that runs on, the same for all calls. */
+  succeeded(now: number): void {
+    this.lastOutcomeAt = now;
     this.badInARow = 0;
     this.limit = Math.min(this.limit + 1, this.ceiling());
   }
@@ -42,8 +46,9 @@ export class ConcurrencyWindow {
     this.limit = 1;
   }
 
-  /** A new job tries anew. */
-  reopen(): void {
+  /** A new job tries anew; after a pause, what the receiver bore before says little, and it starts at 1 again (RFC 7661). */
+  reopen(now: number): void {
     this.badInARow = 0;
+    if (now - this.lastOutcomeAt > STALE_AFTER_MS) this.limit = 1;
   }
 }

@@ -48,7 +48,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     if (this.live.current.webhookUrl === null) return this.passWithoutUrl();
     this.saidNoUrl = false;
 
-    this.window.reopen();
+    this.window.reopen(performance.now());
     const { claims, client, live, window, logger } = this;
     const run = new JobRun(job, { claims, client, live, window, logger, installationId, makeSettler });
     await run.toEnd();

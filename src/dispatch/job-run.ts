@@ -158,7 +158,7 @@ export class JobRun {
     const { window } = this.parts;
     switch (delivery.outcome) {
       case 'accepted':
-        return window.succeeded();
+        return window.succeeded(performance.now());
       case 'refused':
         return window.answered();
       case 'channel':

@@ -1,0 +1,161 @@
+import { DispatcherProcess } from './support/dispatcher-process.js';
+import { eventually } from './support/eventually.js';
+import { accept, answer, Receiver } from './support/receiver.js';
+import { TestDatabase } from './support/test-database.js';
+
+interface Message {
+  id: number;
+  state: string;
+  parked_reason: string | null;
+  sent_at: string | null;
+}
+
+describe('what operators do to messages', () => {
+  let database: TestDatabase;
+  let receiver: Receiver;
+  let app: DispatcherProcess;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    receiver = await Receiver.start();
+    app = await DispatcherProcess.start({
+      env: { APP_DB_URL: database.url },
+      live: { auto_sending: false, rate_limit: 100, scheduler_interval: 1, webhook_url: receiver.url },
+    });
+  });
+
+  afterEach(async () => {
+    receiver.behave = accept;
+    receiver.letGo();
+    await app.post('/stop');
+    await database.query('TRUNCATE messages, operator_actions');
+    receiver.ledger.length = 0;
+  });
+
+  afterAll(async () => {
+    await app.dispose();
+    await receiver.stop();
+    await database.drop();
+  });
+
+  const insertParked = async (state: string, count = 1, reason = 'because') =>
+    (
+      await database.query<{ id: number }>(
+        `INSERT INTO messages (recipient_phone, content, parked_as, parked_reason, parked_at, attempts)
+         SELECT '+905550000001', 'parked', $1, $3, now(), 3 FROM generate_series(1, $2::int) RETURNING id`,
+        [state, count, reason],
+      )
+    ).map(({ id }) => id);
+  const act = async (id: number, action: string, body?: unknown) => await app.post(`/messages/${id}/${action}`, body);
+  const actions = async () =>
+    await database.query(
+      'SELECT actor, action, reason, message_id::int AS message_id FROM operator_actions ORDER BY id',
+    );
+
+  it.each(['failed', 'uncertain', 'cancelled'])(
+    'sends a %s message again, once, and notes who and why',
+    async (state) => {
+      const [id = 0] = await insertParked(state);
+      const reply = await act(id, 'retry', { by: 'ali', reason: 'the gateway is mended' });
+      expect([reply.status, reply.json<Message>().state]).toEqual([200, 'waiting']);
+      expect((await act(id, 'retry')).json<Message>().state).toBe('waiting');
+      expect(await actions()).toEqual([
+        { actor: 'ali', action: 'retry', reason: 'the gateway is mended', message_id: id },
+      ]);
+
+      await app.post('/start');
+      await eventually(() => expect(receiver.ledger).toHaveLength(1));
+    },
+  );
+
+  it('cancels a waiting message, so that it is never sent', async () => {
+    const [cancelled = 0, other = 0] = await database.insertMessages(2);
+    const reply = await act(cancelled, 'cancel', { reason: 'wrong number' });
+    expect(reply.json<Message>()).toMatchObject({ state: 'cancelled', parked_reason: 'wrong number' });
+    expect((await act(cancelled, 'cancel')).status).toBe(200);
+    await app.post('/start');
+    await eventually(async () => expect((await app.get(`/messages/${other}`)).json<Message>().state).toBe('sent'));
+    expect(receiver.ledger.map(({ content }) => content)).toEqual(['text 2']);
+    expect(await actions()).toHaveLength(1);
+  });
+
+  it('refuses to cancel or retry what was sent, or is being sent', async () => {
+    const [sending = 0] = await database.insertMessages(1);
+    receiver.behave = receiver.hold;
+    await app.post('/start');
+    await eventually(() => expect(receiver.open).toBe(1));
+    const inFlight = await act(sending, 'cancel');
+    expect([inFlight.status, inFlight.json<{ code: string }>().code]).toEqual([409, 'messages.sending']);
+
+    receiver.letGo();
+    await eventually(async () =>
+      expect((await act(sending, 'cancel')).json()).toMatchObject({ code: 'messages.already_sent' }),
+    );
+    expect((await act(sending, 'retry')).status).toBe(409);
+    expect(await actions()).toEqual([]);
+  });
+
+  it('resolves an uncertain message either way', async () => {
+    const [delivered = 0, undelivered = 0] = await insertParked('uncertain', 2);
+    const sent = (await act(delivered, 'resolve', { delivered: true })).json<Message>();
+    expect(sent.state).toBe('sent');
+    expect(sent.sent_at).not.toBeNull();
+    expect((await act(delivered, 'resolve', { delivered: true })).status).toBe(200);
+    expect((await act(undelivered, 'resolve', { delivered: false })).json<Message>().state).toBe('waiting');
+    expect((await act(delivered, 'resolve', { delivered: false })).status).toBe(409);
+    const [failed = 0] = await insertParked('failed');
+    expect((await act(failed, 'resolve', { delivered: true })).json()).toMatchObject({ code: 'messages.failed' });
+    expect((await act(failed, 'resolve', {})).status).toBe(400);
+  });
+
+  it('replays by filter, counting first when asked to', async () => {
+    await insertParked('failed', 3, 'the receiver refused the message: HTTP 422');
+    await insertParked('failed', 2, 'given up after 6 attempts: HTTP 500');
+    await insertParked('cancelled', 1);
+    const filter = { state: 'failed', reason_contains: 'HTTP 500' };
+    expect((await app.post('/messages/replay', { ...filter, dry_run: true })).json()).toEqual({
+      count: 2,
+      dry_run: true,
+    });
+    expect((await app.post('/messages/replay', { ...filter, by: 'ali' })).json()).toEqual({ count: 2, dry_run: false });
+    expect((await app.post('/messages/replay', filter)).json()).toEqual({ count: 0, dry_run: false });
+    const before = new Date(0).toISOString();
+    expect((await app.post('/messages/replay', { state: 'failed', parked_before: before })).json()).toMatchObject({
+      count: 0,
+    });
+    expect(await database.value(`SELECT count(*) FROM messages WHERE parked_as IS NULL`)).toBe(2);
+    expect(await actions()).toMatchObject([{ actor: 'ali', action: 'replay' }]);
+  });
+
+  it('lists messages by state, page by page', async () => {
+    const waiting = await database.insertMessages(5);
+    await insertParked('uncertain', 2);
+    const seen: number[] = [];
+    let path: string | undefined = '/messages?state=waiting&limit=2';
+    while (path !== undefined) {
+      const page = await app.get(path);
+      seen.push(...page.json<Message[]>().map(({ id }) => id));
+      path = /<(.*)>; rel="next"/.exec(page.headers.get('link') ?? '')?.[1];
+    }
+    expect(seen).toEqual(waiting);
+    expect((await app.get('/messages?state=uncertain')).json()).toHaveLength(2);
+    expect((await app.get('/messages')).json()).toHaveLength(7);
+  });
+
+  it.each([
+    ['/messages?state=lost', 'GET', undefined, 'state'],
+    ['/messages?limit=0', 'GET', undefined, 'limit'],
+    ['/messages/replay', 'POST', { state: 'sent' }, 'state'],
+    ['/messages/replay', 'POST', { state: 'failed', parked_from: 'yesterday' }, 'parked_from'],
+    ['/messages/1/cancel', 'POST', { why: 'x' }, 'why'],
+  ])('refuses %s with a reply that names the field', async (path, method, body, field) => {
+    const reply = await app.request(method, path, body);
+    expect(reply.status).toBe(400);
+    expect(reply.json()).toMatchObject({ code: 'request.invalid', fields: [{ field }] });
+  });
+
+  it('answers 404 for a message that does not exist', async () => {
+    receiver.behave = answer(500);
+    for (const action of ['retry', 'cancel']) expect((await act(987_654, action)).status).toBe(404);
+  });
+});

@@ -1,0 +1,228 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { DispatcherProcess } from './support/dispatcher-process.js';
+import { eventually } from './support/eventually.js';
+import { accept, answer, Receiver, type Behaviour } from './support/receiver.js';
+import { TestDatabase } from './support/test-database.js';
+
+interface Attempt {
+  outcome: string;
+  http_status: number | null;
+  error: string | null;
+  number: number;
+}
+interface Message {
+  id: number;
+  state: string;
+  charged_attempts: number;
+  next_attempt_at: string | null;
+  parked_reason: string | null;
+  attempts: Attempt[];
+}
+
+/** Answers each message by its content; the rest is accepted. */
+function byContent(behaviours: Readonly<Record<string, Behaviour>>): Behaviour {
+  return (received, response) => (behaviours[received.content] ?? accept)(received, response);
+}
+
+const hangUp: Behaviour = (_received, response) => {
+  response.destroy();
+};
+
+describe('what an answer means for its message', () => {
+  let database: TestDatabase;
+  let receiver: Receiver;
+  let app: DispatcherProcess;
+  const live = (more: Readonly<Record<string, unknown>> = {}) => ({
+    auto_sending: false,
+    rate_limit: 100,
+    scheduler_interval: 1,
+    webhook_url: receiver.url,
+    webhook_timeout: 1,
+    retry_schedule: [1],
+    ...more,
+  });
+  const find = async (id: number) => (await app.get(`/messages/${id}`)).json<Message>();
+  const inState = async (id: number, state: string) =>
+    await eventually(async () => {
+      const message = await find(id);
+      expect(message.state).toBe(state);
+      return message;
+    }, 10_000);
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    receiver = await Receiver.start();
+    app = await DispatcherProcess.start({ env: { APP_DB_URL: database.url }, live: live() });
+  });
+
+  afterEach(async () => {
+    receiver.behave = accept;
+    receiver.letGo();
+    await app.post('/stop');
+    await database.query('DELETE FROM messages');
+    receiver.ledger.length = 0;
+    await app.setLive(live());
+  });
+
+  afterAll(async () => {
+    await app.dispose();
+    await receiver.stop();
+    await database.drop();
+  });
+
+  it.each([400, 413, 422])('parks a message that the receiver refuses with %i at once', async (status) => {
+    const [id = 0] = await database.insertMessages(1);
+    receiver.behave = answer(status, 'no such number');
+    await app.post('/start');
+
+    const message = await inState(id, 'failed');
+    expect(message.parked_reason).toContain(`HTTP ${status}`);
+    expect(message.attempts).toMatchObject([{ outcome: 'refused', http_status: status, number: 1 }]);
+  });
+
+  it.each([401, 403, 404, 410, 301])('ends the job early at %i and charges no message an attempt', async (status) => {
+    await app.setLive(live({ webhook_concurrency: 4 }));
+    await app.logged(/webhook_concurrency: 64 → 4/);
+    const ids = await database.insertMessages(50);
+    receiver.behave = answer(status, '', { location: `${receiver.url}/elsewhere` });
+    await app.post('/start');
+    await app.logged(new RegExp(`the channel is in trouble: HTTP ${status}`));
+    await app.post('/stop');
+
+    const perJob = await database.query<{ attempts: number }>(
+      'SELECT count(*) AS attempts FROM delivery_attempts WHERE http_status = $1 GROUP BY job_id',
+      [status],
+    );
+    expect(Math.max(...perJob.map(({ attempts }) => attempts))).toBeLessThanOrEqual(4);
+    const charged = await database.value<number>('SELECT sum(attempts) FROM messages');
+    expect(charged).toBe(0);
+    receiver.behave = accept;
+    await app.post('/start');
+    await inState(ids.at(-1) ?? 0, 'sent');
+  });
+
+  it('ends the job early when connections are refused, and sends everything when the receiver is back', async () => {
+    const ids = await database.insertMessages(20);
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const { port } = free.address() as AddressInfo;
+    await new Promise((resolve) => free.close(resolve));
+    await app.setLive(live({ webhook_url: `http://127.0.0.1:${port}/webhook` }));
+    await app.logged(new RegExp(`webhook_url: .*:${port}`));
+    await app.post('/start');
+    await app.logged(/ended early: the channel is in trouble: .*ECONNREFUSED/);
+    expect(await database.value('SELECT sum(attempts) FROM messages')).toBe(0);
+
+    const late = await Receiver.start(port);
+    try {
+      await inState(ids.at(-1) ?? 0, 'sent');
+      expect(late.ledger).toHaveLength(20);
+    } finally {
+      await app.post('/stop');
+      await late.stop();
+    }
+  });
+
+  it.each([408, 425, 429, 500, 502, 503])('tries a message again that was answered with %i', async (status) => {
+    const [id = 0] = await database.insertMessages(1);
+    receiver.behave = () => undefined;
+    let first = true;
+    receiver.behave = (received, response) => {
+      (first ? answer(status) : accept)(received, response);
+      first = false;
+    };
+    await app.post('/start');
+
+    const message = await inState(id, 'sent');
+    expect(message.attempts.map(({ outcome }) => outcome)).toEqual(['unavailable', 'accepted']);
+    const keys = receiver.ledger.map(({ headers }) => headers['idempotency-key']);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  it.each([
+    ['seconds', () => '4'],
+    ['a date', () => new Date(Date.now() + 4_500).toUTCString()],
+  ])('waits as long as Retry-After asks for in %s', async (_form, retryAfter) => {
+    const [id = 0] = await database.insertMessages(1);
+    receiver.behave = (received, response) => answer(429, '', { 'retry-after': retryAfter() })(received, response);
+    await app.post('/start');
+    const { next_attempt_at } = await eventually(async () => {
+      const message = await find(id);
+      expect(message.charged_attempts).toBe(1);
+      return message;
+    });
+    expect(Date.parse(String(next_attempt_at)) - (receiver.ledger[0]?.wallAt ?? 0)).toBeGreaterThan(3_000);
+    expect(Date.parse(String(next_attempt_at)) - (receiver.ledger[0]?.wallAt ?? 0)).toBeLessThan(6_000);
+  });
+
+  it('parks a message as failed after max_attempts, with the reason', async () => {
+    await app.setLive(live({ max_attempts: 2 }));
+    await app.logged(/max_attempts: 6 → 2/);
+    const [id = 0] = await database.insertMessages(1);
+    receiver.behave = answer(500);
+    await app.post('/start');
+
+    const message = await inState(id, 'failed');
+    expect(message.parked_reason).toBe('given up after 2 attempts: HTTP 500');
+    expect(receiver.ledger).toHaveLength(2);
+  });
+
+  it('does not let two hopeless messages at the head hold up the ones behind them', async () => {
+    await app.setLive(live({ rate_limit: 2 }));
+    await app.logged(/rate_limit: 100 → 2/);
+    const ids = await database.insertMessages(4);
+    receiver.behave = byContent({ 'text 1': answer(500), 'text 2': answer(500) });
+    await app.post('/start');
+    await inState(ids[3] ?? 0, 'sent');
+
+    const good = receiver.ledger.filter(({ content }) => content === 'text 3' || content === 'text 4');
+    const slotsLate = Math.round(((good[0]?.at ?? 0) - (receiver.ledger[0]?.at ?? 0)) / 1000);
+    expect(slotsLate).toBeLessThanOrEqual(2);
+  });
+
+  it.each<[string, Behaviour]>([
+    ['hangs up without an answer', hangUp],
+    ['does not answer within the timeout', () => undefined],
+  ])('resends under the same key, and counts it, when the receiver %s', async (_case, behaviour) => {
+    const [id = 0] = await database.insertMessages(1);
+    let first = true;
+    receiver.behave = (received, response) => {
+      void (first ? behaviour : accept)(received, response);
+      first = false;
+    };
+    await app.post('/start');
+
+    const message = await inState(id, 'sent');
+    expect(message.attempts.map(({ outcome }) => outcome)).toEqual(['uncertain', 'accepted']);
+    expect(receiver.ledger[0]?.headers['idempotency-key']).toBe(receiver.ledger[1]?.headers['idempotency-key']);
+  });
+
+  it('holds an uncertain message when on_uncertain is hold, and sends the others', async () => {
+    await app.setLive(live({ on_uncertain: 'hold' }));
+    await app.logged(/on_uncertain: "resend" → "hold"/);
+    const [lost = 0, other = 0] = await database.insertMessages(2);
+    receiver.behave = byContent({ 'text 1': hangUp });
+    await app.post('/start');
+    await inState(other, 'sent');
+
+    const message = await inState(lost, 'uncertain');
+    expect(message.attempts).toMatchObject([{ outcome: 'uncertain', http_status: null }]);
+    expect(receiver.ledger.filter(({ content }) => content === 'text 1')).toHaveLength(1);
+  });
+
+  it('parks what cannot be a message without a request, and off the budget of the job', async () => {
+    await app.setLive(live({ rate_limit: 2, scheduler_interval: 3600 }));
+    await app.logged(/scheduler_interval: 1 → 3600/);
+    await database.query(`INSERT INTO messages (recipient_phone, content) VALUES ('nobody', 'first')`);
+    const invalid = await database.value<number>('SELECT max(id) FROM messages');
+    await database.insertMessages(3);
+    await database.query(`UPDATE scheduler_state SET last_slot_at = NULL`);
+    await app.post('/start');
+
+    await eventually(() => expect(receiver.ledger).toHaveLength(2));
+    expect((await inState(invalid, 'failed')).parked_reason).toContain('recipient_phone');
+    expect(receiver.ledger.map(({ content }) => content)).toEqual(['text 1', 'text 2']);
+  });
+});
