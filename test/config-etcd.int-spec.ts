@@ -140,8 +140,9 @@ describe('live settings from etcd', () => {
     await server.start();
     await server.hands.put('rate_limit', '7');
     await follow();
+    await watching();
     await server.kill();
-    await lost();
+    await lost(1000);
     expect(live.current.rateLimit).toBe(7);
     await server.start();
     await server.hands.put('rate_limit', '8');

@@ -173,7 +173,7 @@ describe('LiveConfig', () => {
 
   it('tells subscribers when the last source was read, even if no value changed with it', async () => {
     const late = new LateConfigSource();
-    const live = new LiveConfig([late, new MemoryConfigSource({ rate_limit: '5' })]);
+    const live = new LiveConfig([late, new MemoryConfigSource({ rate_limit: '5' })], 20);
     started.push(live);
     const changes: LiveChange[] = [];
     live.onChange((change) => changes.push(change));

@@ -32,7 +32,10 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   private snapshot: LiveSettings;
 
   /** `sources` in the order in which they count. */
-  constructor(sources: readonly ConfigSource[]) {
+  constructor(
+    sources: readonly ConfigSource[],
+    private readonly firstReadMs = FIRST_READ_MS,
+  ) {
     this.layers = sources.map((source) => new LiveLayer(source));
     this.snapshot = this.compose();
   }
@@ -55,7 +58,7 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
       this.layers.map((layer) => layer.source.watch((document) => this.take(layer, document), signal)),
     );
     const timer = new AbortController();
-    await Promise.race([reading, sleep(FIRST_READ_MS, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    await Promise.race([reading, sleep(this.firstReadMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
     timer.abort();
     this.started = true;
     for (const { source, version } of this.layers) {

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { unwatchFile, watchFile } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { watch } from 'chokidar';
@@ -62,10 +62,14 @@ export class YamlConfigSource implements ConfigSource {
 
   private async open(onChange: () => void, signal: AbortSignal): Promise<void> {
     // The folder, not the file: a renamed file is a new one, and of a ConfigMap only the folder's link `..data` changes.
-    const watcher = watch(dirname(this.path), { depth: 0, ignoreInitial: true, ignorePermissionErrors: true });
-    watcher.on('all', (_event, changedPath) => {
-      if (concerns(changedPath, this.path)) onChange();
+    const watcher = watch(dirname(this.path), {
+      depth: 0,
+      ignoreInitial: true,
+      ignorePermissionErrors: true,
+      // Followed, a link that is replaced by another is no change.
+      followSymlinks: false,
     });
+    watcher.on('all', onChange);
     watcher.on('error', (error) => {
       this.logger.warn(`${this.path} is watched every ${STAT_INTERVAL_MS / 1000} s only: ${String(error)}`);
     });
@@ -156,9 +160,4 @@ export class YamlConfigSource implements ConfigSource {
     else if (this.warned) this.logger.log(`${this.path} is read again`);
     this.warned = problem !== null;
   }
-}
-
-/** Whether a change at `changed` may change what is read at `path`: the file itself, or a link that leads to it. */
-function concerns(changed: string, path: string): boolean {
-  return basename(changed) === basename(path) || basename(changed).startsWith('..') || changed === dirname(path);
 }
