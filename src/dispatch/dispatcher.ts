@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
 import { MessageClaims, type Settlement } from '../messages/message-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
-import type { Job, JobHandler, JobReport } from '../scheduler/job.js';
+import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { JobRun } from './job-run.js';
@@ -20,6 +20,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   readonly window: ConcurrencyWindow;
   private readonly logger = new Logger('Dispatch');
   private saidNoUrl = false;
+  private trouble: string | null = null;
 
   constructor(
     private readonly queue: IntervalQueue,
@@ -33,6 +34,15 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     this.queue.begin(this);
+  }
+
+  status(): HandlerStatus {
+    return {
+      inFlight: this.client.requestsInFlight,
+      concurrency: this.window.size,
+      concurrencyLimit: this.live.current.webhookConcurrency,
+      trouble: this.trouble,
+    };
   }
 
   async run(job: Job): Promise<JobReport> {
@@ -54,6 +64,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     await run.toEnd();
     await this.release(job, run.unsent);
     run.tally.summarize(run.note);
+    this.trouble = run.trouble;
     return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };
   }
 
@@ -91,6 +102,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   private passWithoutUrl(): JobReport {
     const note = 'no webhook_url is set';
+    this.trouble = note;
     if (!this.saidNoUrl) this.logger.warn(`${note}; slots pass without a request until one is`);
     this.saidNoUrl = true;
     return { sent: 0, notSent: 0, note };

@@ -56,6 +56,11 @@ export class JobRun {
     return this.endedBy ?? (this.job.winding.aborted ? String(this.job.winding.reason) : null);
   }
 
+  /** What ended the job early other than a stop; null when nothing did. */
+  get trouble(): string | null {
+    return this.endedBy;
+  }
+
   /** Resolves when nothing is in flight, nothing is claimed and everything is written. */
   async toEnd(): Promise<void> {
     const { job, parts } = this;

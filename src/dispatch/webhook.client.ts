@@ -47,6 +47,10 @@ export class WebhookClient implements OnApplicationShutdown {
     );
   }
 
+  get requestsInFlight(): number {
+    return this.inFlight.size;
+  }
+
   /** Ends every request in flight at once; those that had left are uncertain. */
   cutAll(reason: string): void {
     for (const exchange of this.inFlight) exchange.giveUp(reason);

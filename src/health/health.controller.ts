@@ -75,7 +75,7 @@ export class HealthController {
       () => (this.lifecycle.shuttingDown ? running.down('The process is shutting down') : running.up()),
       () => this.indicators.postgres(),
       () => this.indicators.schemaUpToDate(),
-      () => this.indicators.webhook(),
+      () => this.indicators.webhook(this.queue.handlerStatus),
       () => this.indicators.redisReceipts(),
       () => this.indicators.etcd(),
     ]);

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { LiveConfig } from '../config/live-config.js';
 import { RedisConnection } from '../redis.js';
+import type { HandlerStatus } from '../scheduler/job.js';
 import { SchemaGate } from '../schema-gate.js';
 import { DatabasePing, PING_TIMEOUT_MS } from './database-ping.js';
 
@@ -27,9 +28,10 @@ export class HealthIndicators {
     return this.schema.ready ? indicator.up() : indicator.down(this.schema.problem ?? 'The schema was not checked yet');
   }
 
-  webhook(): HealthIndicatorResult {
+  /** A receiver in trouble is told, and costs no readiness: other replicas would fare the same. */
+  webhook(sending: HandlerStatus | null): HealthIndicatorResult {
     const indicator = this.health.check('webhook');
-    if (this.live.current.webhookUrl !== null) return indicator.up();
+    if (this.live.current.webhookUrl !== null) return indicator.up({ ...sending });
     return indicator.down('webhook_url is not set, so nothing is sent; set it in etcd or in dynamic_config.yaml');
   }
 

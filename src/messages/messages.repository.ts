@@ -35,11 +35,10 @@ export class MessagesRepository {
 
   /** One message with its attempts, oldest first; null when there is none of that id. */
   async find(id: number): Promise<(MessageView & { attempts: AttemptView[] }) | null> {
-    const [[message], attempts] = await Promise.all([
-      this.database.query<MessageView>(FIND, [id]),
-      this.database.query<AttemptView>(ATTEMPTS, [id]),
-    ]);
-    return message === undefined ? null : { ...message, attempts };
+    const [message] = await this.database.query<MessageView>(FIND, [id]);
+    if (message === undefined) return null;
+    // After the message, not beside it: a message that reads as sent then always has the attempt that sent it.
+    return { ...message, attempts: await this.database.query<AttemptView>(ATTEMPTS, [id]) };
   }
 
   /** Up to `limit` messages with an id above `afterId`, oldest first, of one state or of all. */

@@ -5,7 +5,7 @@ import { LiveConfig } from '../config/live-config.js';
 import { SchemaGate } from '../schema-gate.js';
 import { clockJumpMs, type ClockReading } from './database-clock.js';
 import { FleetChannel } from './fleet-channel.js';
-import type { JobHandler } from './job.js';
+import type { HandlerStatus, JobHandler } from './job.js';
 import { JobRunner } from './job-runner.js';
 import { LastAttemptCopy } from './last-attempt-copy.js';
 import { planTurn, type Circumstances, type Plan } from './plan.js';
@@ -28,6 +28,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private readonly owner = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
   private readonly signal = new WakeSignal();
   private readonly log = new TurnLog();
+  private handler: JobHandler | null = null;
   private loop: Promise<void> | null = null;
   private stopping = false;
   private reading: (ClockReading & { epoch: number }) | null = null;
@@ -51,8 +52,14 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     return this.loop !== null && !this.stopping;
   }
 
+  /** How this replica's handler is doing; null before there is one. */
+  get handlerStatus(): HandlerStatus | null {
+    return this.handler?.status() ?? null;
+  }
+
   /** Starts the loop for `handler`, once per process; it waits for the schema by itself. */
   begin(handler: JobHandler): void {
+    this.handler = handler;
     this.store.watchWork(handler.workExists);
     this.loop = this.turnUntilStopped(handler);
   }

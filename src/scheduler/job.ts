@@ -24,10 +24,21 @@ export interface JobReport {
   readonly note: string | null;
 }
 
+/** How the handler of this replica is doing, for people. */
+export interface HandlerStatus {
+  readonly inFlight: number;
+  /** How many requests may be in flight now, and at most. */
+  readonly concurrency: number;
+  readonly concurrencyLimit: number;
+  /** What ended the latest job early; null when nothing did. */
+  readonly trouble: string | null;
+}
+
 /** What the queue runs. It is registered once, at start, by the feature that has the work. */
 export interface JobHandler {
   /** An SQL expression, true when a job would find something to do; evaluated once per slot. */
   readonly workExists: string;
+  status(): HandlerStatus;
   /**
    * Settles what an earlier owner of the job left open, then works until the job's budget is spent, no work is left or
    * `job.winding` aborts. Nothing is in flight when it resolves.

@@ -67,6 +67,8 @@ export interface Plan {
 
 /** Spare time after a lease's end, so that the rounding of two clocks cannot make two owners. */
 const LEASE_MARGIN_MS = 250;
+/** A job that was handed back begins again this much later, so that a passing fault does not wear out its owners at once. */
+const RESUME_AFTER_MS = 1_000;
 
 /** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
 export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
@@ -92,7 +94,9 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const others = seen.begun.filter((job) => job.id !== ended?.id || job.fence !== ended.fence);
   const expiry = (job: BegunJob) => Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
   const orphan = others.find((job) => expiry(job) <= now) ?? null;
-  const vacancy = circumstances.free && others.length < workers && schedule.running;
+  // It is older than all that waits and can begin in a later turn only: nothing may overtake it in this one.
+  const handsBack = ended?.state === 'waiting';
+  const vacancy = circumstances.free && !handsBack && others.length < workers && schedule.running;
   const idle = !seen.workExists && others.length === 0 && seen.oldestWaiting === null;
 
   const begin = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
@@ -104,6 +108,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
 
   const takesJob = begin !== null || (beginsFresh && slots.length > 0);
   const watched = circumstances.free && !takesJob ? others.map(expiry) : [];
+  if (circumstances.free && !takesJob && handsBack && schedule.running) watched.push(now + RESUME_AFTER_MS);
   return {
     schedule,
     autoSending,

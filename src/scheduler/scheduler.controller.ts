@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
 import { LiveConfig } from '../config/live-config.js';
 import { FleetControl } from './fleet-control.js';
+import { IntervalQueue } from './interval-queue.js';
 import { JobHistory } from './job-history.js';
 import { ScheduleStore } from './schedule-store.js';
 import { changeRequestSchema, overviewSchema, type ChangeRequest, type Overview } from './scheduler.schemas.js';
@@ -17,6 +18,7 @@ export class SchedulerController {
     private readonly store: ScheduleStore,
     private readonly history: JobHistory,
     private readonly live: LiveConfig,
+    private readonly queue: IntervalQueue,
   ) {}
 
   @Post('start')
@@ -74,6 +76,7 @@ export class SchedulerController {
     ]);
     const { schedule } = seen;
     const { current } = this.live;
+    const handler = this.queue.handlerStatus;
     return {
       state: schedule.running ? 'running' : 'stopped',
       next_slot_at: schedule.running ? utc(schedule.nextSlotAt) : null,
@@ -87,6 +90,12 @@ export class SchedulerController {
       changed_at: seen.changedAt.toISOString(),
       changed_by: seen.changedBy,
       changed_why: seen.changedWhy,
+      this_replica: handler && {
+        in_flight: handler.inFlight,
+        concurrency: handler.concurrency,
+        concurrency_limit: handler.concurrencyLimit,
+        trouble: handler.trouble,
+      },
       running_jobs: running,
       recent_jobs: recent,
     };

@@ -50,6 +50,15 @@ export const overviewSchema = z
     changed_at: time.meta({ description: 'When sending was last started or stopped.', format: 'date-time' }),
     changed_by: z.string().nullable(),
     changed_why: z.string().nullable(),
+    this_replica: z
+      .strictObject({
+        in_flight: z.number().int().meta({ description: 'Requests without an answer yet.' }),
+        concurrency: z.number().int().meta({ description: 'How many may be in flight now: it grows with success.' }),
+        concurrency_limit: z.number().int(),
+        trouble: z.string().nullable().meta({ description: 'What ended its latest job early; null when nothing did.' }),
+      })
+      .nullable()
+      .meta({ description: 'The replica that answers.' }),
     running_jobs: z.array(jobSchema),
     recent_jobs: z.array(jobSchema).meta({ description: 'The newest 20 that ended, newest first.' }),
   })
