@@ -62,7 +62,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const { claims, client, live, window, logger } = this;
     const run = new JobRun(job, { claims, client, live, window, logger, installationId, makeSettler });
     await run.toEnd();
-    await this.release(job, run.unsent);
+    if (run.leavesClaims) await this.release(job);
     run.tally.summarize(run.note);
     this.trouble = run.trouble;
     return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };
@@ -88,10 +88,10 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     );
   }
 
-  private async release(job: Job, ids: readonly number[]): Promise<void> {
-    while (ids.length > 0 && !job.abandoned.aborted) {
+  private async release(job: Job): Promise<void> {
+    while (!job.abandoned.aborted) {
       try {
-        await this.claims.release(job, ids);
+        await this.claims.release(job);
         return;
       } catch {
         // The settler has said that the database is away; these rows have nothing to lose.

@@ -39,6 +39,7 @@ export class JobRun {
   private claiming = false;
   private claims: Promise<void> = Promise.resolve();
   private exhausted = false;
+  private claimLost = false;
   private endedBy: string | null = null;
   private over = false;
   private finish: () => void = () => undefined;
@@ -81,9 +82,9 @@ export class JobRun {
     await this.settler.drain();
   }
 
-  /** Messages that are claimed and were not sent. */
-  get unsent(): readonly number[] {
-    return this.queue.slice(this.next).map((message) => message.id);
+  /** Whether messages may still be claimed for which no request was made. */
+  get leavesClaims(): boolean {
+    return !this.settler.incomplete && (this.claimLost || this.next < this.queue.length);
   }
 
   private get goesOn(): boolean {
@@ -114,6 +115,7 @@ export class JobRun {
       this.next = 0;
     } catch (error) {
       this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
+      this.claimLost = true;
       this.endedBy = 'the database was out of reach';
     }
     this.claiming = false;

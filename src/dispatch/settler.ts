@@ -20,6 +20,7 @@ export class Settler {
   private writing: Promise<void> | null = null;
   private timer: NodeJS.Timeout | null = null;
   private held = false;
+  private gaveUp = false;
 
   constructor(
     private readonly claims: MessageClaims,
@@ -30,6 +31,11 @@ export class Settler {
     /** Called after every batch that was written. */
     private readonly onWritten: (batch: readonly Settlement[]) => void,
   ) {}
+
+  /** Whether outcomes were given up, so that their messages must stay claimed for the job's next owner. */
+  get incomplete(): boolean {
+    return this.gaveUp;
+  }
 
   /** Whether everything that was added has been written. */
   get empty(): boolean {
@@ -66,10 +72,12 @@ export class Settler {
     await this.keepReceipts(batch);
     const since = performance.now();
     let retryMs = FIRST_RETRY_MS;
+    let again = false;
     while (!this.job.abandoned.aborted) {
       try {
         const waitedMs = performance.now() - since;
-        await this.settle(batch.map((settlement) => ({ ...settlement, agoMs: settlement.agoMs + waitedMs })));
+        const aged = batch.map((settlement) => ({ ...settlement, agoMs: settlement.agoMs + waitedMs }));
+        await this.settle(aged, again);
         if (this.held) this.logger.log('the outcomes that were held are written');
         this.held = false;
         this.onWritten(batch);
@@ -77,32 +85,38 @@ export class Settler {
       } catch (error) {
         if (!this.held) this.logger.warn({ err: error }, 'outcomes cannot be written; they are held until they can');
         this.held = true;
+        again = true;
+        // What came in meanwhile waits behind this batch; its receipts need not.
+        await this.keepReceipts(this.buffer);
         await sleep(retryMs, undefined, { signal: this.job.abandoned }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
     }
+    this.gaveUp = true;
     this.logger.error(
       `the process ends with ${batch.length} outcomes unwritten; receipts in Redis are all that is left of them`,
     );
   }
 
-  private async settle(batch: readonly Settlement[]): Promise<void> {
+  private async settle(batch: readonly Settlement[], again: boolean): Promise<void> {
     let settled: number[];
     try {
-      settled = await this.claims.settle(this.job, batch);
+      settled = await this.claims.settle(this.job, batch, again);
     } catch (error) {
       if (!DATA_FAULT.test(codeOf(error) ?? '')) throw error;
       this.logger.error(
         { err: error },
         'an outcome holds text that PostgreSQL refuses; outcomes are written without texts',
       );
-      settled = await this.claims.settle(this.job, batch.map(withoutTexts));
+      settled = await this.claims.settle(this.job, batch.map(withoutTexts), again);
     }
     if (settled.length === batch.length) return;
     const missing = batch.length - settled.length;
     this.logger.warn(
       { job: this.job.id, fence: this.job.fence },
-      `${missing} outcomes were refused: their messages were deleted or claimed by the job's next owner meanwhile`,
+      again
+        ? `${missing} outcomes had been written before the reply was lost, or were refused`
+        : `${missing} outcomes were refused: their messages were deleted or claimed by the job's next owner meanwhile`,
     );
   }
 

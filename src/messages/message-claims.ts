@@ -78,17 +78,23 @@ export class MessageClaims {
   }
 
   /**
-   * Writes outcomes and attempts in one transaction; a message for which no request was made goes back on the job's budget. Returns the ids that were settled; a missing one was deleted, or its
-   * claim has passed to another owner, and nothing was written for it but the attempt.
+   * Writes outcomes and attempts in one transaction; a message for which no request was made goes back on the job's
+   * budget. Returns the ids that were settled; a missing one was deleted, or its claim has passed to another owner, and
+   * nothing was written for it but the attempt. `again`: the same settlements may have been written before, their reply
+   * lost; then only attempts of messages that are settled now are written, so that none is logged twice.
    */
-  async settle(job: ClaimKey, settlements: readonly Settlement[]): Promise<number[]> {
-    const rows = await this.database.query<{ id: number }>(SETTLE, [job.id, job.fence, JSON.stringify(settlements)]);
+  async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
+    const values = [job.id, job.fence, JSON.stringify(settlements), again];
+    const rows = await this.database.query<{ id: number }>(SETTLE, values);
     return rows.map((row) => row.id);
   }
 
-  /** Gives back messages for which no request was made, and puts them back on the job's budget. */
-  async release(job: ClaimKey, ids: readonly number[]): Promise<void> {
-    await this.database.query(RELEASE, [job.id, job.fence, ids]);
+  /**
+   * Gives back whatever this owner of the job still has claimed, also what it never heard of because the reply to its
+   * claim was lost. Only for an owner that has settled every message for which it made a request.
+   */
+  async release(job: ClaimKey): Promise<void> {
+    await this.database.query(RELEASE, [job.id, job.fence]);
   }
 
   /** Takes over what earlier owners of the job left claimed: whether those messages were sent is not known here. */
@@ -161,9 +167,11 @@ const SETTLE: Statement = {
       FROM outcome
       WHERE message.id = outcome.id AND message.claimed_by = $1 AND message.claim_fence = $2
       RETURNING message.id
+    ), untried AS (
+      SELECT id FROM settled WHERE id IN (SELECT id FROM outcome WHERE attempt IS NULL)
     ), refunded AS (
-      UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM outcome WHERE attempt IS NULL)
-      WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM outcome WHERE attempt IS NULL)
+      UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM untried)
+      WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM untried)
     ), logged AS (
       INSERT INTO delivery_attempts (message_id, job_id, number, started_at, duration_ms, http_status, outcome, error,
         provider_id, response_excerpt)
@@ -173,7 +181,7 @@ const SETTLE: Statement = {
         attempt."responseExcerpt"
       FROM outcome, json_to_record(outcome.attempt) AS attempt (
         number int, "durationMs" float8, "httpStatus" smallint, outcome text, error text, "responseExcerpt" text)
-      WHERE outcome.attempt IS NOT NULL AND attempt.number IS NOT NULL
+      WHERE attempt.number IS NOT NULL AND (NOT $4 OR outcome.id IN (SELECT id FROM settled))
     )
     SELECT id FROM settled`,
 };
@@ -181,10 +189,14 @@ const SETTLE: Statement = {
 const RELEASE: Statement = {
   name: 'messages.release',
   text: `
-    WITH released AS (
-      UPDATE messages SET claimed_by = NULL, claim_fence = NULL
-      WHERE id = ANY ($3::bigint[]) AND claimed_by = $1 AND claim_fence = $2
-      RETURNING id
+    WITH job AS (
+      SELECT claimed_to FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
+    ), released AS (
+      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
+      FROM job
+      WHERE message.sent_status = FALSE AND message.id <= job.claimed_to
+        AND message.claimed_by = $1 AND message.claim_fence = $2
+      RETURNING message.id
     )
     UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM released) WHERE id = $1 AND fence = $2`,
 };

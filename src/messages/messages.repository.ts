@@ -104,11 +104,12 @@ const ATTEMPTS: Statement = {
     FROM delivery_attempts WHERE message_id = $1 ORDER BY id`,
 };
 
-const LIST_SENT: Statement = {
+/** `$1`, `$2` the position to go on after, `$3` the limit. */
+export const LIST_SENT: Statement = {
   name: 'messages.list-sent',
   text: `
     SELECT id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
-      coalesce(to_char(sent_at, 'YYYY-MM-DD HH24:MI:SS.US'), '-infinity') AS position
+      coalesce(to_char(sent_at, 'YYYY-MM-DD HH24:MI:SS.US'), sent_at::text, '-infinity') AS position
     FROM messages
     WHERE sent_status = TRUE AND (coalesce(sent_at, '-infinity'::timestamp), id) < ($1::timestamp, $2::bigint)
     ORDER BY coalesce(sent_at, '-infinity'::timestamp) DESC, id DESC

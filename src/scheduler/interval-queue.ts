@@ -80,7 +80,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
 
   private async turnUntilStopped(handler: JobHandler): Promise<void> {
     await this.gate.whenReady();
-    if (this.stopping) return;
+    if (this.stopping || !this.gate.ready) return;
     this.lastSlotCopy = await this.lastAttempt.load();
     this.channel.listen(
       this.owner,
@@ -164,7 +164,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       this.reading = { ...reading, epoch: seen.clockEpoch };
       return false;
     }
-    if (await this.store.shiftClock(seen.version, shiftMs)) this.log.clockSetBack(shiftMs);
+    if (await this.store.shiftClock(seen.version, shiftMs, LEASE_MS)) this.log.clockSetBack(shiftMs);
     return true;
   }
 

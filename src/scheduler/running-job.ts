@@ -28,6 +28,8 @@ export class RunningJob implements Job {
   readonly cut = this.cutting.signal;
   readonly abandoned = this.abandoning.signal;
   private holdsUntil: number;
+  /** The same on the wall clock, which, unlike the monotonic one, runs on while a machine is suspended. */
+  private wallLimit: number;
   private timer: NodeJS.Timeout;
   private renewal: Promise<void> = Promise.resolve();
 
@@ -40,11 +42,12 @@ export class RunningJob implements Job {
     this.fence = tenure.fence;
     this.dueAt = tenure.dueAt;
     this.holdsUntil = grantedFrom + LEASE_MS - LETTING_GO_MS;
+    this.wallLimit = Date.now() + this.holdsUntil - performance.now();
     this.timer = this.renewAfter(RENEWAL_MS);
   }
 
   mayBegin(): boolean {
-    return !this.winding.aborted && performance.now() < this.holdsUntil;
+    return !this.winding.aborted && performance.now() < this.holdsUntil && Date.now() < this.wallLimit;
   }
 
   /** Lets what is in flight finish and nothing new begin. */
@@ -84,13 +87,16 @@ export class RunningJob implements Job {
 
   private async keepLease(): Promise<void> {
     const askedAt = performance.now();
+    const askedAtWall = Date.now();
     const lapse = setTimeout(() => this.cutOff('lease lost'), Math.max(0, this.holdsUntil - askedAt));
     const renewed = await this.renew().catch(() => null);
     clearTimeout(lapse);
     if (this.holdsUntil === 0) return;
     if (renewed === false) return this.cutOff('lease lost');
-    if (renewed) this.holdsUntil = askedAt + LEASE_MS - LETTING_GO_MS;
-    else if (performance.now() >= this.holdsUntil) return this.cutOff('lease lost');
+    if (renewed) {
+      this.holdsUntil = askedAt + LEASE_MS - LETTING_GO_MS;
+      this.wallLimit = askedAtWall + LEASE_MS - LETTING_GO_MS;
+    } else if (performance.now() >= this.holdsUntil) return this.cutOff('lease lost');
     this.timer = this.renewAfter(renewed ? RENEWAL_MS : RENEWAL_MS / 10);
   }
 }

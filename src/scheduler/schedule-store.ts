@@ -149,9 +149,12 @@ export class ScheduleStore {
     return { applied: row?.applied ?? false, tenure };
   }
 
-  /** Moves the grid and the leases along with a clock that was set back; once per jump, whichever replica sees it first. */
-  async shiftClock(version: number, shiftMs: number): Promise<boolean> {
-    return (await this.database.query(SHIFT_CLOCK, [version, shiftMs])).length > 0;
+  /**
+   * Moves the grid along with a clock that was set back; once per jump, whichever replica sees it first. Leases then end
+   * `leaseMs` from now at most. They are not moved: one that was renewed since the jump would run out under its owner.
+   */
+  async shiftClock(version: number, shiftMs: number, leaseMs: number): Promise<boolean> {
+    return (await this.database.query(SHIFT_CLOCK, [version, shiftMs, leaseMs])).length > 0;
   }
 
   /** Renews a lease. False: the job has another owner or has ended. */
@@ -238,7 +241,8 @@ const SHIFT_CLOCK: Statement = {
       WHERE version = $1
       RETURNING version
     ), leases AS (
-      UPDATE dispatch_jobs job SET lease_until = lease_until - $2 * interval '1 ms' FROM guard WHERE job.state = 'running'
+      UPDATE dispatch_jobs job SET lease_until = least(lease_until, clock_timestamp() + $3 * interval '1 ms')
+      FROM guard WHERE job.state = 'running'
     )
     SELECT version FROM guard`,
 };
