@@ -26,7 +26,7 @@ const DOCUMENTED = {
   },
   413: {
     description: 'The body is too large.',
-    example: { error: 'The body is larger than the limit of 1048576 bytes', code: 'request.too_large' },
+    example: { error: 'The body is larger than the limit of 4194304 bytes', code: 'request.too_large' },
   },
   415: {
     description: 'The body is not JSON.',

@@ -48,10 +48,16 @@ function refusedFields(issue: Issue, above: readonly PropertyKey[], name: string
   return [{ field: nameOf(path, name), error: issue.message }];
 }
 
-// Of `one | one[]` the branch whose complaints lie deepest is the one that was meant.
+// Of `one | one[]` the branch that takes this kind of value, or else the one whose complaints lie deepest, was meant.
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const depth = (branch: readonly Issue[]) => Math.max(...branch.map(depthOf));
-  return branches.toSorted((a, b) => depth(b) - depth(a) || a.length - b.length)[0];
+  return branches.toSorted(
+    (a, b) => Number(isOfOtherKind(a)) - Number(isOfOtherKind(b)) || depth(b) - depth(a) || a.length - b.length,
+  )[0];
+}
+
+function isOfOtherKind(branch: readonly Issue[]): boolean {
+  return branch.some((issue) => issue.code === 'invalid_type' && issue.path.length === 0);
 }
 
 function depthOf(issue: Issue): number {

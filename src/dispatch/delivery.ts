@@ -40,6 +40,7 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([501, 505, 511]);
 
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const LONGEST_MESSAGE_ID = 256;
+const EXCERPT_MAX_BYTES = 4_096;
 
 /** Decides what an answer, or its absence, means. Every other 3xx and 4xx speaks of address, credentials or contract. */
 export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
@@ -77,4 +78,12 @@ export function retryAfterMs(header: string | null, now: Date): number | null {
   const text = header.trim();
   const ms = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime();
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS);
+}
+
+/** The head of an answer that was not a 2xx, for people who look for the reason. */
+export function excerptOf(delivery: Delivery, reply: Answer | NoAnswer): string | null {
+  if ('left' in reply || delivery.outcome === 'accepted' || reply.body === '') return null;
+  let excerpt = reply.body.slice(0, EXCERPT_MAX_BYTES).replaceAll('\0', '').toWellFormed();
+  while (Buffer.byteLength(excerpt) > EXCERPT_MAX_BYTES) excerpt = excerpt.slice(0, Math.floor(excerpt.length / 2));
+  return excerpt.toWellFormed();
 }

@@ -3,8 +3,9 @@ import type { LiveConfig } from '../config/live-config.js';
 import type { ClaimedMessage, MessageClaims, Settlement } from '../messages/message-claims.js';
 import { contentFault, phoneFault } from '../messages/message-rules.js';
 import type { Job } from '../scheduler/job.js';
+import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';
-import { classify, type Answer, type Delivery, type NoAnswer } from './delivery.js';
+import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
 import { idempotencyKey } from './idempotency-key.js';
 import { JobTally } from './job-tally.js';
 import { settleInvalid, settleOutcome } from './settle-outcome.js';
@@ -12,7 +13,6 @@ import type { Settler } from './settler.js';
 import type { WebhookClient } from './webhook.client.js';
 
 const CLAIM_MAX = 500;
-const EXCERPT_MAX_BYTES = 4_096;
 
 /** What a run works with; one object, made by the dispatcher for each job. */
 export interface RunParts {
@@ -33,8 +33,7 @@ export interface RunParts {
 export class JobRun {
   readonly tally: JobTally;
   private readonly settler: Settler;
-  private queue: ClaimedMessage[] = [];
-  private next = 0;
+  private readonly queue = new ClaimedQueue();
   private inFlight = 0;
   private claiming = false;
   private claims: Promise<void> = Promise.resolve();
@@ -84,21 +83,23 @@ export class JobRun {
 
   /** Whether messages may still be claimed for which no request was made. */
   get leavesClaims(): boolean {
-    return !this.settler.incomplete && (this.claimLost || this.next < this.queue.length);
+    return !this.settler.incomplete && (this.claimLost || this.queue.size > 0);
   }
 
   private get goesOn(): boolean {
     return !this.over && this.endedBy === null && this.job.mayBegin();
   }
 
+  private get hasTurn(): boolean {
+    return this.queue.size > 0 && this.inFlight < this.parts.window.size && this.goesOn;
+  }
+
   private pump(): void {
-    const { window } = this.parts;
-    while (this.next < this.queue.length && this.inFlight < window.size && this.goesOn) this.send();
-    if (this.goesOn && !this.claiming && !this.exhausted && this.queue.length - this.next < 2 * window.size)
-      this.claim();
+    while (this.hasTurn && !this.queue.stale) this.send();
+    const runsLow = !this.exhausted && this.queue.size < 2 * this.parts.window.size;
+    if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
     const idle = this.inFlight === 0 && !this.claiming;
-    if (idle && (!this.goesOn || (this.exhausted && this.next >= this.queue.length && this.settler.empty)))
-      this.finish();
+    if (idle && (!this.goesOn || (this.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
   }
 
   private claim(): void {
@@ -109,10 +110,10 @@ export class JobRun {
 
   private async claimInto(limit: number): Promise<void> {
     try {
+      if (this.queue.stale) await this.giveBack();
       const messages = await this.parts.claims.claim(this.job, limit);
       this.exhausted = messages.length === 0;
-      this.queue = [...this.queue.slice(this.next), ...messages];
-      this.next = 0;
+      this.queue.add(messages);
     } catch (error) {
       this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
       this.claimLost = true;
@@ -122,14 +123,19 @@ export class JobRun {
     this.pump();
   }
 
+  /** Nothing is sent meanwhile: the queue stays stale until it is empty. */
+  private async giveBack(): Promise<void> {
+    await this.parts.claims.giveBack(this.job, this.queue.ids);
+    this.queue.clear();
+  }
+
   private send(): void {
-    const message = this.queue[this.next];
     const { current } = this.parts.live;
+    const message = current.webhookUrl === null ? undefined : this.queue.take();
     if (message === undefined || current.webhookUrl === null) {
       this.endedBy = 'no webhook_url is set';
       return;
     }
-    this.next += 1;
     const fault = localFault(message);
     if (fault !== null) return this.settler.add(this.tally.invalid(settleInvalid(message, fault)));
 
@@ -191,12 +197,4 @@ function localFault(message: ClaimedMessage): string | null {
   if (phone !== null) return `recipient_phone ${phone}`;
   const content = contentFault(message.content);
   return content === null ? null : `content ${content}`;
-}
-
-/** The head of an answer that was not a 2xx, for people who look for the reason. */
-function excerptOf(delivery: Delivery, reply: Answer | NoAnswer): string | null {
-  if ('left' in reply || delivery.outcome === 'accepted' || reply.body === '') return null;
-  let excerpt = reply.body.slice(0, EXCERPT_MAX_BYTES).replaceAll('\0', '').toWellFormed();
-  while (Buffer.byteLength(excerpt) > EXCERPT_MAX_BYTES) excerpt = excerpt.slice(0, Math.floor(excerpt.length / 2));
-  return excerpt.toWellFormed();
 }

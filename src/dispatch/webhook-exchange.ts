@@ -39,7 +39,8 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     this.status = status;
-    this.retryAfter = headers['retry-after'] ?? null;
+    // A header that came twice is a list here, whatever its type says.
+    this.retryAfter = [headers['retry-after']].flat()[0] ?? null;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

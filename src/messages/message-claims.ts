@@ -97,6 +97,14 @@ export class MessageClaims {
     await this.database.query(RELEASE, [job.id, job.fence]);
   }
 
+  /**
+   * Gives back messages whose turn has not come and puts them on the job's budget again, those included that were marked
+   * or deleted meanwhile.
+   */
+  async giveBack(job: ClaimKey, ids: readonly number[]): Promise<void> {
+    await this.database.query(GIVE_BACK, [job.id, job.fence, ids]);
+  }
+
   /** Takes over what earlier owners of the job left claimed: whether those messages were sent is not known here. */
   async takeOver(job: ClaimKey): Promise<ClaimedMessage[]> {
     return await this.database.query<ClaimedMessage>(TAKE_OVER, [job.id, job.fence]);
@@ -199,6 +207,18 @@ const RELEASE: Statement = {
       RETURNING message.id
     )
     UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM released) WHERE id = $1 AND fence = $2`,
+};
+
+const GIVE_BACK: Statement = {
+  name: 'messages.give-back',
+  text: `
+    WITH job AS (
+      UPDATE dispatch_jobs SET claimed = claimed - cardinality($3::bigint[]) WHERE id = $1 AND fence = $2
+      RETURNING id
+    )
+    UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
+    FROM job
+    WHERE message.id = ANY ($3::bigint[]) AND message.claimed_by = $1 AND message.claim_fence = $2`,
 };
 
 const TAKE_OVER: Statement = {

@@ -150,7 +150,11 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
       free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
-      takeoverFrom: Math.max(seen.postmasterStartedAt + LEASE_MS, seen.now + this.graceUntil - answeredAt),
+      // A server that seems to have started in the future had its clock set back since, and says nothing of the leases.
+      takeoverFrom: Math.max(
+        seen.postmasterStartedAt > seen.now ? 0 : seen.postmasterStartedAt + LEASE_MS,
+        seen.now + this.graceUntil - answeredAt,
+      ),
     };
   }
 

@@ -1,8 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisConnection } from '../redis.js';
 
 const KEY = 'scheduler_last_attempt_time';
 const START_WAIT_MS = 1_000;
+/** `Date.parse` alone takes `12` for a day in 2001. */
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
 /**
  * The time of the last slot, kept in Redis as RFC 3339 under `scheduler_last_attempt_time` beside PostgreSQL.
@@ -19,9 +22,10 @@ export class LastAttemptCopy {
   async load(): Promise<number | null> {
     this.redis.onReady(() => this.write());
     if (!(await this.redis.waitUntilConnected(START_WAIT_MS))) return null;
-    const text = await this.redis.connected?.get(KEY).catch(() => null);
+    const reading = this.redis.connected?.get(KEY).catch(() => null);
+    const text = await Promise.race([reading, sleep(START_WAIT_MS, null, { ref: false })]);
     if (text == null) return null;
-    const time = Date.parse(text);
+    const time = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
     if (!Number.isNaN(time)) return time;
     this.logger.warn(`Redis holds no time under ${KEY}; going on from the time in PostgreSQL`);
     return null;

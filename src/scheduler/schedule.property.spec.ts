@@ -25,14 +25,23 @@ const EVENTS: Readonly<Record<string, (fleet: SimulatedFleet, n: number) => void
   capacity: (fleet, n) => fleet.change({ capacity: 1 + (n % 6) }),
   workers: (fleet, n) => fleet.change({ workers: 1 + (n % 3) }),
   work: (fleet, n) => fleet.change({ workExists: n % 4 > 0 }),
-  clockBack: (fleet, n) => fleet.setClock(-n * n * 10),
-  clockForward: (fleet, n) => fleet.setClock(n * 60),
+  clockBack: (fleet, n) => fleet.setClock(-1_000 * (1 + Math.floor((n * n) / 128))),
+  clockForward: (fleet, n) => fleet.setClock(1_000 * (1 + (n % 60))),
   race: (fleet) => fleet.race(),
 };
 
 const eventName = fc.constantFrom(
   ...Object.keys(EVENTS),
-  ...['passShort', 'passLong', 'passWhole', 'passShort', 'passLong', 'passWhole', 'crash', 'boot', 'start', 'race'],
+  'passShort',
+  'passLong',
+  'passWhole',
+  'passShort',
+  'passLong',
+  'passWhole',
+  'crash',
+  'boot',
+  'start',
+  'race',
 );
 
 const history = fc.record({

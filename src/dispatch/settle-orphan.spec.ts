@@ -1,0 +1,50 @@
+import { settleOrphan, type OrphanRules } from './settle-orphan.js';
+
+const NOW = new Date('2026-03-01T12:00:30Z');
+const orphan = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1 };
+const receipt = { id: 7, messageId: 'abc', sentAt: '2026-03-01T12:00:00Z' };
+const resend: OrphanRules = { maxAttempts: 3, onUncertain: 'resend' };
+const hold: OrphanRules = { maxAttempts: 3, onUncertain: 'hold' };
+const spent: OrphanRules = { maxAttempts: 2, onUncertain: 'resend' };
+
+describe('settleOrphan', () => {
+  it.each([resend, hold, spent])('marks a message with a receipt as sent, when it was sent, under %j', (rules) => {
+    expect(settleOrphan(orphan, receipt, rules, NOW)).toMatchObject({
+      id: 7,
+      state: 'sent',
+      agoMs: 30_000,
+      charged: true,
+      messageId: 'abc',
+      reason: null,
+      attempt: { number: 2, outcome: 'accepted', error: null, httpStatus: null },
+    });
+  });
+
+  it('takes a receipt without an id, and one that a fast clock dated ahead', () => {
+    const odd = { ...receipt, messageId: null, sentAt: '2026-03-01T12:05:00Z' };
+    expect(settleOrphan(orphan, odd, hold, NOW)).toMatchObject({ state: 'sent', messageId: null, agoMs: 0 });
+  });
+
+  it.each([
+    ['sends it again at once', resend, { state: 'waiting', delayMs: null, reason: null }],
+    [
+      'holds it when told to',
+      hold,
+      { state: 'uncertain', delayMs: null, reason: 'the replica that was sending it went away' },
+    ],
+    [
+      'leaves it uncertain after its last try',
+      spent,
+      { state: 'uncertain', delayMs: null, reason: 'the replica that was sending it went away' },
+    ],
+  ])('without a receipt %s, and charges the attempt', (_, rules, settlement) => {
+    expect(settleOrphan(orphan, null, rules, NOW)).toMatchObject({
+      id: 7,
+      charged: true,
+      agoMs: 0,
+      messageId: null,
+      attempt: { number: 2, outcome: 'uncertain' },
+      ...settlement,
+    });
+  });
+});

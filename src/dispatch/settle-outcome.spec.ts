@@ -1,0 +1,81 @@
+import type { Delivery } from './delivery.js';
+import { settleInvalid, settleOutcome, type Attempt, type SettleRules } from './settle-outcome.js';
+
+const message = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1 };
+const rules: SettleRules = {
+  maxAttempts: 3,
+  retryScheduleMs: [10_000, 40_000],
+  intervalMs: 1_000,
+  onUncertain: 'resend',
+};
+const hold: SettleRules = { ...rules, onUncertain: 'hold' };
+const lastTry: SettleRules = { ...rules, maxAttempts: 2 };
+
+const accepted: Delivery = { outcome: 'accepted', status: 202, messageId: 'abc' };
+const refused: Delivery = { outcome: 'refused', status: 422, error: 'HTTP 422' };
+const unavailable: Delivery = { outcome: 'unavailable', status: 503, error: 'HTTP 503', retryAfterMs: null };
+const asking: Delivery = { ...unavailable, retryAfterMs: 90_000 };
+const channel: Delivery = { outcome: 'channel', status: 401, error: 'HTTP 401' };
+const uncertain: Delivery = { outcome: 'uncertain', status: null, error: 'no answer' };
+
+const settle = (delivery: Delivery, by: SettleRules = rules, attempt: Partial<Attempt> = {}) =>
+  settleOutcome(message, { delivery, durationMs: 12.4, agoMs: 3, responseExcerpt: null, ...attempt }, by, 0);
+
+describe('settleOutcome', () => {
+  it.each([
+    ['marks an accepted message as sent', accepted, rules, { state: 'sent', charged: true, delayMs: null }],
+    ['does so on the last try as well', accepted, lastTry, { state: 'sent', charged: true }],
+    ['does so when uncertain ones are held', accepted, hold, { state: 'sent', charged: true }],
+    ['parks a refused message at once', refused, rules, { state: 'failed', charged: true, delayMs: null }],
+    ['sends later when the receiver is unavailable', unavailable, rules, { state: 'waiting', delayMs: 40_000 }],
+    ['charges for that', unavailable, rules, { charged: true, reason: null }],
+    ['waits as long as the receiver asked', asking, rules, { state: 'waiting', delayMs: 90_000 }],
+    ['retries an unavailable one when uncertain ones are held', unavailable, hold, { state: 'waiting' }],
+    ['gives up after the last try', unavailable, lastTry, { state: 'failed', charged: true, delayMs: null }],
+    ['charges nothing for trouble of the channel', channel, rules, { state: 'waiting', charged: false, delayMs: null }],
+    ['does not give up because of the channel', channel, lastTry, { state: 'waiting', charged: false }],
+    ['does not hold because of the channel', channel, hold, { state: 'waiting', charged: false }],
+    ['sends an uncertain one again, later', uncertain, rules, { state: 'waiting', charged: true, delayMs: 40_000 }],
+    ['holds an uncertain one when told to', uncertain, hold, { state: 'uncertain', charged: true, delayMs: null }],
+    ['leaves the last try uncertain, not failed', uncertain, lastTry, { state: 'uncertain', charged: true }],
+  ])('%s', (_, delivery, by, settlement) => {
+    expect(settle(delivery, by)).toMatchObject({ id: 7, agoMs: 3, ...settlement });
+  });
+
+  it.each([
+    [accepted, rules, 'abc', null],
+    [{ ...accepted, messageId: null }, rules, null, null],
+    [refused, rules, null, 'the receiver refused the message: HTTP 422'],
+    [unavailable, lastTry, null, 'given up after 2 attempts: HTTP 503'],
+    [uncertain, hold, null, 'no answer'],
+    [uncertain, lastTry, null, 'given up after 2 attempts: no answer'],
+  ])('keeps the provider’s id of %j, and says why a message was parked', (delivery, by, messageId, reason) => {
+    expect(settle(delivery, by)).toMatchObject({ messageId, reason });
+  });
+
+  it.each([accepted, refused, unavailable, channel, uncertain])('writes down the attempt itself: %j', (delivery) => {
+    expect(settle(delivery, rules, { responseExcerpt: 'busy' }).attempt).toEqual({
+      number: 2,
+      durationMs: 12,
+      httpStatus: delivery.status,
+      outcome: delivery.outcome,
+      error: 'error' in delivery ? delivery.error : null,
+      responseExcerpt: 'busy',
+    });
+  });
+});
+
+describe('settleInvalid', () => {
+  it('parks the message without an attempt and without charging one', () => {
+    expect(settleInvalid(message, 'recipient_phone must be a number')).toEqual({
+      id: 7,
+      state: 'failed',
+      agoMs: 0,
+      charged: false,
+      delayMs: null,
+      reason: 'recipient_phone must be a number',
+      messageId: null,
+      attempt: null,
+    });
+  });
+});

@@ -1,0 +1,56 @@
+import * as fc from 'fast-check';
+import { fromCursor, toCursor } from './sent-cursor.js';
+
+const cursorOf = (text: string) => Buffer.from(text).toString('base64url');
+
+/** A TIMESTAMP as PostgreSQL writes it, with 0 to 6 decimals. */
+const timestamp = fc
+  .tuple(
+    fc.date({ min: new Date('1000-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true }),
+    fc.stringMatching(/^(\.\d{1,6})?$/),
+  )
+  .map(([date, decimals]) => date.toISOString().slice(0, 19).replace('T', ' ') + decimals);
+
+describe('cursors of sent messages', () => {
+  it('come back as the position that was written', () => {
+    const position = fc.record({
+      sentAt: fc.oneof(timestamp, fc.constantFrom('-infinity', 'infinity')),
+      id: fc.nat(Number.MAX_SAFE_INTEGER),
+    });
+    fc.assert(fc.property(position, (place) => expect(fromCursor(toCursor(place))).toEqual(place)));
+  });
+
+  it('are safe in a URL', () => {
+    expect(toCursor({ sentAt: '2025-07-20 14:36:51.123456', id: 9_007_199_254_740_991 })).toMatch(/^[\w-]+$/);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no base64', '%%%'],
+    ['half of one', toCursor({ sentAt: '2025-07-20 14:36:51', id: 12 }).slice(0, 12)],
+    ['no id', cursorOf('2025-07-20 14:36:51,')],
+    ['a negative id', cursorOf('2025-07-20 14:36:51,-1')],
+    ['an id beyond all', cursorOf('2025-07-20 14:36:51,99999999999999999999')],
+    ['a time in words', cursorOf('now,1')],
+    ['a thirteenth month', cursorOf('2025-13-01 00:00:00,1')],
+    ['a twenty-fifth hour', cursorOf('2025-07-20 25:00:00,1')],
+    ['a T and a Z', cursorOf('2025-07-20T14:36:51Z,1')],
+    ['SQL behind it', cursorOf("2025-07-20 14:36:51,1'; DROP TABLE messages; --")],
+    ['a second line', cursorOf('2025-07-20 14:36:51,1\n2')],
+  ])('are refused when they hold %s', (_, cursor) => {
+    expect(fromCursor(cursor)).toBeNull();
+  });
+
+  it('are never misread: what was not written here is refused or harmless', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.base64String(), fc.string().map(cursorOf)), (text) => {
+        const place = fromCursor(text);
+        expect(place === null || Number.isInteger(place.id)).toBe(true);
+      }),
+    );
+  });
+
+  it.each(['2025-02-30 00:00:00', '2025-04-31 12:00:00'])('are refused for a day that PostgreSQL lacks: %s', (day) => {
+    expect(fromCursor(cursorOf(`${day},1`))).toBeNull();
+  });
+});

@@ -1,0 +1,192 @@
+import { planTurn, type Circumstances, type EndedRun, type Observation } from './plan.js';
+import type { Schedule } from './schedule.js';
+
+const NOW = 1_000_000;
+const schedule: Schedule = {
+  running: true,
+  intervalMs: 60_000,
+  lastSlotAt: NOW - 10_000,
+  nextSlotAt: NOW + 50_000,
+  waiting: 0,
+  overflowTotal: 0,
+};
+const due: Schedule = { ...schedule, lastSlotAt: NOW - 60_000, nextSlotAt: NOW };
+const quiet: Observation = {
+  version: 1,
+  now: NOW,
+  schedule,
+  autoSending: true,
+  oldestWaiting: null,
+  begun: [],
+  workExists: true,
+};
+const replica: Circumstances = {
+  capacity: 3,
+  workers: 1,
+  newIntervalMs: null,
+  newAutoSending: null,
+  lastSlotCopy: null,
+  ended: null,
+  free: true,
+  takeoverFrom: 0,
+};
+const waiting = { schedule: { ...schedule, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } };
+const elsewhere = { id: 5, fence: 1, leaseUntil: NOW + 8_000 };
+const ended: EndedRun = { id: 5, fence: 1, state: 'done', sent: 2, notSent: 0, note: null };
+
+const plan = (seen: Partial<Observation>, circumstances: Partial<Circumstances> = {}) =>
+  planTurn({ ...quiet, ...seen }, { ...replica, ...circumstances });
+
+describe('planTurn', () => {
+  it('writes nothing and sleeps until the next slot when nothing is due', () => {
+    expect(plan({})).toMatchObject({ changes: false, slots: [], begin: null, wakeAt: NOW + 50_000 });
+  });
+
+  describe('with a slot that is due', () => {
+    it('begins it at once when there is room', () => {
+      const turn = plan({ schedule: due });
+      expect(turn.slots).toEqual([{ dueAt: NOW, state: 'running' }]);
+      expect(turn).toMatchObject({ begin: null, changes: true, wakeAt: NOW + 60_000 });
+    });
+
+    it('queues it while another job runs', () => {
+      const turn = plan({ schedule: due, begun: [elsewhere] }, { free: false });
+      expect(turn.slots).toEqual([{ dueAt: NOW, state: 'waiting' }]);
+    });
+
+    it('begins it beside another job when there is a second worker', () => {
+      expect(plan({ schedule: due, begun: [elsewhere] }, { workers: 2 }).slots[0]?.state).toBe('running');
+    });
+
+    it('queues it behind what waits already, and begins the oldest', () => {
+      const turn = plan({ schedule: { ...due, waiting: 1 }, oldestWaiting: { id: 7, fence: 0 } });
+      expect(turn.begin).toEqual({ id: 7, fence: 0 });
+      expect(turn.slots).toEqual([{ dueAt: NOW, state: 'waiting' }]);
+    });
+
+    it('is done with it in the same write when there is nothing to send', () => {
+      expect(plan({ schedule: due, workExists: false }).slots).toEqual([{ dueAt: NOW, state: 'done' }]);
+    });
+
+    it('queues it when there is nothing to send but a job runs: it may leave something behind', () => {
+      const turn = plan({ schedule: due, workExists: false, begun: [elsewhere] });
+      expect(turn.slots[0]?.state).toBe('waiting');
+    });
+
+    it('queues it when there is nothing to send but older ones wait', () => {
+      const turn = plan({ schedule: { ...due, waiting: 1 }, oldestWaiting: { id: 7, fence: 0 }, workExists: false });
+      expect(turn.slots).toEqual([{ dueAt: NOW, state: 'waiting' }]);
+    });
+
+    it('queues it on a replica that is ending', () => {
+      expect(plan({ schedule: due }, { free: false }).slots[0]?.state).toBe('waiting');
+    });
+  });
+
+  it('begins only the first of several slots, queues what fits, and counts the rest', () => {
+    const turn = plan({ schedule: { ...due, nextSlotAt: NOW - 240_000 } });
+    expect(turn.slots.map((slot) => slot.state)).toEqual(['running', 'waiting', 'waiting']);
+    expect(turn).toMatchObject({ overflow: 2, dropped: 0, schedule: { nextSlotAt: NOW + 60_000, overflowTotal: 2 } });
+  });
+
+  it('begins the oldest waiting job when its own has ended', () => {
+    const turn = plan({ ...waiting, begun: [elsewhere] }, { ended });
+    expect(turn).toMatchObject({ begin: { id: 7, fence: 0 }, ended, changes: true });
+  });
+
+  it('begins nothing while as many jobs run as there are workers', () => {
+    expect(plan({ ...waiting, begun: [elsewhere] })).toMatchObject({ begin: null, changes: false });
+  });
+
+  it('begins nothing while stopped, even if a job was handed back meanwhile', () => {
+    const turn = plan({ schedule: { ...schedule, running: false, waiting: 1 }, oldestWaiting: { id: 7, fence: 1 } });
+    expect(turn).toMatchObject({ begin: null, changes: false, wakeAt: Infinity });
+  });
+
+  it('looks again when the lease of another replica runs out', () => {
+    const { wakeAt } = plan({ ...waiting, begun: [elsewhere] });
+    expect(wakeAt).toBeGreaterThan(elsewhere.leaseUntil);
+    expect(wakeAt).toBeLessThan(elsewhere.leaseUntil + 1_000);
+  });
+
+  it('takes over a job whose lease ran out, before any that waits and even while stopped', () => {
+    const orphan = { ...elsewhere, leaseUntil: NOW - 1_000 };
+    expect(plan({ ...waiting, begun: [orphan] }).begin).toMatchObject({ id: 5, fence: 1 });
+    const stopped = { ...schedule, running: false };
+    expect(plan({ schedule: stopped, begun: [orphan] }).begin).toMatchObject({ id: 5, fence: 1 });
+  });
+
+  it.each([
+    ['has only just run out', { leaseUntil: NOW - 1 }, {}],
+    ['may not be counted as run out yet', { leaseUntil: NOW - 60_000 }, { takeoverFrom: NOW + 4_000 }],
+    ['ran out, when this replica is busy', { leaseUntil: NOW - 60_000 }, { free: false }],
+  ])('takes over no job whose lease %s', (_, lease, circumstances) => {
+    expect(plan({ begun: [{ ...elsewhere, ...lease }] }, circumstances).begin).toBeNull();
+  });
+
+  it('looks again when leases count as run out', () => {
+    const orphan = { ...elsewhere, leaseUntil: NOW - 60_000 };
+    expect(plan({ begun: [orphan] }, { takeoverFrom: NOW + 4_000 }).wakeAt).toBe(NOW + 4_000);
+  });
+
+  it('lets nothing overtake a job that is handed back, and soon looks for it again', () => {
+    const handedBack = { ended: { ...ended, state: 'waiting' as const } };
+    for (const seen of [waiting, { schedule: due }]) {
+      const turn = plan({ ...seen, begun: [elsewhere] }, handedBack);
+      expect(turn.begin).toBeNull();
+      expect(turn.slots.every((slot) => slot.state === 'waiting')).toBe(true);
+      expect(turn.wakeAt).toBe(NOW + 1_000);
+    }
+    expect(plan({ begun: [elsewhere] }, { ...handedBack, free: false }).wakeAt).toBe(schedule.nextSlotAt);
+  });
+
+  describe('auto_sending', () => {
+    const stopped = { ...schedule, running: false };
+
+    it.each([
+      ['starts on the first boot when true', stopped, null, true, true],
+      ['stays stopped on the first boot when false', stopped, null, false, false],
+      ['starts by a change to true', stopped, false, true, true],
+      ['stops by a change to false', schedule, true, false, false],
+      ['leaves an operator’s stop alone when it did not change', stopped, true, true, false],
+      ['leaves an operator’s start alone when it did not change', schedule, false, false, true],
+    ])('%s', (_, before, autoSending, newAutoSending, running) => {
+      const turn = plan({ schedule: before, autoSending }, { newAutoSending });
+      expect(turn.schedule.running).toBe(running);
+      expect(turn.autoSending).toBe(newAutoSending);
+    });
+
+    it('is noted even when it changes nothing else', () => {
+      expect(plan({ autoSending: null, schedule: stopped }, { newAutoSending: false }).changes).toBe(true);
+    });
+
+    it('discards what waits and what was due when it stops, and begins nothing', () => {
+      const turn = plan(
+        { schedule: { ...due, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } },
+        { newAutoSending: false },
+      );
+      expect(turn).toMatchObject({ dropped: 2, slots: [], begin: null, overflow: 0, wakeAt: Infinity });
+    });
+  });
+
+  it('queues what the old interval owes before it takes over a new one', () => {
+    const owing = { ...schedule, lastSlotAt: NOW - 130_000, nextSlotAt: NOW - 70_000 };
+    const turn = plan({ schedule: owing, begun: [elsewhere] }, { newIntervalMs: 5_000 });
+    expect(turn.slots.map((slot) => slot.dueAt)).toEqual([NOW - 70_000, NOW - 10_000, NOW]);
+    expect(turn.schedule).toMatchObject({ intervalMs: 5_000, lastSlotAt: NOW, nextSlotAt: NOW + 5_000 });
+  });
+
+  it('trims the newest waiting jobs to a capacity that shrank, and counts them', () => {
+    const turn = plan({ ...waiting, begun: [elsewhere] }, { capacity: 1 });
+    expect(turn).toMatchObject({ dropped: 1, overflow: 1, schedule: { overflowTotal: 1 }, changes: true });
+  });
+
+  it('goes on from the copy of the last slot when that is later', () => {
+    const turn = plan({}, { lastSlotCopy: NOW - 5_000 });
+    expect(turn).toMatchObject({ changes: true, wakeAt: NOW + 55_000 });
+  });
+
+  it('sleeps until something is heard while stopped', () => {
+    expect(plan({ schedule: { ...schedule, running: false } }).wakeAt).toBe(Infinity);
+  });
+});
