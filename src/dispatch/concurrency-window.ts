@@ -1,4 +1,4 @@
-/** After so many bad outcomes in a row with one request at a time, the channel counts as down. */
+/** After so many bad outcomes in a row the channel counts as down. */
 const BAD_IN_A_ROW = 10;
 const STALE_AFTER_MS = 1_000;
 

@@ -35,8 +35,6 @@ export interface NoAnswer {
 const MESSAGE_FAULTS: ReadonlySet<number> = new Set([400, 413, 422]);
 /** What a later try may cure. */
 const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429]);
-/** Server errors that say that the request itself is not supported there. */
-const UNSUPPORTED: ReadonlySet<number> = new Set([501, 505, 511]);
 
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const LONGEST_MESSAGE_ID = 256;
@@ -51,7 +49,7 @@ export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
   const error = `HTTP ${status}`;
   if (status >= 200 && status < 300) return { outcome: 'accepted', status, messageId: messageIdIn(reply.body) };
   if (MESSAGE_FAULTS.has(status)) return { outcome: 'refused', status, error };
-  if (PASSING.has(status) || (status >= 500 && !UNSUPPORTED.has(status))) {
+  if (PASSING.has(status) || status >= 500) {
     return { outcome: 'unavailable', status, error, retryAfterMs: retryAfterMs(reply.retryAfter, now) };
   }
   return { outcome: 'channel', status, error };
@@ -72,12 +70,20 @@ export function messageIdIn(body: string): string | null {
   return text.includes('\0') || !text.isWellFormed() ? null : text;
 }
 
+/** What a date looks like in HTTP, the obsolete forms included (RFC 9110 §5.6.7); `Date.parse` alone takes `1.5` for one. */
+const HTTP_DATE = /^[A-Za-z]{3,9},? .*\d{2}:\d{2}:\d{2}( GMT| \d{4})$/;
+
 /** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), in milliseconds from `now`, an hour at most; null when unusable. */
 export function retryAfterMs(header: string | null, now: Date): number | null {
   if (header === null) return null;
   const text = header.trim();
-  const ms = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime();
+  const ms = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : HTTP_DATE.test(text) ? timeOf(text) - now.getTime() : NaN;
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS);
+}
+
+/** The asctime form names no zone; it is UTC like the others. */
+function timeOf(httpDate: string): number {
+  return Date.parse(httpDate.endsWith('GMT') ? httpDate : `${httpDate} GMT`);
 }
 
 /** The head of an answer that was not a 2xx, for people who look for the reason. */

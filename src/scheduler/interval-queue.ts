@@ -190,6 +190,6 @@ function concernsOthers(seen: Sighting, plan: Plan): boolean {
     schedule.running !== seen.schedule.running ||
     schedule.intervalMs !== seen.schedule.intervalMs ||
     plan.slots.some((slot) => slot.state === 'waiting') ||
-    (ended !== null && (ended.state === 'waiting' || seen.schedule.waiting > 0 || !schedule.running))
+    (ended !== null && (ended.state === 'open' || seen.schedule.waiting > 0 || !schedule.running))
   );
 }

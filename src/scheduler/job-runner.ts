@@ -4,8 +4,11 @@ import type { EndedRun } from './plan.js';
 import { LEASE_MS, RunningJob } from './running-job.js';
 import { ScheduleStore, type Tenure } from './schedule-store.js';
 
-/** After so many owners of one job something about it is wrong: it is settled and ended without further attempts. */
+/** After so many owners of one job something about it is wrong: what it has claimed is settled, and it makes no further attempts. */
 const OWNERS_AT_MOST = 5;
+/** A job that failed begins again after a second, and after twice as long each time. */
+const FIRST_RESUME_MS = 1_000;
+const LONGEST_RESUME_MS = 60_000;
 /** At shutdown, what is in flight is cut, and what cannot be written down is given up: the process has 15 s in all. */
 const SHUTDOWN_CUT_MS = 11_000;
 const SHUTDOWN_ABANDON_MS = 12_500;
@@ -67,11 +70,12 @@ export class JobRunner {
     const { id, fence } = job;
     try {
       const report = await handler.run(job);
-      this.endedRun = { id, fence, state: job.resumable ? 'waiting' : 'done', ...report };
+      this.endedRun = { id, fence, state: job.resumable ? 'open' : 'done', resumeAfterMs: 0, ...report };
     } catch (error) {
       this.logger.error({ err: error, job: id }, 'a job failed; the schedule goes on');
-      const state = fence > OWNERS_AT_MOST ? 'done' : 'waiting';
-      this.endedRun = { id, fence, state, sent: 0, notSent: 0, note: 'failed, see the log' };
+      // Never done: it may have messages claimed, which only its next owner can settle.
+      const resumeAfterMs = Math.min(FIRST_RESUME_MS * 2 ** (fence - 1), LONGEST_RESUME_MS);
+      this.endedRun = { id, fence, state: 'open', resumeAfterMs, sent: 0, notSent: 0, note: 'failed, see the log' };
     }
     await job.end();
   }

@@ -32,7 +32,7 @@ const replica: Circumstances = {
 };
 const waiting = { schedule: { ...schedule, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } };
 const elsewhere = { id: 5, fence: 1, leaseUntil: NOW + 8_000 };
-const ended: EndedRun = { id: 5, fence: 1, state: 'done', sent: 2, notSent: 0, note: null };
+const ended: EndedRun = { id: 5, fence: 1, state: 'done', resumeAfterMs: 0, sent: 2, notSent: 0, note: null };
 
 const plan = (seen: Partial<Observation>, circumstances: Partial<Circumstances> = {}) =>
   planTurn({ ...quiet, ...seen }, { ...replica, ...circumstances });
@@ -129,8 +129,14 @@ describe('planTurn', () => {
     expect(plan({ begun: [orphan] }, { takeoverFrom: NOW + 4_000 }).wakeAt).toBe(NOW + 4_000);
   });
 
-  it('lets nothing overtake a job that is handed back, and soon looks for it again', () => {
-    const handedBack = { ended: { ...ended, state: 'waiting' as const } };
+  it('takes a job that was given back at once, whatever keeps leases from counting as run out', () => {
+    const givenBack = { ...elsewhere, leaseUntil: null };
+    const turn = plan({ begun: [givenBack], ...waiting }, { takeoverFrom: NOW + 4_000 });
+    expect(turn.begin).toMatchObject({ id: 5, fence: 1 });
+  });
+
+  it('lets nothing overtake a job that ends open, and looks for it again when it may go on', () => {
+    const handedBack = { ended: { ...ended, state: 'open' as const, resumeAfterMs: 1_000 } };
     for (const seen of [waiting, { schedule: due }]) {
       const turn = plan({ ...seen, begun: [elsewhere] }, handedBack);
       expect(turn.begin).toBeNull();

@@ -4,7 +4,8 @@ import { changeInterval, adoptLastSlot, start, stop, tick, trim, type Schedule }
 export interface BegunJob {
   readonly id: number;
   readonly fence: number;
-  readonly leaseUntil: number;
+  /** null: its owner gave it back, with what is left of its budget. */
+  readonly leaseUntil: number | null;
 }
 
 /** The schedule and its queue as the database held them at `now`. */
@@ -20,11 +21,16 @@ export interface Observation {
   readonly workExists: boolean;
 }
 
-/** How a run of a job ended: `done`, or handed back with what is left of its budget. */
+/**
+ * How a run of a job ended. `open`: it goes on under its next owner, with what is left of its budget and whatever is still
+ * claimed; it stays begun, so that no stop discards it.
+ */
 export interface EndedRun {
   readonly id: number;
   readonly fence: number;
-  readonly state: 'done' | 'waiting';
+  readonly state: 'done' | 'open';
+  /** `open`: not before so long from now; 0: at once. */
+  readonly resumeAfterMs: number;
   readonly sent: number;
   readonly notSent: number;
   readonly note: string | null;
@@ -67,8 +73,6 @@ export interface Plan {
 
 /** Spare time after a lease's end, so that the rounding of two clocks cannot make two owners. */
 const LEASE_MARGIN_MS = 250;
-/** A job that was handed back begins again this much later, so that a passing fault does not wear out its owners at once. */
-const RESUME_AFTER_MS = 1_000;
 
 /** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
 export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
@@ -91,13 +95,16 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const due = [...old.slots, ...fresh.slots];
   const stopped = seen.schedule.running && !schedule.running;
 
-  const others = seen.begun.filter((job) => job.id !== ended?.id || job.fence !== ended.fence);
-  const expiry = (job: BegunJob) => Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
-  const orphan = others.find((job) => expiry(job) <= now) ?? null;
-  // It is older than all that waits and can begin in a later turn only: nothing may overtake it in this one.
-  const handsBack = ended?.state === 'waiting';
-  const vacancy = circumstances.free && !handsBack && others.length < workers && schedule.running;
-  const idle = !seen.workExists && others.length === 0 && seen.oldestWaiting === null;
+  const isEnded = (job: BegunJob) => job.id === ended?.id && job.fence === ended.fence;
+  const begun = seen.begun.filter((job) => !isEnded(job) || ended?.state === 'open');
+  const expiry = (job: BegunJob) => {
+    if (isEnded(job)) return now + (ended?.resumeAfterMs ?? 0);
+    return job.leaseUntil === null ? now : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
+  };
+  // A run that ends open can begin again in a later turn only: it is written in this one.
+  const orphan = begun.find((job) => !isEnded(job) && expiry(job) <= now) ?? null;
+  const vacancy = circumstances.free && begun.length < workers && schedule.running;
+  const idle = !seen.workExists && begun.length === 0 && seen.oldestWaiting === null;
 
   const begin = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
   const beginsFresh = vacancy && begin === null && !idle;
@@ -107,8 +114,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   }));
 
   const takesJob = begin !== null || (beginsFresh && slots.length > 0);
-  const watched = circumstances.free && !takesJob ? others.map(expiry) : [];
-  if (circumstances.free && !takesJob && handsBack && schedule.running) watched.push(now + RESUME_AFTER_MS);
+  const watched = circumstances.free && !takesJob ? begun.map(expiry) : [];
   return {
     schedule,
     autoSending,

@@ -143,6 +143,7 @@ export class ScheduleStore {
         signature.leaseMs,
         signature.budget,
         signature.notify ? SCHEDULER_CHANNEL : null,
+        ended?.state === 'open' ? ended.resumeAfterMs : 0,
       ],
     );
     const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: row.due_at };
@@ -192,33 +193,35 @@ const APPLY: Statement = {
         changed_by = CASE WHEN $8 THEN $9 ELSE changed_by END,
         changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END
       WHERE version = $1
-      RETURNING version
+      RETURNING version, clock_timestamp() AS at
     ), ended AS (
       UPDATE dispatch_jobs job SET
-        state = $13, lease_until = NULL, sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
-        finished_at = CASE WHEN $13 = 'done' THEN clock_timestamp() END
+        state = CASE WHEN $13 = 'done' THEN 'done' ELSE 'running' END,
+        lease_until = CASE WHEN $26::float8 > 0 THEN guard.at + $26::float8 * interval '1 ms' END,
+        sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
+        finished_at = CASE WHEN $13 = 'done' THEN guard.at END
       FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running'
     ), dropped AS (
-      UPDATE dispatch_jobs job SET state = 'dropped', finished_at = clock_timestamp()
+      UPDATE dispatch_jobs job SET state = 'dropped', finished_at = guard.at
       FROM guard WHERE job.id IN (SELECT id FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id DESC LIMIT $17)
     ), queued AS (
       INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, started_at, finished_at, budget)
       SELECT to_timestamp(slot.due_at / 1000), slot.state, (slot.state = 'running')::int,
         CASE WHEN slot.state = 'running' THEN $22 END,
-        CASE WHEN slot.state = 'running' THEN clock_timestamp() + $23 * interval '1 ms' END,
-        CASE WHEN slot.state <> 'waiting' THEN clock_timestamp() END,
-        CASE WHEN slot.state = 'done' THEN clock_timestamp() END,
+        CASE WHEN slot.state = 'running' THEN guard.at + $23 * interval '1 ms' END,
+        CASE WHEN slot.state <> 'waiting' THEN guard.at END,
+        CASE WHEN slot.state = 'done' THEN guard.at END,
         CASE WHEN slot.state <> 'waiting' THEN $24::int END
       FROM guard, unnest($18::float8[], $19::text[]) WITH ORDINALITY AS slot (due_at, state, position)
       ORDER BY slot.position
       RETURNING id, fence, due_at, state
     ), begun AS (
       UPDATE dispatch_jobs job SET
-        state = 'running', fence = job.fence + 1, owner = $22, lease_until = clock_timestamp() + $23 * interval '1 ms',
-        started_at = coalesce(job.started_at, clock_timestamp()), budget = coalesce(job.budget, $24)
+        state = 'running', fence = job.fence + 1, owner = $22, lease_until = guard.at + $23 * interval '1 ms',
+        started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24)
       FROM guard
       WHERE job.id = $20 AND job.fence = $21
-        AND (job.state = 'waiting' OR (job.state = 'running' AND job.lease_until < clock_timestamp()))
+        AND (job.state = 'waiting' OR (job.state = 'running' AND coalesce(job.lease_until < guard.at, TRUE)))
       RETURNING job.id, job.fence, job.due_at, job.state
     ), pruned AS (
       DELETE FROM dispatch_jobs job USING guard
@@ -242,7 +245,7 @@ const SHIFT_CLOCK: Statement = {
       RETURNING version
     ), leases AS (
       UPDATE dispatch_jobs job SET lease_until = least(lease_until, clock_timestamp() + $3 * interval '1 ms')
-      FROM guard WHERE job.state = 'running'
+      FROM guard WHERE job.state = 'running' AND job.lease_until IS NOT NULL
     )
     SELECT version FROM guard`,
 };

@@ -1,0 +1,213 @@
+import { LEASE_MS } from '../../src/scheduler/running-job.js';
+import { start, stop } from '../../src/scheduler/schedule.js';
+import { check, FleetPromises, LATE_AT_MOST_MS } from './fleet-promises.js';
+import { SimulatedReplica, type Decision, type SimulatedSettings } from './simulated-replica.js';
+import { SimulatedStore } from './simulated-store.js';
+import { SlotOracle } from './slot-oracle.js';
+
+const FIRST_NOW = 1_800_000_000_000;
+/** Longer than a lease and the grace of one. */
+const SETTLING_INTERVAL_MS = 25_000;
+const DEFAULT_INTERVAL_MS = 120_000;
+
+export interface SimulationOptions {
+  readonly settings: SimulatedSettings;
+  readonly replicas: number;
+  /** Whether replicas hear of each other, or the listening connections are lost. */
+  readonly hears: boolean;
+  /** Numbers in [0, 1) that decide durations, failures and how late a replica wakes. */
+  readonly random: () => number;
+}
+
+/**
+ * A fleet on one store, in simulated time, that checks after every turn what the schedule promises. What must come due is
+ * told by the `SlotOracle`; the other promises are stated in `FleetPromises`.
+ */
+export class SimulatedFleet {
+  readonly settings: SimulatedSettings;
+  private readonly store = new SimulatedStore(DEFAULT_INTERVAL_MS);
+  private readonly oracle = new SlotOracle(DEFAULT_INTERVAL_MS);
+  private readonly promises = new FleetPromises(this.store, this.oracle);
+  private readonly replicas: (SimulatedReplica | null)[];
+  private at = 0;
+  /** From then on jobs end at once and nothing fails. */
+  private calm = false;
+  private clockOffset = FIRST_NOW;
+  private lastSlotCopy: number | null = null;
+  private setForwardAt = -Infinity;
+
+  constructor(private readonly options: SimulationOptions) {
+    this.settings = { ...options.settings };
+    this.replicas = Array.from({ length: options.replicas }, () => new SimulatedReplica(0, null));
+  }
+
+  private get now(): number {
+    return this.at + this.clockOffset;
+  }
+
+  pass(ms: number): void {
+    const until = this.at + ms;
+    for (;;) {
+      const next = this.earliest();
+      if (next === null || next.dueAt > until) break;
+      this.at = Math.max(this.at, next.dueAt);
+      this.step(next);
+    }
+    this.at = until;
+  }
+
+  change(settings: Partial<SimulatedSettings>): void {
+    Object.assign(this.settings, settings);
+    for (const replica of this.alive()) replica.wakeAt = this.at;
+    this.pass(0);
+  }
+
+  /** An operator asks one of the replicas. */
+  operate(act: 'start' | 'stop'): void {
+    const [asked] = this.alive();
+    if (asked === undefined) return;
+    const seen = this.store.observe(this.now, this.settings.workExists);
+    const schedule = act === 'start' ? start(seen.schedule, seen.now) : stop(seen.schedule);
+    if (schedule === seen.schedule) return;
+    const dropped = schedule.running ? 0 : seen.schedule.waiting;
+    const write = { schedule, autoSending: seen.autoSending, slots: [], begin: null, ended: null, dropped };
+    check(this.store.apply(seen.version, write, this.now, LEASE_MS) === null, 'an operator begins no job');
+    this.promises.operated(act, seen.now, seen.schedule.waiting);
+    this.promises.pauseSince = this.at;
+    asked.wakeAt = this.at;
+    this.tellOthers(asked);
+    this.pass(0);
+  }
+
+  crash(index: number): void {
+    this.replicas[index % this.replicas.length] = null;
+  }
+
+  shutDown(index: number): void {
+    const replica = this.replicas[index % this.replicas.length];
+    if (!replica) return;
+    replica.ending = true;
+    replica.windDown('shutdown', this.at);
+    replica.wakeAt = this.at;
+    this.pass(0);
+  }
+
+  boot(index: number): void {
+    if (this.alive().length === 0) this.promises.pauseSince = this.at;
+    this.replicas[index % this.replicas.length] ??= new SimulatedReplica(this.at, this.lastSlotCopy);
+    this.pass(0);
+  }
+
+  setClock(byMs: number): void {
+    this.clockOffset += byMs;
+    if (byMs > 0) this.setForwardAt = this.at;
+  }
+
+  /** Two replicas look at once and both act on it: when the first one writes, the second must lose the swap. */
+  race(): void {
+    const [first, second] = this.alive();
+    if (first === undefined || second === undefined) return;
+    const decisions = [first, second].map((replica) => {
+      const seen = this.store.observe(this.now, this.settings.workExists);
+      return replica.clockShift(seen, this.at) === 0 ? replica.decide(seen, this.settings, this.at) : null;
+    });
+    const [one, other] = decisions;
+    if (!one || !other) return;
+    this.carryOut(first, one);
+    if (!one.plan.changes || !other.plan.changes) return;
+    const { plan, seen } = other;
+    check(this.store.apply(seen.version, plan, this.now, LEASE_MS) === false, 'the second of two loses the swap');
+    second.wakeAt = this.at;
+    this.pass(0);
+  }
+
+  /** Everything that began ends: what was left lying after all that happened would stay for ever. */
+  settle(): void {
+    this.calm = true;
+    for (const { run } of this.living()) if (run !== null) run.endsAt = Math.min(run.endsAt, this.at + 500);
+    this.pass(1_000);
+    for (const index of this.replicas.keys()) this.boot(index);
+    this.change({ workExists: false, intervalMs: SETTLING_INTERVAL_MS });
+    this.operate('start');
+    this.pass(5 * SETTLING_INTERVAL_MS);
+    check(this.store.open.length === 0, 'every job that was begun or waits is ended in the end');
+    check(this.store.schedule.lastSlotAt === this.oracle.lastSlotAt, 'the grid is where it must be in the end');
+  }
+
+  private *living(): Iterable<SimulatedReplica> {
+    for (const replica of this.replicas) if (replica !== null) yield replica;
+  }
+
+  private alive(): SimulatedReplica[] {
+    return [...this.living()];
+  }
+
+  private earliest(): SimulatedReplica | null {
+    let earliest: SimulatedReplica | null = null;
+    for (const replica of this.living()) if (earliest === null || replica.dueAt < earliest.dueAt) earliest = replica;
+    return earliest;
+  }
+
+  private step(replica: SimulatedReplica): void {
+    const { run } = replica;
+    if (run !== null && run.endsAt <= this.at) replica.endRun(this.at);
+    else if (run !== null && run.renewAt <= this.at) return replica.renew(this.store, this.now, this.at);
+    this.takeTurn(replica);
+    const index = this.replicas.indexOf(replica);
+    if (replica.over) this.replicas[index] = null;
+  }
+
+  private takeTurn(replica: SimulatedReplica): void {
+    const seen = this.store.observe(this.now, this.settings.workExists);
+    const shiftMs = replica.clockShift(seen, this.at);
+    if (shiftMs !== 0) {
+      // Nobody measured the jump: the pause begins anew.
+      if (replica.measuresSince >= this.at) this.promises.pauseSince = this.at;
+      this.store.shiftClock(seen.version, shiftMs, this.now, LEASE_MS);
+      this.oracle.moveBack(shiftMs);
+      return this.takeTurn(replica);
+    }
+    this.carryOut(replica, replica.decide(seen, this.settings, this.at));
+  }
+
+  private carryOut(replica: SimulatedReplica, decision: Decision): void {
+    const { seen, plan } = decision;
+    if (!plan.schedule.running) replica.windDown('stopped', this.at);
+    const openBefore = this.store.open.map((job) => ({ ...job }));
+    const insertedBefore = this.store.inserted;
+    const tenure = plan.changes ? this.store.apply(seen.version, plan, seen.now, LEASE_MS) : null;
+    check(tenure !== false, 'a turn on a fresh observation is written');
+    replica.turned(decision, this.at, this.lateness());
+    this.promises.slots(decision, openBefore, insertedBefore);
+    if (tenure !== null && tenure !== false) {
+      this.promises.begin(tenure, openBefore, decision, this.owned(tenure.id, replica));
+      replica.begin(tenure, this.at, this.duration(), !this.calm && this.options.random() < 0.05);
+    }
+    if (this.options.hears) this.promises.pause(decision, this.at);
+    this.promises.rest(decision, replica.run !== null);
+    // Redis is away now and then.
+    if (this.options.random() < 0.8) this.lastSlotCopy = this.store.schedule.lastSlotAt;
+    if (plan.changes) this.tellOthers(replica);
+  }
+
+  /** A replica that came after the clock was set forward cannot know that leases only look old. */
+  private owned(id: number, taker: SimulatedReplica): boolean {
+    const misled = taker.measuresSince >= this.setForwardAt && this.at < this.setForwardAt + LEASE_MS;
+    return !misled && this.alive().some((replica) => replica.holds(id, this.at));
+  }
+
+  private tellOthers(self: SimulatedReplica): void {
+    if (!this.options.hears) return;
+    for (const replica of this.living()) if (replica !== self) replica.wakeAt = Math.min(replica.wakeAt, this.at + 1);
+  }
+
+  private duration(): number {
+    if (this.calm) return 0;
+    const share = this.options.random();
+    return share < 0.2 ? 0 : Math.floor((share - 0.2) ** 2 * 6 * this.settings.intervalMs);
+  }
+
+  private lateness(): number {
+    return this.calm ? 0 : Math.floor(this.options.random() ** 4 * LATE_AT_MOST_MS);
+  }
+}

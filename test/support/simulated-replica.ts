@@ -1,0 +1,142 @@
+import { clockJumpMs, type ClockReading } from '../../src/scheduler/database-clock.js';
+import { planTurn, type Circumstances, type EndedRun, type Plan } from '../../src/scheduler/plan.js';
+import { LEASE_MS } from '../../src/scheduler/running-job.js';
+import { clockShiftMs } from '../../src/scheduler/schedule.js';
+import type { SimulatedJob, SimulatedSighting, SimulatedStore } from './simulated-store.js';
+
+export const RENEWAL_MS = 3_000;
+/** What is in flight when a run winds down ends within this. */
+const IN_FLIGHT_MS = 200;
+const LETTING_GO_MS = 500;
+const OWNERS_AT_MOST = 5;
+
+export interface SimulatedSettings {
+  intervalMs: number;
+  capacity: number;
+  workers: number;
+  autoSending: boolean;
+  workExists: boolean;
+}
+
+/** Times are milliseconds of the monotonic clock that all replicas of a simulation share. */
+export interface SimulatedRun {
+  readonly id: number;
+  readonly fence: number;
+  endsAt: number;
+  renewAt: number;
+  holdsUntil: number;
+  throws: boolean;
+  winding: 'stopped' | 'shutdown' | 'lease lost' | 'worn out' | null;
+}
+
+export interface Decision {
+  readonly seen: SimulatedSighting;
+  readonly circumstances: Circumstances;
+  readonly plan: Plan;
+}
+
+/** One replica's loop, as `IntervalQueue` and `JobRunner` keep it, with the product's own rules and no I/O. */
+export class SimulatedReplica {
+  wakeAt: number;
+  ending = false;
+  run: SimulatedRun | null = null;
+  ended: EndedRun | null = null;
+  private reading: (ClockReading & { epoch: number }) | null = null;
+  /** Since when it compares the database's clock with its own without a gap. */
+  measuresSince = Infinity;
+  private graceUntil = 0;
+  private broughtIntervalMs: number | null = null;
+  private comparedAutoSending: boolean | null = null;
+
+  constructor(
+    bootedAt: number,
+    private lastSlotCopy: number | null,
+  ) {
+    this.wakeAt = bootedAt;
+  }
+
+  get over(): boolean {
+    return this.ending && this.run === null && this.ended === null;
+  }
+
+  /** When something is to be done next. */
+  get dueAt(): number {
+    return Math.min(this.wakeAt, this.run?.endsAt ?? Infinity, this.run?.renewAt ?? Infinity);
+  }
+
+  holds(id: number, at: number): boolean {
+    return this.run !== null && this.run.id === id && at < this.run.holdsUntil && this.run.winding !== 'lease lost';
+  }
+
+  /** How far the schedule must move back, as far as this replica can tell. */
+  clockShift(seen: SimulatedSighting, at: number): number {
+    const reading = { databaseAt: seen.now, askedAt: at, answeredAt: at };
+    const before = this.reading;
+    const jumpMs = before?.epoch === seen.clockEpoch ? clockJumpMs(before, reading) : 0;
+    if (before?.epoch !== seen.clockEpoch) this.measuresSince = at;
+    if (jumpMs > 0) this.graceUntil = at + LEASE_MS;
+    const shiftMs = clockShiftMs(seen.schedule, seen.now, -jumpMs);
+    if (shiftMs === 0) this.reading = { ...reading, epoch: seen.clockEpoch };
+    return shiftMs;
+  }
+
+  decide(seen: SimulatedSighting, settings: SimulatedSettings, at: number): Decision {
+    const circumstances: Circumstances = {
+      capacity: settings.capacity,
+      workers: settings.workers,
+      newIntervalMs: settings.intervalMs === this.broughtIntervalMs ? null : settings.intervalMs,
+      newAutoSending: settings.autoSending === this.comparedAutoSending ? null : settings.autoSending,
+      lastSlotCopy: this.lastSlotCopy,
+      ended: this.ended,
+      free: !this.ending && this.run === null,
+      takeoverFrom: seen.now + this.graceUntil - at,
+    };
+    return { seen, circumstances, plan: planTurn(seen, circumstances) };
+  }
+
+  /** Takes note of a turn that was written, or needed no writing. */
+  turned({ seen, circumstances, plan }: Decision, at: number, lateMs: number): void {
+    if (plan.ended !== null) this.ended = null;
+    this.lastSlotCopy = null;
+    this.broughtIntervalMs = circumstances.newIntervalMs ?? this.broughtIntervalMs;
+    this.comparedAutoSending = circumstances.newAutoSending ?? this.comparedAutoSending;
+    this.wakeAt = at + (plan.wakeAt - seen.now) + lateMs;
+  }
+
+  begin(job: SimulatedJob, at: number, durationMs: number, throws: boolean): void {
+    const wornOut = job.fence > OWNERS_AT_MOST;
+    this.run = {
+      id: job.id,
+      fence: job.fence,
+      endsAt: at + (wornOut ? 0 : durationMs),
+      renewAt: at + RENEWAL_MS,
+      holdsUntil: at + LEASE_MS - LETTING_GO_MS,
+      throws: throws && !wornOut,
+      winding: wornOut ? 'worn out' : null,
+    };
+  }
+
+  windDown(reason: 'stopped' | 'shutdown' | 'lease lost', at: number): void {
+    if (this.run === null) return;
+    this.run.winding ??= reason;
+    if (reason === 'lease lost') this.run.holdsUntil = at;
+    this.run.endsAt = Math.min(this.run.endsAt, at + (reason === 'lease lost' ? 0 : IN_FLIGHT_MS));
+  }
+
+  renew(store: SimulatedStore, now: number, at: number): void {
+    if (this.run === null) return;
+    if (!store.renew(this.run.id, this.run.fence, now, LEASE_MS)) this.windDown('lease lost', at);
+    else this.run.holdsUntil = at + LEASE_MS - LETTING_GO_MS;
+    this.run.renewAt = at + RENEWAL_MS;
+  }
+
+  endRun(at: number): void {
+    if (this.run === null) return;
+    const { id, fence, winding, throws } = this.run;
+    const open = throws || winding === 'shutdown' || winding === 'lease lost';
+    const resumeAfterMs = throws ? 1_000 * 2 ** (fence - 1) : 0;
+    this.ended = { id, fence, state: open ? 'open' : 'done', resumeAfterMs, sent: 0, notSent: 0, note: null };
+    this.run = null;
+    this.wakeAt = at;
+  }
+}
