@@ -40,7 +40,8 @@ export class DispatcherProcess {
     readonly child: ChildProcess,
     readonly configDir: string,
   ) {
-    this.exited = once(child, 'exit');
+    // Not `exit`, which may come before the last lines were read.
+    this.exited = once(child, 'close');
     for (const stream of [child.stdout, child.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on('line', (line) => this.take(line));
     }
@@ -81,7 +82,8 @@ export class DispatcherProcess {
 
   async listening(): Promise<void> {
     await eventually(() => {
-      if (this.child.exitCode !== null) throw new Error(`it ended with ${this.child.exitCode}:\n${this.printed.join('\n')}`);
+      if (this.child.exitCode !== null)
+        throw new Error(`it ended with ${this.child.exitCode}:\n${this.printed.join('\n')}`);
       return this.origin;
     }, 30_000);
   }
@@ -112,6 +114,19 @@ export class DispatcherProcess {
     await rename(`${path}.new`, path);
   }
 
+  /** Replaces the watched file and waits until what it says is in force. */
+  async changeLive(live: Readonly<Record<string, unknown>>): Promise<void> {
+    const version = async () => {
+      const { sources } = (await this.get('/config')).json<{ sources: { name: string; version: string | null }[] }>();
+      return sources.find(({ name }) => name === 'file')?.version;
+    };
+    const before = await version();
+    await this.setLive(live);
+    await eventually(async () => {
+      if ((await version()) === before) throw new Error('the file has not been read yet');
+    });
+  }
+
   /** Waits for a line of the log whose message matches. */
   async logged(pattern: RegExp, withinMs = 10_000): Promise<LogLine> {
     return await eventually(() => {
@@ -123,16 +138,13 @@ export class DispatcherProcess {
 
   /** Sends a signal; resolves with the exit code, or null when the signal itself ended the process. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      this.child.kill(signal);
-      await this.exited;
-    }
-    return this.child.exitCode;
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    return await this.exitCode();
   }
 
   /** Resolves with the exit code when the process ends by itself. */
   async exitCode(): Promise<number | null> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await this.exited;
+    await this.exited;
     return this.child.exitCode;
   }
 

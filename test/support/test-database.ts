@@ -3,23 +3,33 @@ import { Client, Pool, types, type QueryResultRow } from 'pg';
 
 types.setTypeParser(types.builtins.INT8, Number);
 
-/** A database of a test's own in the test run's PostgreSQL. */
+/** A database of a test's own in the test run's PostgreSQL, or in another one. */
 export class TestDatabase {
   private constructor(
     readonly url: string,
     private readonly name: string,
+    private readonly server: string,
     private readonly pool: Pool,
   ) {}
 
-  static async create(): Promise<TestDatabase> {
+  static async create(server = serverUrl()): Promise<TestDatabase> {
     const name = `test_${randomBytes(6).toString('hex')}`;
-    await onServer(`CREATE DATABASE ${name}`);
-    const url = new URL(serverUrl());
+    await onServer(server, `CREATE DATABASE ${name}`);
+    return TestDatabase.named(name, server);
+  }
+
+  /** The database of the same name on another server. */
+  at(server: string): TestDatabase {
+    return TestDatabase.named(this.name, server);
+  }
+
+  private static named(name: string, server: string): TestDatabase {
+    const url = new URL(server);
     url.pathname = `/${name}`;
     const pool = new Pool({ connectionString: url.href, max: 4 });
     // The server may be stopped, or the database dropped, under the pool's idle connections.
     pool.on('error', () => undefined);
-    return new TestDatabase(url.href, name, pool);
+    return new TestDatabase(url.href, name, server, pool);
   }
 
   async query<Row extends QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
@@ -45,7 +55,7 @@ export class TestDatabase {
 
   async drop(): Promise<void> {
     await this.pool.end();
-    await onServer(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`);
+    await onServer(this.server, `DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`);
   }
 }
 
@@ -55,8 +65,8 @@ function serverUrl(): string {
   return url;
 }
 
-async function onServer(statement: string): Promise<void> {
-  const client = new Client({ connectionString: serverUrl() });
+async function onServer(server: string, statement: string): Promise<void> {
+  const client = new Client({ connectionString: server });
   await client.connect();
   try {
     await client.query(statement);
