@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { RedisModule } from '@liaoliaots/nestjs-redis';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import type { Redis } from 'ioredis';
 import { LoggerModule } from 'nestjs-pino';
 import { ConfigModule } from './config/config.module.js';
 import type { StaticSettings } from './config/static-settings.js';
@@ -53,9 +54,13 @@ function redisModules({ redis }: StaticSettings): DynamicModule[] {
     // A command while Redis is away fails at once rather than wait for it.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
+    // A connection on which nobody answers any more is given up; keep-alive alone would not notice for hours.
+    socketTimeout: 5_000,
     connectTimeout: 2_000,
     keepAlive: 10_000,
     retryStrategy: (tries: number) => Math.min(100 * 2 ** tries, 2_000),
+    // ioredis prints errors that nobody listens to, and RedisConnection, which tells of them, may not exist yet.
+    onClientCreated: (client: Redis) => client.on('error', () => undefined),
   };
   return [RedisModule.forRoot({ readyLog: false, errorLog: false, config })];
 }

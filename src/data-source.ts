@@ -22,8 +22,9 @@ types.setTypeParser(types.builtins.INT8, Number);
 
 /**
  * The one description of the database, for the app and for the migration command.
- * A query that the server does not answer in 10 s fails and its connection is dropped: a black-holed server must not
- * hang the service. Keep-alive probes start after 10 s, so a peer that vanished is noticed within half a minute.
+ * A query that the server does not answer in 8 s fails and its connection is dropped: a black-holed server must not
+ * hang the service. Idle connections are closed before that, so that the next try gets a new one. Keep-alive probes start
+ * after 10 s, so a peer that vanished is noticed within half a minute.
  */
 export function dataSourceOptions(url: string): DataSourceOptions {
   return {
@@ -37,7 +38,7 @@ export function dataSourceOptions(url: string): DataSourceOptions {
     poolSize: 10,
     applicationName: 'message-dispatcher',
     connectTimeoutMS: 5_000,
-    extra: { keepAlive: true, keepAliveInitialDelayMillis: 10_000, query_timeout: 10_000 },
+    extra: { keepAlive: true, keepAliveInitialDelayMillis: 10_000, query_timeout: 8_000, idleTimeoutMillis: 5_000 },
   };
 }
 

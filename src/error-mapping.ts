@@ -62,6 +62,7 @@ export function replyFor(error: unknown): HttpErrorReply | null {
   if (error instanceof RequestRefused) return error.reply;
   if (error instanceof DomainError) return domainReply(error);
   if (isDatabaseOutage(error)) return databaseReply();
+  if (lacksSchema(error)) return schemaReply();
   return frameworkReply(error) ?? (error instanceof HttpException ? httpReply(error) : null);
 }
 
@@ -95,6 +96,16 @@ function databaseReply(): HttpErrorReply {
   const error =
     'PostgreSQL is out of reach, so nothing was changed: try again shortly. If it lasts, check APP_DB_URL and the server';
   return refuse(503, 'database.unavailable', error, RETRY_SOON);
+}
+
+/** A table or a column that this version needs is not there. */
+function lacksSchema(error: unknown): boolean {
+  return isError(error) && causesOf(error).some((link) => ['42P01', '42703'].includes(codeOf(link) ?? ''));
+}
+
+function schemaReply(): HttpErrorReply {
+  const error = 'The database schema is missing or older than this version of the service: run "npm run migrate"';
+  return refuse(503, 'database.schema', error, RETRY_SOON);
 }
 
 function httpReply(error: HttpException): HttpErrorReply | null {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refuse } from './error-mapping.js';
 import { RequestRefused } from './error-reply.js';
 
@@ -22,4 +22,15 @@ export function acceptJsonBodies(fastify: FastifyInstance): void {
     if (body.length === 0) done(null, undefined);
     else done(Object.assign(new Error('not JSON'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' }));
   });
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (reply.statusCode === 413) readToEnd(request, reply);
+    done(null, payload);
+  });
+}
+
+// Fastify would close the connection at once, and the client, still sending, would see it broken instead of the reply.
+// What comes is dropped; Node ends it after the server's read timeout.
+function readToEnd(request: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection');
+  request.raw.resume();
 }

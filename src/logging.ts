@@ -16,7 +16,7 @@ const LEVEL_ALIASES: Readonly<Record<string, string>> = { warning: 'warn', log: 
 // Nest tells of every module and route at each start, at the level of a change of state.
 const NEST_CHATTER = new Set(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
 // What these say at any level, a start that failed, is also thrown to main.ts, which explains it.
-const NEST_ECHOES = new Set(['ExceptionHandler', 'NestApplication']);
+const NEST_ECHOES = new Set(['ExceptionHandler', 'NestApplication', 'TypeOrmModule']);
 
 const SECRET_KEYS = [
   'authorization',
@@ -56,8 +56,13 @@ const PRETTY_LEAVES_OUT = [
  */
 export function createLogger(settings: LogSettings, destination?: DestinationStream): Logger {
   const options = { ...shared(settings), ...(settings.logFormat === 'json' ? json(settings) : readable()) };
-  if (settings.logFormat === 'json') return destination ? pino(options, destination) : pino(options);
-  return pino(options, prettyStream(destination));
+  const lines = destination ?? stdout();
+  return pino(options, settings.logFormat === 'json' ? lines : prettyStream(lines, destination === undefined));
+}
+
+// Pino's own is asynchronous, and process.exit would lose the lines that say why.
+function stdout(): DestinationStream {
+  return pino.destination({ fd: 1, sync: true });
 }
 
 /**
@@ -112,15 +117,14 @@ function readable(): LoggerOptions {
 }
 
 // Not the stream of pino-pretty: that one is asynchronous, and the last lines before an exit would be lost.
-function prettyStream(destination?: DestinationStream): DestinationStream {
+function prettyStream(lines: DestinationStream, isTerminal: boolean): DestinationStream {
   const prettify = prettyFactory({
-    colorize: destination === undefined && process.stdout.isTTY,
+    colorize: isTerminal && process.stdout.isTTY,
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
     messageFormat: '{if log\\.logger}[{log\\.logger}] {end}{msg}',
     ignore: PRETTY_LEAVES_OUT,
   });
-  const lines = destination ?? pino.destination({ fd: 1, sync: true });
   return { write: (line) => lines.write(prettify(line)) };
 }
 

@@ -3,6 +3,7 @@ import { createApp } from './app.setup.js';
 import { loadStaticSettings } from './config/load-static-settings.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { Lifecycle } from './health/lifecycle.js';
+import { logLibraryOutput } from './library-output.js';
 import { listen, assertPortFree } from './listen.js';
 import { LocalStage } from './local/local-stage.js';
 import { createLogger } from './logging.js';
@@ -18,6 +19,7 @@ async function main(): Promise<void> {
     process.exit(1);
   }
   const logger = createLogger(settings);
+  logLibraryOutput(logger);
   const exit = new ProcessExit(logger);
   exit.install();
   for (const warning of settings.warnings) logger.warn(warning);

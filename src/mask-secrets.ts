@@ -1,7 +1,8 @@
 const MASKS: readonly (readonly [RegExp, string])[] = [
   // Up to the last @ of the word: a password may itself hold @, : or /, and hiding too much is the safe mistake.
   [/(:\/\/[^\s"'@/:]*):[^\s"']*@/g, '$1:***@'],
-  [/\b(password|passwd|pwd|auth_key)=[^\s"'&;]+/gi, '$1=***'],
+  // In a line of JSON the quote that ends a text may follow as \": its backslash is not the password's.
+  [/\b(password|passwd|pwd|auth_key)=(?:\\[^\s"]|[^\s"'&;\\])+/gi, '$1=***'],
   // E.164, also with the + percent-encoded.
   [/(\+|%2B)\d{6,15}\b/gi, '$1***'],
 ];

@@ -13,6 +13,8 @@ import type { Settler } from './settler.js';
 import type { WebhookClient } from './webhook.client.js';
 
 const CLAIM_MAX = 500;
+/** With more outcomes than this unwritten, the database is what limits, and claiming more would only pile them up. */
+const UNSETTLED_MAX = 2_000;
 
 /** What a run works with; one object, made by the dispatcher for each job. */
 export interface RunParts {
@@ -38,6 +40,7 @@ export class JobRun {
   private claiming = false;
   private claims: Promise<void> = Promise.resolve();
   private exhausted = false;
+  private claimedTo = 0;
   private claimLost = false;
   private endedBy: string | null = null;
   private over = false;
@@ -96,7 +99,8 @@ export class JobRun {
 
   private pump(): void {
     while (this.hasTurn && !this.queue.stale) this.send();
-    const runsLow = !this.exhausted && this.queue.size < 2 * this.parts.window.size;
+    const runsLow =
+      !this.exhausted && this.queue.size < 2 * this.parts.window.size && this.settler.size < UNSETTLED_MAX;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
     const idle = this.inFlight === 0 && !this.claiming;
     if (idle && (!this.goesOn || (this.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
@@ -111,8 +115,10 @@ export class JobRun {
   private async claimInto(limit: number): Promise<void> {
     try {
       if (this.queue.stale) await this.giveBack();
-      const messages = await this.parts.claims.claim(this.job, limit);
-      this.exhausted = messages.length === 0;
+      const messages = await this.parts.claims.claim(this.job, limit, this.claimedTo);
+      // What was passed over because somebody else had it locked is looked for once more, from the start.
+      this.exhausted = messages.length === 0 && this.claimedTo === 0;
+      this.claimedTo = messages.at(-1)?.id ?? 0;
       this.queue.add(messages);
     } catch (error) {
       this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
@@ -127,6 +133,7 @@ export class JobRun {
   private async giveBack(): Promise<void> {
     await this.parts.claims.giveBack(this.job, this.queue.ids);
     this.queue.clear();
+    this.claimedTo = 0;
   }
 
   private send(): void {
@@ -162,8 +169,7 @@ export class JobRun {
     this.adjust(delivery);
     this.tally.count(message.id, delivery);
     const attempt = { delivery, durationMs, agoMs: 0, responseExcerpt: excerptOf(delivery, reply) };
-    const rules = { ...current, intervalMs: current.schedulerIntervalMs };
-    this.settler.add(settleOutcome(message, attempt, rules, Math.random()));
+    this.settler.add(settleOutcome(message, attempt, current, Math.random()));
     this.pump();
   }
 

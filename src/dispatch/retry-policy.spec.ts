@@ -4,7 +4,7 @@ import { retryDelayMs, type RetrySettings } from './retry-policy.js';
 const settings: RetrySettings = {
   maxAttempts: 6,
   retryScheduleMs: [30_000, 120_000, 600_000],
-  intervalMs: 1_000,
+  schedulerIntervalMs: 1_000,
 };
 
 describe('retryDelayMs', () => {
@@ -47,7 +47,7 @@ describe('retryDelayMs', () => {
   });
 
   it('lets the next slot pass first, so that a failing message blocks nobody', () => {
-    expect(retryDelayMs(1, { ...settings, intervalMs: 3_600_000 }, null, 0.9)).toBe(3_600_000);
+    expect(retryDelayMs(1, { ...settings, schedulerIntervalMs: 3_600_000 }, null, 0.9)).toBe(3_600_000);
     expect(retryDelayMs(1, { ...settings, retryScheduleMs: [] }, null, 0)).toBe(1_000);
   });
 });

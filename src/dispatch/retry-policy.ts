@@ -2,7 +2,7 @@ export interface RetrySettings {
   readonly maxAttempts: number;
   readonly retryScheduleMs: readonly number[];
   /** The interval of the schedule: a failing message sits out at least the next slot, so that it blocks nobody. */
-  readonly intervalMs: number;
+  readonly schedulerIntervalMs: number;
 }
 
 /** Up to this share is added to a pause, so that messages that failed together do not come back together. */
@@ -23,5 +23,5 @@ export function retryDelayMs(
   const { retryScheduleMs } = settings;
   const scheduled = retryScheduleMs[Math.min(attempt, retryScheduleMs.length) - 1] ?? 0;
   const pauseMs = Math.max(scheduled * (1 + JITTER_RATIO * random), retryAfterMs ?? 0);
-  return Math.max(pauseMs, settings.intervalMs);
+  return Math.max(pauseMs, settings.schedulerIntervalMs);
 }

@@ -5,7 +5,7 @@ const message = { id: 7, recipientPhone: '+905551111111', content: 'hello', atte
 const rules: SettleRules = {
   maxAttempts: 3,
   retryScheduleMs: [10_000, 40_000],
-  intervalMs: 1_000,
+  schedulerIntervalMs: 1_000,
   onUncertain: 'resend',
 };
 const hold: SettleRules = { ...rules, onUncertain: 'hold' };

@@ -37,6 +37,11 @@ export class Settler {
     return this.gaveUp;
   }
 
+  /** How many outcomes wait to be written. */
+  get size(): number {
+    return this.buffer.length;
+  }
+
   /** Whether everything that was added has been written. */
   get empty(): boolean {
     return this.buffer.length === 0 && this.writing === null;
@@ -44,6 +49,8 @@ export class Settler {
 
   add(settlement: Settlement): void {
     this.buffer.push(settlement);
+    // The rows wait for the database, perhaps for seconds; the receipts must not, or a crash meanwhile would miss them.
+    if (this.held) this.timer ??= setTimeout(() => this.keepReceiptsEarly(), BATCH_WAIT_MS);
     if (this.writing !== null) return;
     if (this.buffer.length >= BATCH_MAX) this.flush();
     else this.timer ??= setTimeout(() => this.flush(), BATCH_WAIT_MS);
@@ -68,6 +75,12 @@ export class Settler {
     });
   }
 
+  private keepReceiptsEarly(): void {
+    this.timer = null;
+    if (this.writing === null) this.flush();
+    else void this.keepReceipts(this.buffer);
+  }
+
   private async write(batch: readonly Settlement[]): Promise<void> {
     await this.keepReceipts(batch);
     const since = performance.now();
@@ -75,9 +88,7 @@ export class Settler {
     let again = false;
     while (!this.job.abandoned.aborted) {
       try {
-        const waitedMs = performance.now() - since;
-        const aged = batch.map((settlement) => ({ ...settlement, agoMs: settlement.agoMs + waitedMs }));
-        await this.settle(aged, again);
+        await this.settle(again ? aged(batch, performance.now() - since) : batch, again);
         if (this.held) this.logger.log('the outcomes that were held are written');
         this.held = false;
         this.onWritten(batch);
@@ -128,6 +139,11 @@ export class Settler {
       accepted.map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
     );
   }
+}
+
+/** Outcomes that have waited since they were known. */
+function aged(batch: readonly Settlement[], waitedMs: number): Settlement[] {
+  return batch.map((settlement) => ({ ...settlement, agoMs: settlement.agoMs + waitedMs }));
 }
 
 function withoutTexts(settlement: Settlement): Settlement {

@@ -1,5 +1,5 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Pool } from 'undici';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { errors, Pool } from 'undici';
 import type { Answer, NoAnswer } from './delivery.js';
 import { WebhookExchange } from './webhook-exchange.js';
 
@@ -15,15 +15,25 @@ export interface WebhookRequest {
   readonly timeoutMs: number;
 }
 
+/** So long after an answer out of turn, each request to that origin has a connection of its own. */
+const DISTRUST_MS = 600_000;
+
 /**
  * Posts messages to the webhook over kept-alive connections to one origin at a time. Redirects are not followed, and no
  * request is repeated here: what an answer means is decided in `delivery.ts`.
+ *
+ * HTTP/1.1 ties an answer to its request by nothing but their order on the connection. Bytes that nobody asked for end the
+ * connection if they come before the next request leaves on it; if they come after, nothing tells them from its answer.
+ * So the first sign of such a receiver ends the sharing of connections.
  */
 @Injectable()
 export class WebhookClient implements OnApplicationShutdown {
+  private readonly logger = new Logger('WebhookClient');
   private readonly inFlight = new Set<WebhookExchange>();
   private pool: Pool | null = null;
   private target: { readonly text: string; readonly url: URL } | null = null;
+  /** Monotonic; null: connections are kept. */
+  private distrustUntil: number | null = null;
 
   /**
    * Sends one request and calls `onReply` once, with the answer or with why there is none; it never throws. A callback
@@ -61,17 +71,52 @@ export class WebhookClient implements OnApplicationShutdown {
   }
 
   private poolFor(text: string): { pool: Pool; url: URL } {
+    if (this.distrustUntil !== null && performance.now() > this.distrustUntil) this.share();
     if (this.pool !== null && this.target?.text === text) return { pool: this.pool, url: this.target.url };
     const url = new URL(text);
-    if (this.pool === null || this.target?.url.origin !== url.origin) {
-      // What is in flight to the former target may finish.
-      this.pool?.close().catch(() => undefined);
-      // Deadlines are the exchange's own; these would only fire in steps of half a second.
-      this.pool = new Pool(url.origin, { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
-    }
+    if (this.target?.url.origin !== url.origin) this.share();
     this.target = { text, url };
+    this.pool ??= this.open(url.origin);
     return { pool: this.pool, url };
   }
+
+  private open(origin: string): Pool {
+    const pipelining = this.distrustUntil === null ? 1 : 0;
+    // Deadlines are the exchange's own; these would only fire in steps of half a second.
+    const pool = new Pool(origin, { pipelining, headersTimeout: 0, bodyTimeout: 0 });
+    pool.on('disconnect', (_origin, _targets, error) => {
+      if (pool === this.pool && isOutOfTurn(error)) this.distrust(origin);
+    });
+    return pool;
+  }
+
+  private share(): void {
+    this.distrustUntil = null;
+    this.leavePool();
+  }
+
+  private distrust(origin: string): void {
+    if (this.distrustUntil === null) {
+      this.logger.warn(
+        `${origin} answers out of turn, so an answer might be taken for another message's: for ` +
+          `${DISTRUST_MS / 60_000} minutes each request has a connection of its own, which is slower. ` +
+          `Find out whether the receiver, or a proxy before it, answers a request twice`,
+      );
+    }
+    this.distrustUntil = performance.now() + DISTRUST_MS;
+    this.leavePool();
+  }
+
+  private leavePool(): void {
+    // What is in flight may finish.
+    this.pool?.close().catch(() => undefined);
+    this.pool = null;
+  }
+}
+
+/** undici's word for an answer without a request, and for an interim 100 that was not asked for. */
+function isOutOfTurn(error: Error): boolean {
+  return error instanceof errors.SocketError && error.message === 'bad response';
 }
 
 function headersOf(request: WebhookRequest): Record<string, string> {

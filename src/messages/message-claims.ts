@@ -72,16 +72,18 @@ export class MessageClaims {
   /**
    * Claims up to `limit` sendable messages, oldest first, and takes them off the job's budget. Empty: there are none, the
    * budget is spent, sending was stopped, or the job has another owner. A message marked by hand or deleted is not claimed.
+   * `afterId` passes over what was claimed before, and need not be read again.
    */
-  async claim(job: ClaimKey, limit: number): Promise<ClaimedMessage[]> {
-    return await this.database.query<ClaimedMessage>(CLAIM, [job.id, job.fence, limit]);
+  async claim(job: ClaimKey, limit: number, afterId = 0): Promise<ClaimedMessage[]> {
+    return await this.database.query<ClaimedMessage>(CLAIM, [job.id, job.fence, limit, afterId]);
   }
 
   /**
-   * Writes outcomes and attempts in one transaction; a message for which no request was made goes back on the job's
-   * budget. Returns the ids that were settled; a missing one was deleted, or its claim has passed to another owner, and
-   * nothing was written for it but the attempt. `again`: the same settlements may have been written before, their reply
-   * lost; then only attempts of messages that are settled now are written, so that none is logged twice.
+   * Writes outcomes and attempts in one transaction. A message that was marked by hand meanwhile stays sent; one for which
+   * no request was made goes back on the job's budget. Returns the ids that were settled; a missing one was deleted, or its
+   * claim has passed to another owner, and nothing was written for it but the attempt.
+   * `again`: the same settlements may have been written before, their reply lost; then only attempts of messages that are
+   * settled now are written, so that none is logged twice.
    */
   async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
     const values = [job.id, job.fence, JSON.stringify(settlements), again];
@@ -138,7 +140,7 @@ const CLAIM: Statement = {
     ), due AS (
       SELECT id FROM messages
       WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL AND claimed_by IS NULL
-        AND id <= (SELECT horizon FROM job)
+        AND id > $4 AND id <= (SELECT horizon FROM job)
       ORDER BY id
       LIMIT coalesce((SELECT least($3::int, credit) FROM job), 0)
       FOR UPDATE SKIP LOCKED
@@ -154,6 +156,8 @@ const CLAIM: Statement = {
     SELECT * FROM claimed ORDER BY id`,
 };
 
+// `coalesce` keeps the planner from trusting the statistics of the claim columns, which are all NULL in an idle table: it
+// would expect one row and scan the whole table for each outcome.
 const SETTLE: Statement = {
   name: 'messages.settle',
   text: `
@@ -162,21 +166,22 @@ const SETTLE: Statement = {
         id bigint, state text, "agoMs" float8, charged boolean, "delayMs" float8, reason text, "messageId" text, attempt json)
     ), settled AS (
       UPDATE messages message SET
-        sent_status = outcome.state = 'sent',
+        sent_status = message.sent_status OR outcome.state = 'sent',
         sent_at = CASE WHEN outcome.state = 'sent'
           THEN (clock_timestamp() - outcome."agoMs" * interval '1 ms') AT TIME ZONE 'UTC' ELSE message.sent_at END,
         message_id = coalesce(outcome."messageId", message.message_id),
         attempts = message.attempts + outcome.charged::int,
-        next_attempt_at = CASE WHEN outcome.state = 'waiting' THEN clock_timestamp() + outcome."delayMs" * interval '1 ms' END,
-        parked_as = CASE WHEN outcome.state IN ('failed', 'uncertain') THEN outcome.state END,
-        parked_reason = CASE WHEN outcome.state IN ('failed', 'uncertain') THEN outcome.reason END,
-        parked_at = CASE WHEN outcome.state IN ('failed', 'uncertain') THEN clock_timestamp() END,
+        next_attempt_at = CASE WHEN NOT message.sent_status AND outcome.state = 'waiting'
+          THEN clock_timestamp() + outcome."delayMs" * interval '1 ms' END,
+        parked_as = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN outcome.state END,
+        parked_reason = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN outcome.reason END,
+        parked_at = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN clock_timestamp() END,
         claimed_by = NULL, claim_fence = NULL
       FROM outcome
-      WHERE message.id = outcome.id AND message.claimed_by = $1 AND message.claim_fence = $2
-      RETURNING message.id
+      WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)
+      RETURNING message.id, outcome.attempt IS NULL AS untried
     ), untried AS (
-      SELECT id FROM settled WHERE id IN (SELECT id FROM outcome WHERE attempt IS NULL)
+      SELECT id FROM settled WHERE untried
     ), refunded AS (
       UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM untried)
       WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM untried)

@@ -54,7 +54,9 @@ export class FleetControl {
     const deadline = performance.now() + this.live.current.webhookTimeoutMs + SETTLING_MS;
     for (;;) {
       const seen = await this.store.observe();
-      const held = seen.begun.filter((job) => job.leaseUntil !== null && job.leaseUntil > seen.now);
+      const held = seen.begun.filter(
+        ({ owner, leaseUntil }) => owner !== null && leaseUntil !== null && leaseUntil > seen.now,
+      );
       if (held.length === 0 || seen.schedule.running) return;
       if (performance.now() > deadline) throw new StopUnconfirmed(held.map((job) => job.id));
       await sleep(ASK_AGAIN_MS);

@@ -143,6 +143,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     // While a configured source has never been read, its `auto_sending` is unknown and the fallback's decides nothing.
     const known = complete || seen.autoSending === null;
     return {
+      self: this.owner,
       capacity: current.schedulerQueueCapacity,
       workers: current.schedulerWorkers,
       newIntervalMs: current.schedulerIntervalMs === this.broughtIntervalMs ? null : current.schedulerIntervalMs,

@@ -21,6 +21,7 @@ const quiet: Observation = {
   workExists: true,
 };
 const replica: Circumstances = {
+  self: 'here',
   capacity: 3,
   workers: 1,
   newIntervalMs: null,
@@ -31,7 +32,7 @@ const replica: Circumstances = {
   takeoverFrom: 0,
 };
 const waiting = { schedule: { ...schedule, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } };
-const elsewhere = { id: 5, fence: 1, leaseUntil: NOW + 8_000 };
+const elsewhere = { id: 5, fence: 1, owner: 'elsewhere', leaseUntil: NOW + 8_000 };
 const ended: EndedRun = { id: 5, fence: 1, state: 'done', resumeAfterMs: 0, sent: 2, notSent: 0, note: null };
 
 const plan = (seen: Partial<Observation>, circumstances: Partial<Circumstances> = {}) =>
@@ -130,9 +131,26 @@ describe('planTurn', () => {
   });
 
   it('takes a job that was given back at once, whatever keeps leases from counting as run out', () => {
-    const givenBack = { ...elsewhere, leaseUntil: null };
+    const givenBack = { ...elsewhere, owner: null, leaseUntil: null };
     const turn = plan({ begun: [givenBack], ...waiting }, { takeoverFrom: NOW + 4_000 });
     expect(turn.begin).toMatchObject({ id: 5, fence: 1 });
+  });
+
+  it('takes a job that was given back for a while as soon as that is over, whatever keeps leases from running out', () => {
+    const resting = { ...elsewhere, owner: null };
+    expect(plan({ begun: [resting] }, { takeoverFrom: NOW + 9_000 })).toMatchObject({
+      begin: null,
+      wakeAt: NOW + 8_001,
+    });
+    const rested = { ...resting, leaseUntil: NOW - 1 };
+    expect(plan({ begun: [rested] }, { takeoverFrom: NOW + 9_000 }).begin).toMatchObject({ id: 5, fence: 1 });
+  });
+
+  it('takes a job of its own that does not run here at once: it never heard that it began', () => {
+    const unheard = { ...elsewhere, owner: 'here' };
+    expect(plan({ begun: [unheard] }, { takeoverFrom: NOW + 9_000 }).begin).toMatchObject({ id: 5, fence: 1 });
+    expect(plan({ begun: [unheard] }, { free: false }).begin).toBeNull();
+    expect(plan({ begun: [unheard] }, { ended }).begin).toBeNull();
   });
 
   it('lets nothing overtake a job that ends open, and looks for it again when it may go on', () => {

@@ -4,7 +4,9 @@ import { changeInterval, adoptLastSlot, start, stop, tick, trim, type Schedule }
 export interface BegunJob {
   readonly id: number;
   readonly fence: number;
-  /** null: its owner gave it back, with what is left of its budget. */
+  /** null: it was given back with what is left of its budget, and may go on from `leaseUntil` on. */
+  readonly owner: string | null;
+  /** null: at once. */
   readonly leaseUntil: number | null;
 }
 
@@ -38,6 +40,8 @@ export interface EndedRun {
 
 /** What one replica knows when it takes a turn. */
 export interface Circumstances {
+  /** What this replica is called as the owner of a job. */
+  readonly self: string;
   readonly capacity: number;
   readonly workers: number;
   /** A live interval that this replica has not yet brought to the fleet. */
@@ -99,7 +103,9 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const begun = seen.begun.filter((job) => !isEnded(job) || ended?.state === 'open');
   const expiry = (job: BegunJob) => {
     if (isEnded(job)) return now + (ended?.resumeAfterMs ?? 0);
-    return job.leaseUntil === null ? now : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
+    // A job of this replica that does not run here began in a write whose reply was lost.
+    if (job.leaseUntil === null || (job.owner === circumstances.self && circumstances.free)) return now;
+    return job.owner === null ? job.leaseUntil + 1 : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
   };
   // A run that ends open can begin again in a later turn only: it is written in this one.
   const orphan = begun.find((job) => !isEnded(job) && expiry(job) <= now) ?? null;

@@ -175,7 +175,7 @@ const observe = (workExists: string): Statement => ({
       (SELECT count(*) FROM dispatch_jobs WHERE state = 'waiting') AS waiting,
       (SELECT json_build_object('id', id, 'fence', fence)
          FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id LIMIT 1) AS oldest_waiting,
-      (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence,
+      (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence, 'owner', owner,
                 'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000) ORDER BY id), '[]')
          FROM dispatch_jobs WHERE state = 'running') AS begun,
       (${workExists}) AS work_exists
@@ -197,6 +197,7 @@ const APPLY: Statement = {
     ), ended AS (
       UPDATE dispatch_jobs job SET
         state = CASE WHEN $13 = 'done' THEN 'done' ELSE 'running' END,
+        owner = CASE WHEN $13 = 'done' THEN job.owner END,
         lease_until = CASE WHEN $26::float8 > 0 THEN guard.at + $26::float8 * interval '1 ms' END,
         sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
         finished_at = CASE WHEN $13 = 'done' THEN guard.at END
@@ -221,7 +222,7 @@ const APPLY: Statement = {
         started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24)
       FROM guard
       WHERE job.id = $20 AND job.fence = $21
-        AND (job.state = 'waiting' OR (job.state = 'running' AND coalesce(job.lease_until < guard.at, TRUE)))
+        AND (job.state = 'waiting' OR (job.state = 'running' AND (job.owner = $22 OR coalesce(job.lease_until < guard.at, TRUE))))
       RETURNING job.id, job.fence, job.due_at, job.state
     ), pruned AS (
       DELETE FROM dispatch_jobs job USING guard

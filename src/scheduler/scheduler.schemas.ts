@@ -28,7 +28,10 @@ const jobSchema = z
     due_at: time.meta({ description: 'The slot.', format: 'date-time' }),
     started_at: time.nullable(),
     finished_at: time.nullable(),
-    owner: z.string().nullable().meta({ description: 'The replica that ran it last.' }),
+    owner: z
+      .string()
+      .nullable()
+      .meta({ description: 'The replica that runs it, or ran it last; null while it waits to go on.' }),
     budget: z.number().int().nullable().meta({ description: 'Attempts that it may make: `rate_limit` when it began.' }),
     sent: z.number().int(),
     not_sent: z.number().int().meta({ description: 'Attempts that did not end in a 2xx.' }),

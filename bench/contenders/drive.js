@@ -1,0 +1,115 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { backlogSettings, INSERT_MESSAGES, sendBacklog } from '../support/backlog.js';
+import { Product } from '../support/product.js';
+import { endChild, onStage } from '../support/stage.js';
+
+/** @typedef {import('../support/postgres.js').Postgres} Postgres */
+/** @typedef {import('../support/receiver.js').Receiver} Receiver */
+/** @typedef {{ server: Postgres, receiver: Receiver, redis: string }} Arena */
+/** @typedef {{ seconds: number, cpuSeconds: number, walBytes: number }} Measured */
+
+/** Peers that need it run on the Node of the npm package `node`; the product and the bare loop on the one that runs this. */
+const NEWER_NODE = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
+const NEEDS_NEWER = new Set(['graphile-worker', 'graphile-worker-storing', 'pg-boss']);
+
+/** @param {string} name */
+export function nodeFor(name) {
+  const [major = 0] = process.versions.node.split('.').map(Number);
+  return NEEDS_NEWER.has(name) && major < 24 && existsSync(NEWER_NODE) ? NEWER_NODE : process.execPath;
+}
+
+/**
+ * One round of one contender, in a new process with a new database: a warm-up, then the backlog. Every message must have
+ * arrived once.
+ * @param {Arena} arena
+ * @param {string} name
+ * @param {number} messages
+ * @param {number} warmUp
+ * @returns {Promise<Measured>}
+ */
+export async function playRound(arena, name, messages, warmUp) {
+  const database = await arena.server.database();
+  try {
+    return await onStage(async (stage) => {
+      const contender = await (name === 'product'
+        ? openProduct(stage, arena, database)
+        : openChild(stage, arena, database, name));
+      /** @param {number} count */
+      const send = async (count) => {
+        await contender.fill(count);
+        await database.settle();
+        await arena.receiver.forget();
+        const walBefore = await database.walBytes();
+        const { seconds, cpuSeconds } = await contender.run(count);
+        const walBytes = (await database.walBytes()) - walBefore;
+        await arena.receiver.account(count);
+        return { seconds, cpuSeconds, walBytes };
+      };
+      if (warmUp > 0) await send(warmUp);
+      const measured = await send(messages);
+      await contender.close();
+      return measured;
+    });
+  } finally {
+    await database.drop();
+  }
+}
+
+/**
+ * @param {import('../support/stage.js').Stage} stage
+ * @param {Arena} arena
+ * @param {import('../support/postgres.js').Database} database
+ */
+async function openProduct(stage, { receiver, redis }, database) {
+  const product = await Product.start(stage, {
+    env: { APP_DB_URL: database.url, APP_REDIS_ADDR: redis },
+    live: backlogSettings(receiver.url),
+  });
+  return {
+    /** @param {number} count */
+    fill: async (count) => void (await database.rows(INSERT_MESSAGES, [count])),
+    /** @param {number} count */
+    async run(count) {
+      const cpuBefore = await product.cpuMs();
+      const seconds = await sendBacklog(product, database, count);
+      return { seconds, cpuSeconds: ((await product.cpuMs()) - cpuBefore) / 1_000 };
+    },
+    close: async () => void (await product.end()),
+  };
+}
+
+/**
+ * @param {import('../support/stage.js').Stage} stage
+ * @param {Arena} arena
+ * @param {import('../support/postgres.js').Database} database
+ * @param {string} name
+ */
+async function openChild(stage, { receiver, redis }, database, name) {
+  const child = fork(fileURLToPath(new URL('child.js', import.meta.url)), { execPath: nodeFor(name) });
+  stage.defer(() => endChild(child));
+  /** @param {unknown} order */
+  const tell = async (order) => {
+    const gone = new AbortController();
+    const onExit = () => gone.abort();
+    child.once('exit', onExit);
+    child.send(/** @type {import('node:child_process').Serializable} */ (order));
+    try {
+      const [reply] = await once(child, 'message', { signal: gone.signal });
+      if (reply.error) throw new Error(`${name}: ${reply.error}`);
+      return /** @type {{ seconds: number, cpuSeconds: number }} */ (reply);
+    } catch (error) {
+      throw gone.signal.aborted ? new Error(`${name} ended with ${child.exitCode ?? child.signalCode}`) : error;
+    } finally {
+      child.off('exit', onExit);
+    }
+  };
+  await tell({ do: 'open', name, place: { receiverUrl: receiver.url, databaseUrl: database.url, redis } });
+  return {
+    fill: async (/** @type {number} */ count) => void (await tell({ do: 'fill', count })),
+    run: async (/** @type {number} */ count) => await tell({ do: 'run', count }),
+    close: async () => void (await tell({ do: 'close' })),
+  };
+}

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The product's own folder. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const MAIN = `${ROOT}dist/src/main.js`;
+
+if (!existsSync(MAIN)) {
+  throw new Error('The benchmarks run the build: run `npm run build` first, or start them through `npm run`.');
+}
+
+/**
+ * A module of the product as it is built.
+ * @param {string} file below dist/src
+ */
+async function load(file) {
+  /** @type {unknown} */
+  const module = await import(new URL(`../../dist/src/${file}`, import.meta.url).href);
+  return module;
+}
+
+/** @typedef {typeof import('../../src/local/embedded-postgres.js')} Embedded */
+/** @typedef {typeof import('../../src/local/free-port.js')} Ports */
+/** @typedef {typeof import('../../src/messages/messages.repository.js')} Repository */
+
+export const { startEmbeddedPostgres } = /** @type {Embedded} */ (await load('local/embedded-postgres.js'));
+export const { freePort } = /** @type {Ports} */ (await load('local/free-port.js'));
+
+/** The statement behind `GET /sent`. */
+export async function sentStatement() {
+  const { LIST_SENT } = /** @type {Repository} */ (await load('messages/messages.repository.js'));
+  return LIST_SENT;
+}
