@@ -130,7 +130,7 @@ describe('what an answer means for its message', () => {
     receiver.behave = () => undefined;
     let first = true;
     receiver.behave = (received, response) => {
-      (first ? answer(status) : accept)(received, response);
+      void (first ? answer(status) : accept)(received, response);
       first = false;
     };
     await app.post('/start');

@@ -1,4 +1,5 @@
 import type { RawValue } from './config-source.js';
+import { maskUrl } from './mask-url.js';
 import type { LiveSettings } from './live-settings.js';
 import { headerValue, oneOf, seconds, secondsList, textOf, trueOrFalse, webhookUrl } from './live-values.js';
 import { excerpt, wholeNumber, type TextSchema } from './static-values.js';
@@ -47,6 +48,8 @@ function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest
     show(value: LiveValue): ShownValue {
       if (value === null) return null;
       if (secret) return '***';
+      // A gateway's token may be part of its address.
+      if (rest.field === 'webhookUrl') return maskUrl(String(value));
       if (typeof value === 'object') return value.map((item) => item / 1000);
       return inSeconds && typeof value === 'number' ? value / 1000 : value;
     },

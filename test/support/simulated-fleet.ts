@@ -71,7 +71,7 @@ export class SimulatedFleet {
     if (schedule === seen.schedule) return;
     const dropped = schedule.running ? 0 : seen.schedule.waiting;
     const write = { schedule, autoSending: seen.autoSending, slots: [], begin: null, ended: null, dropped };
-    check(this.store.apply(seen.version, write, this.now, LEASE_MS) === null, 'an operator begins no job');
+    check(this.store.apply(seen.version, write, '', this.now, LEASE_MS) === null, 'an operator begins no job');
     this.promises.operated(act, seen.now, seen.schedule.waiting);
     this.promises.pauseSince = this.at;
     asked.wakeAt = this.at;
@@ -116,7 +116,10 @@ export class SimulatedFleet {
     this.carryOut(first, one);
     if (!one.plan.changes || !other.plan.changes) return;
     const { plan, seen } = other;
-    check(this.store.apply(seen.version, plan, this.now, LEASE_MS) === false, 'the second of two loses the swap');
+    check(
+      this.store.apply(seen.version, plan, second.name, this.now, LEASE_MS) === false,
+      'the second of two loses the swap',
+    );
     second.wakeAt = this.at;
     this.pass(0);
   }
@@ -175,7 +178,7 @@ export class SimulatedFleet {
     if (!plan.schedule.running) replica.windDown('stopped', this.at);
     const openBefore = this.store.open.map((job) => ({ ...job }));
     const insertedBefore = this.store.inserted;
-    const tenure = plan.changes ? this.store.apply(seen.version, plan, seen.now, LEASE_MS) : null;
+    const tenure = plan.changes ? this.store.apply(seen.version, plan, replica.name, seen.now, LEASE_MS) : null;
     check(tenure !== false, 'a turn on a fresh observation is written');
     replica.turned(decision, this.at, this.lateness());
     this.promises.slots(decision, openBefore, insertedBefore);

@@ -37,6 +37,8 @@ export interface Decision {
 
 /** One replica's loop, as `IntervalQueue` and `JobRunner` keep it, with the product's own rules and no I/O. */
 export class SimulatedReplica {
+  private static made = 0;
+  readonly name = `replica-${(SimulatedReplica.made += 1)}`;
   wakeAt: number;
   ending = false;
   run: SimulatedRun | null = null;
@@ -82,6 +84,7 @@ export class SimulatedReplica {
 
   decide(seen: SimulatedSighting, settings: SimulatedSettings, at: number): Decision {
     const circumstances: Circumstances = {
+      self: this.name,
       capacity: settings.capacity,
       workers: settings.workers,
       newIntervalMs: settings.intervalMs === this.broughtIntervalMs ? null : settings.intervalMs,

@@ -8,6 +8,7 @@ export interface SimulatedJob {
   readonly dueAt: number;
   state: 'waiting' | 'running' | 'done' | 'dropped';
   fence: number;
+  owner: string | null;
   leaseUntil: number | null;
 }
 
@@ -50,14 +51,14 @@ export class SimulatedStore {
       schedule: this.schedule,
       autoSending: this.autoSending,
       oldestWaiting: oldest === undefined ? null : { id: oldest.id, fence: oldest.fence },
-      begun: this.begun.map(({ id, fence, leaseUntil }) => ({ id, fence, leaseUntil })),
+      begun: this.begun.map(({ id, fence, owner, leaseUntil }) => ({ id, fence, owner, leaseUntil })),
       workExists,
       clockEpoch: this.clockEpoch,
     };
   }
 
   /** Returns false when something changed since `version`, else the job that begins, or null. */
-  apply(version: number, write: Write, now: number, leaseMs: number): false | SimulatedJob | null {
+  apply(version: number, write: Write, owner: string, now: number, leaseMs: number): false | SimulatedJob | null {
     if (version !== this.version) return false;
     this.version += 1;
     const { running, intervalMs, lastSlotAt, nextSlotAt, overflowTotal } = write.schedule;
@@ -73,21 +74,31 @@ export class SimulatedStore {
     this.dropped += newest.length;
     if (ended !== undefined && write.ended?.state === 'done') ended.state = 'done';
     else if (ended !== undefined && write.ended !== null) {
+      ended.owner = null;
       ended.leaseUntil = write.ended.resumeAfterMs > 0 ? now + write.ended.resumeAfterMs : null;
     }
     let tenure: SimulatedJob | null = null;
-    if (begun !== undefined && (begun.state === 'waiting' || begun.leaseUntil === null || begun.leaseUntil < now)) {
+    const free = begun?.owner === owner || begun?.leaseUntil === null || (begun?.leaseUntil ?? now) < now;
+    if (begun !== undefined && (begun.state === 'waiting' || free)) {
       begun.fence += 1;
       tenure = begun;
     }
     for (const { dueAt, state } of write.slots) {
       this.inserted += 1;
-      const job = { id: this.inserted, dueAt, state, fence: state === 'running' ? 1 : 0, leaseUntil: null };
+      const job = {
+        id: this.inserted,
+        dueAt,
+        state,
+        fence: state === 'running' ? 1 : 0,
+        owner: null,
+        leaseUntil: null,
+      };
       this.open.push(job);
       if (state === 'running') tenure = job;
     }
     if (tenure !== null) {
       tenure.state = 'running';
+      tenure.owner = owner;
       tenure.leaseUntil = now + leaseMs;
     }
     this.open = this.open.filter((job) => job.state === 'waiting' || job.state === 'running');

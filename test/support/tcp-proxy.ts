@@ -107,10 +107,12 @@ export class TcpProxy {
       if (this.forgotten.has(upstream)) return;
       if (this.losingReplies) return void client.resetAndDestroy();
       const dueAt = performance.now() + this.delayMs;
-      brought = brought.then(async () => {
+      const before = brought;
+      brought = (async () => {
+        await before;
         if (performance.now() < dueAt) await sleep(dueAt - performance.now());
         client.write(chunk);
-      });
+      })();
     });
   }
 }
