@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
-import { createDataSource } from './data-source.js';
+import { createDataSource, migrationDataSource } from './data-source.js';
 import { maskSecrets } from './mask-secrets.js';
 import { StartupError } from './startup-error.js';
 
@@ -33,22 +33,25 @@ export async function connectDatabase(url: string, migrate: boolean): Promise<Da
       await sleep(pauseSeconds * 1000);
     }
   }
-  if (migrate) await runMigrations(dataSource, url);
+  if (migrate) await runMigrations(url);
   return dataSource;
 }
 
 /** Runs pending migrations, one replica at a time. */
-export async function runMigrations(dataSource: DataSource, url: string): Promise<void> {
+async function runMigrations(url: string): Promise<void> {
+  const dataSource = migrationDataSource(url);
   const lock = new Client({ connectionString: url, application_name: 'message-dispatcher migrations' });
   try {
     await lock.connect();
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await dataSource.initialize();
     const ran = await dataSource.runMigrations();
     if (ran.length > 0) new Logger('Database').log(`ran ${ran.length} migrations`);
   } catch (error) {
     const reason = maskSecrets(reasonOf(error));
     throw new StartupError(`the database schema could not be brought up to date: ${reason}`, { cause: error });
   } finally {
+    if (dataSource.isInitialized) await dataSource.destroy();
     await lock.end();
   }
 }

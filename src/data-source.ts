@@ -26,7 +26,7 @@ types.setTypeParser(types.builtins.INT8, Number);
  * hang the service. Idle connections are closed before that, so that the next try gets a new one. Keep-alive probes start
  * after 10 s, so a peer that vanished is noticed within half a minute.
  */
-export function dataSourceOptions(url: string): DataSourceOptions {
+export function dataSourceOptions(url: string, queryTimeoutMs = 8_000): DataSourceOptions {
   return {
     type: 'postgres',
     url,
@@ -38,8 +38,18 @@ export function dataSourceOptions(url: string): DataSourceOptions {
     poolSize: 10,
     applicationName: 'message-dispatcher',
     connectTimeoutMS: 5_000,
-    extra: { keepAlive: true, keepAliveInitialDelayMillis: 10_000, query_timeout: 8_000, idleTimeoutMillis: 5_000 },
+    extra: {
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      query_timeout: queryTimeoutMs,
+      idleTimeoutMillis: 5_000,
+    },
   };
+}
+
+/** For migrations, which may rewrite a large table: as long as that takes. */
+export function migrationDataSource(url: string): DataSource {
+  return new DataSource(dataSourceOptions(url, 0));
 }
 
 export function createDataSource(url: string): DataSource {

@@ -10,9 +10,15 @@ const FRESH_MS = 500;
 export class ClaimedQueue {
   private waiting: { readonly message: ClaimedMessage; readonly claimedAt: number }[] = [];
   private next = 0;
+  private takenInAll = 0;
 
   get size(): number {
     return this.waiting.length - this.next;
+  }
+
+  /** How many were taken out, ever. */
+  get taken(): number {
+    return this.takenInAll;
   }
 
   get ids(): number[] {
@@ -34,8 +40,10 @@ export class ClaimedQueue {
   /** Takes the first one out; undefined when there is none. */
   take(): ClaimedMessage | undefined {
     const first = this.waiting[this.next];
-    if (first !== undefined) this.next += 1;
-    return first?.message;
+    if (first === undefined) return undefined;
+    this.next += 1;
+    this.takenInAll += 1;
+    return first.message;
   }
 
   clear(): void {

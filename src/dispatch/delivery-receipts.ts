@@ -13,6 +13,8 @@ export interface Receipt {
 const KEPT_SECONDS = 24 * 3600;
 /** Redis is a second memory, not one to wait for: past this the row is marked without a receipt. */
 const PATIENCE_MS = 250;
+/** Recovery is rarer, and what it does not learn becomes uncertain. */
+const RECOVERY_PATIENCE_MS = 3_000;
 const PAUSE_AFTER_TROUBLE_MS = 1_000;
 
 /**
@@ -35,7 +37,7 @@ export class DeliveryReceipts {
     for (const { id, messageId, sentAt } of receipts) {
       pipeline.set(keyOf(installationId, id), JSON.stringify({ messageId, sentAt }), 'EX', KEPT_SECONDS);
     }
-    const results = await withinPatience(pipeline.exec());
+    const results = await within(PATIENCE_MS, pipeline.exec());
     const failure =
       results === null ? new Error(`no answer within ${PATIENCE_MS} ms`) : results.find(([error]) => error)?.[0];
     this.note(failure ?? null);
@@ -45,7 +47,7 @@ export class DeliveryReceipts {
   async find(installationId: string, ids: readonly number[]): Promise<Map<number, Receipt>> {
     const client = this.redis.connected;
     if (client === null || ids.length === 0) return new Map();
-    const texts = await withinPatience(client.mget(ids.map((id) => keyOf(installationId, id))));
+    const texts = await within(RECOVERY_PATIENCE_MS, client.mget(ids.map((id) => keyOf(installationId, id))));
     return new Map(
       (texts ?? []).flatMap((text, index) => {
         const id = ids[index];
@@ -86,10 +88,10 @@ function parse(id: number, text: string): Receipt | null {
 }
 
 /** null when it takes too long or fails as a whole. */
-async function withinPatience<T>(reply: Promise<T>): Promise<T | null> {
+async function within<T>(patienceMs: number, reply: Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const impatience = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PATIENCE_MS);
+    timer = setTimeout(() => resolve(null), patienceMs);
   });
   try {
     return await Promise.race([reply, impatience]);

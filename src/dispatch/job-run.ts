@@ -13,6 +13,11 @@ import type { Settler } from './settler.js';
 import type { WebhookClient } from './webhook.client.js';
 
 const CLAIM_MAX = 500;
+/**
+ * The next claim is made when fewer than `ahead` messages wait: twice as many as were sent while the last claim took place.
+ * A fast receiver never waits for a claim, and with a slow one few messages are in doubt after a crash.
+ */
+const AHEAD_MIN = 2;
 /** With more outcomes than this unwritten, the database is what limits, and claiming more would only pile them up. */
 const UNSETTLED_MAX = 2_000;
 
@@ -41,6 +46,7 @@ export class JobRun {
   private claims: Promise<void> = Promise.resolve();
   private exhausted = false;
   private claimedTo = 0;
+  private ahead = AHEAD_MIN;
   private claimLost = false;
   private endedBy: string | null = null;
   private over = false;
@@ -99,8 +105,7 @@ export class JobRun {
 
   private pump(): void {
     while (this.hasTurn && !this.queue.stale) this.send();
-    const runsLow =
-      !this.exhausted && this.queue.size < 2 * this.parts.window.size && this.settler.size < UNSETTLED_MAX;
+    const runsLow = !this.exhausted && this.queue.size < this.ahead && this.settler.size < UNSETTLED_MAX;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
     const idle = this.inFlight === 0 && !this.claiming;
     if (idle && (!this.goesOn || (this.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
@@ -108,14 +113,16 @@ export class JobRun {
 
   private claim(): void {
     this.claiming = true;
-    const limit = Math.min(CLAIM_MAX, 4 * this.parts.window.size);
-    this.claims = this.claimInto(limit);
+    const free = this.parts.window.size - this.inFlight;
+    this.claims = this.claimInto(Math.min(CLAIM_MAX, Math.max(2 * this.ahead, free)));
   }
 
   private async claimInto(limit: number): Promise<void> {
     try {
       if (this.queue.stale) await this.giveBack();
+      const takenBefore = this.queue.taken;
       const messages = await this.parts.claims.claim(this.job, limit, this.claimedTo);
+      this.ahead = Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), Math.floor(this.ahead / 2));
       // What was passed over because somebody else had it locked is looked for once more, from the start.
       this.exhausted = messages.length === 0 && this.claimedTo === 0;
       this.claimedTo = messages.at(-1)?.id ?? 0;

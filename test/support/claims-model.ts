@@ -41,7 +41,9 @@ export class ClaimsModel {
   }
 
   open(claimer: Claimer): void {
-    for (const message of this.messages.values()) if (message.pause === 'over') message.pause = 'none';
+    for (const message of this.messages.values()) {
+      if (!message.sent && message.pause === 'over') message.pause = 'none';
+    }
     if (this.isLive(claimer)) claimer.job.horizon ??= Math.max(0, ...this.messages.keys());
   }
 

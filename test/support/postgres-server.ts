@@ -116,7 +116,7 @@ export class PostgresServer {
     return client;
   }
 
-  /** Ends every connection except those of the test's `application_name`; says how many there were. */
+  /** Ends every connection of the service; says how many there were. */
   async cutAll(): Promise<number> {
     const rows = await this.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'message-dispatcher%'`,

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Verdict } from './chaos/types.js';
+
+const CAMPAIGN_MS = 100_000;
+const KILLS = 10;
+const MESSAGES = 1_500;
+
+jest.setTimeout(CAMPAIGN_MS + 20_000);
+
+interface Campaign {
+  readonly exitCode: number | null;
+  readonly printed: string;
+  readonly verdict: Verdict | undefined;
+}
+
+/** The campaign as `npm run chaos` runs it, shorter. */
+async function campaign(policy: string, folder: string): Promise<Campaign> {
+  const json = join(folder, `${policy}.json`);
+  const args = `test/chaos/run.js --policy ${policy} --kills ${KILLS} --messages ${MESSAGES} --replicas 3 --seed 7 --json ${json}`;
+  const child = spawn(process.execPath, args.split(' '), { stdio: ['ignore', 'pipe', 'pipe'] });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
+  }
+  const impatience = setTimeout(() => child.kill('SIGTERM'), CAMPAIGN_MS);
+  await once(child, 'close');
+  clearTimeout(impatience);
+  const text = await readFile(json, 'utf8').catch(() => '{"verdicts":[]}');
+  const { verdicts } = JSON.parse(text) as { verdicts: Verdict[] };
+  return { exitCode: child.exitCode, printed, verdict: verdicts[0] };
+}
+
+describe('a short campaign of kills and outages', () => {
+  let folder: string;
+  let campaigns: Map<string, Campaign>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'chaos-verdict-'));
+    const policies = ['hold', 'resend'];
+    const ended = await Promise.all(policies.map((policy) => campaign(policy, folder)));
+    campaigns = new Map(policies.flatMap((policy, index) => (ended[index] ? [[policy, ended[index]]] : [])));
+  });
+
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it.each(['hold', 'resend'])('breaks no promise with %s', (policy) => {
+    const { exitCode, printed, verdict } = campaigns.get(policy) ?? {};
+    expect({ exitCode, printed: exitCode === 0 ? '' : printed }).toEqual({ exitCode: 0, printed: '' });
+    expect(verdict?.breaches).toEqual([]);
+    expect(verdict?.figures['kills']).toBeGreaterThanOrEqual(KILLS);
+    expect(verdict?.figures['requests']).toBeGreaterThan(MESSAGES / 2);
+    expect(verdict?.figures).toMatchObject({
+      lost: 0,
+      wrongly_marked: 0,
+      duplicated_other_key: 0,
+      jobs_over_budget: 0,
+    });
+  });
+
+  it('sends nothing twice with hold', () => {
+    expect(campaigns.get('hold')?.verdict?.figures).toMatchObject({ duplicated_same_key: 0 });
+  });
+});

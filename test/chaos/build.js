@@ -1,0 +1,63 @@
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/**
+ * What each sabotage replaces in the compiled service. A text that is not found exactly `times` times stops the campaign: then
+ * the product has changed, and the sabotage with it.
+ * @type {Record<import('./types.js').Sabotage, readonly { file: string, from: string, to: string, times: number }[]>}
+ */
+const SABOTAGES = {
+  // A lease never runs out, so nobody takes over from a replica that was killed.
+  lease: [
+    {
+      file: 'src/scheduler/plan.js',
+      from: 'const begin = circumstances.free && orphan ? orphan : vacancy',
+      to: 'const begin = vacancy',
+      times: 1,
+    },
+  ],
+  // Nobody looks for receipts.
+  receipt: [
+    {
+      file: 'src/dispatch/delivery-receipts.js',
+      from: 'if (client === null || ids.length === 0)',
+      to: 'if (client === null || ids.length >= 0)',
+      times: 1,
+    },
+  ],
+  // What a former owner of the job writes late is taken.
+  fence: [
+    {
+      file: 'src/messages/message-claims.js',
+      from: 'WHERE message.id = outcome.id AND message.claimed_by = $1 AND message.claim_fence = $2',
+      to: 'WHERE message.id = outcome.id AND message.claimed_by = $1 AND $2 > 0',
+      times: 1,
+    },
+  ],
+};
+
+/**
+ * A copy of the built service in `folder`, so that a build made meanwhile changes nothing; with a sabotage, if one is named.
+ * @param {string} folder
+ * @param {import('./types.js').Sabotage | null} sabotage
+ */
+export async function copyBuild(folder, sabotage) {
+  await mkdir(folder, { recursive: true });
+  await cp(join(ROOT, 'dist'), join(folder, 'dist'), { recursive: true });
+  await cp(join(ROOT, 'package.json'), join(folder, 'package.json'));
+  await cp(join(ROOT, 'config'), join(folder, 'config'), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  for (const { file, from, to, times } of sabotage === null ? [] : SABOTAGES[sabotage]) {
+    const path = join(folder, 'dist', file);
+    const parts = (await readFile(path, 'utf8')).split(from);
+    if (parts.length !== times + 1) {
+      throw new Error(
+        `--sabotage ${sabotage}: ${file} holds the text ${parts.length - 1} times, not ${times}: ${from}`,
+      );
+    }
+    await writeFile(path, parts.join(to));
+  }
+}

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** @typedef {import('./types.js').Evidence} Evidence */
+
+/**
+ * Reads the ledger, the database and the logs after the fleet has ended.
+ * @param {{ policy: import('./types.js').Policy, options: import('./types.js').Options, home: string, webhookTimeoutMs: number,
+ *   database: import('./database.js').ChaosDatabase, receiver: import('./receiver.js').Receiver, timeline: import('./timeline.js').Timeline,
+ *   replicas: readonly import('./replica.js').Replica[], recovery: import('./recovery-watch.js').RecoveryWatch }} parts
+ * @returns {Promise<Evidence>}
+ */
+export async function collectEvidence({
+  policy,
+  options,
+  home,
+  webhookTimeoutMs,
+  database,
+  receiver,
+  timeline,
+  replicas,
+  recovery,
+}) {
+  return {
+    policy,
+    fed: options.messages,
+    rateLimit: options.rateLimit,
+    webhookTimeoutMs,
+    requests: await receiver.ledger(join(home, 'ledger.ndjson')),
+    messages: await database.messages(),
+    attempts: await database.attempts(),
+    jobs: await database.jobs(),
+    faults: timeline.faults,
+    recoveries: recovery.recoveries,
+    logs: countLogs(replicas.flatMap(({ logs }) => logs)),
+    endedByThemselves: replicas.flatMap(({ endedByItself }) => endedByItself),
+  };
+}
+
+/** @param {readonly string[]} paths */
+function countLogs(paths) {
+  let refusedLateWrites = 0;
+  let takenOver = 0;
+  let recoveredByReceipt = 0;
+  for (const path of paths) {
+    const text = readFileSync(path, 'utf8');
+    for (const [, count] of text.matchAll(/(\d+) outcomes were refused/g)) refusedLateWrites += Number(count);
+    for (const [, taken, sent] of text.matchAll(
+      /took over (\d+) messages of a replica that went away: (\d+) were sent/g,
+    )) {
+      takenOver += Number(taken);
+      recoveredByReceipt += Number(sent);
+    }
+  }
+  return { refusedLateWrites, takenOver, recoveredByReceipt };
+}

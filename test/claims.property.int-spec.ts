@@ -1,0 +1,43 @@
+import * as fc from 'fast-check';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '../src/data-source.js';
+import { Database } from '../src/database.js';
+import { MessageClaims } from '../src/messages/message-claims.js';
+import { claimsHistories } from './support/claims-commands.js';
+import { ClaimsModel } from './support/claims-model.js';
+import { TestDatabase } from './support/test-database.js';
+
+jest.setTimeout(120_000);
+
+const HISTORIES = 200;
+
+describe('claims, by random histories of several claimers', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    dataSource = await createDataSource(database.url).initialize();
+    await dataSource.runMigrations();
+  });
+
+  afterAll(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  it('gives a message to one live owner, keeps to the budget, ignores former owners and unsends nothing', async () => {
+    const claims = new MessageClaims(new Database(dataSource));
+    let steps = 0;
+    await fc.assert(
+      fc.asyncProperty(claimsHistories, async (commands) => {
+        await database.query(`TRUNCATE messages, dispatch_jobs, delivery_attempts`);
+        await database.query(`UPDATE scheduler_state SET running = TRUE`);
+        await fc.asyncModelRun(() => ({ model: new ClaimsModel(), real: { claims, database } }), commands);
+        steps += [...commands].length;
+      }),
+      { numRuns: HISTORIES },
+    );
+    expect(steps).toBeGreaterThan(HISTORIES * 5);
+  });
+});

@@ -1,0 +1,75 @@
+import { DispatcherProcess } from './support/dispatcher-process.js';
+import { EtcdServer } from './support/etcd-server.js';
+import { eventually } from './support/eventually.js';
+import { Outage } from './support/outage.js';
+import { Receiver } from './support/receiver.js';
+import { TestDatabase } from './support/test-database.js';
+
+jest.setTimeout(60_000);
+
+const LASTS_MS = 6_000;
+
+describe('an etcd that', () => {
+  let etcd: EtcdServer;
+  let database: TestDatabase;
+  let receiver: Receiver;
+  let app: DispatcherProcess;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    receiver = await Receiver.start();
+    etcd = await EtcdServer.started();
+    await etcd.hands.put('rate_limit', '3');
+    app = await DispatcherProcess.start({
+      env: { APP_DB_URL: database.url, APP_REMOTE_ETCD_ENDPOINTS: etcd.url },
+      live: { rate_limit: 1, scheduler_interval: 1, webhook_url: receiver.url },
+    });
+  });
+  afterAll(async () => {
+    await app.dispose();
+    await receiver.stop();
+    await etcd.remove();
+    await database.drop();
+  });
+
+  /** How many messages the jobs of a backlog of so many make at a time. */
+  const budgets = async (messages: number) => {
+    receiver.ledger.length = 0;
+    await database.query('DELETE FROM dispatch_jobs WHERE state = $1', ['done']);
+    await database.insertMessages(messages);
+    return await eventually(async () => {
+      const jobs = await database.query<{ sent: number }>(
+        `SELECT sent FROM dispatch_jobs WHERE state = 'done' AND sent > 0 ORDER BY id`,
+      );
+      const sent = jobs.map((job) => job.sent);
+      expect(sent.reduce((sum, count) => sum + count, 0)).toBe(messages);
+      expect(receiver.ledger).toHaveLength(messages);
+      return sent;
+    }, 10_000);
+  };
+
+  it.each<[string, () => unknown, () => unknown, string]>([
+    ['is stopped and started again', () => etcd.kill(), () => etcd.start(), '2'],
+    ['answers nobody for a while', () => etcd.pause(), () => etcd.resume(), '3'],
+  ])('%s leaves its values in force, and is heard when it is back', async (_name, cause, cure, rateLimit) => {
+    await eventually(async () => expect((await app.get('/config')).text).toContain('"source":"etcd"'), 10_000);
+    const outage = new Outage(app);
+    const before = (await app.get('/config')).json<{ settings: unknown }>().settings;
+    await cause();
+    const [first] = await budgets(12);
+    expect(first).toBe(rateLimit === '2' ? 3 : 2);
+    await outage.lasts(LASTS_MS);
+    expect((await app.get('/config')).json<{ settings: unknown }>().settings).toEqual(before);
+    await outage.ends(
+      async () => {
+        await cure();
+        await etcd.hands.put('rate_limit', rateLimit);
+      },
+      async () => {
+        const { text } = await app.get('/config');
+        expect(text).toMatch(new RegExp(`"rate_limit"[^}]*"value":${rateLimit}\\b`));
+      },
+    );
+    expect((await budgets(6))[0]).toBe(Number(rateLimit));
+  });
+});

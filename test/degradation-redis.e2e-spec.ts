@@ -1,0 +1,107 @@
+import { DispatcherProcess } from './support/dispatcher-process.js';
+import { eventually } from './support/eventually.js';
+import { Outage } from './support/outage.js';
+import { Receiver } from './support/receiver.js';
+import { RedisServer } from './support/redis-server.js';
+import { TcpProxy } from './support/tcp-proxy.js';
+import { TestDatabase } from './support/test-database.js';
+
+jest.setTimeout(60_000);
+
+/** How long each trouble lasts. */
+const LASTS_MS = 4_000;
+
+describe('a Redis that', () => {
+  let redis: RedisServer;
+  let way: TcpProxy;
+  let database: TestDatabase;
+  let receiver: Receiver;
+  let app: DispatcherProcess;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    redis = await RedisServer.started();
+    way = await TcpProxy.to(`redis://${redis.address}`);
+    receiver = await Receiver.start();
+    app = await DispatcherProcess.start({
+      env: { APP_DB_URL: database.url, APP_REDIS_ADDR: new URL(way.url).host },
+      live: { rate_limit: 5, scheduler_interval: 1, webhook_url: receiver.url },
+    });
+  });
+  beforeEach(async () => {
+    await database.query('DELETE FROM messages');
+    receiver.ledger.length = 0;
+  });
+  afterAll(async () => {
+    await app.dispose();
+    await receiver.stop();
+    await way.stop();
+    await redis.remove();
+    await database.drop();
+  });
+
+  /** Each message was sent once and marked; five left in each second, as if nothing were the matter. */
+  const sentAtThePace = async (ids: readonly number[]) => {
+    await eventually(async () => {
+      const sent = await database.query(
+        `SELECT id FROM messages WHERE id = ANY ($1) AND sent_status AND attempts = 1 AND message_id IS NOT NULL`,
+        [ids],
+      );
+      expect(sent).toHaveLength(ids.length);
+    }, 12_000);
+    expect(receiver.ledger).toHaveLength(ids.length);
+    const late = await database.value<number>(
+      `SELECT max(extract(epoch FROM started_at - due_at))::float8 FROM dispatch_jobs WHERE sent > 0`,
+    );
+    expect(late).toBeLessThan(0.5);
+    const [first, last] = [receiver.ledger[0], receiver.ledger.at(-1)];
+    expect(last!.at - first!.at).toBeLessThan((ids.length / 5) * 1_000);
+  };
+  /** The receipt of a message that is sent now, and the time of the last slot, come to Redis. */
+  const keptAgain = async () => {
+    const ids = await database.insertMessages(1);
+    await eventually(async () => {
+      const keys = await redis.hands.keys('*:receipt:*');
+      expect(keys.map((key) => Number(key.split(':').at(-1)))).toEqual(expect.arrayContaining(ids));
+      const at = Date.parse((await redis.hands.get('scheduler_last_attempt_time')) ?? '');
+      expect(Date.now() - at).toBeLessThan(2_500);
+    }, 1_500);
+  };
+
+  it.each<[string, () => unknown, () => unknown]>([
+    ['is stopped and started again', () => redis.kill(), () => redis.start()],
+    ['is emptied', () => redis.hands.flushall(), () => undefined],
+    ['is full', () => redis.hands.config('SET', 'maxmemory', '1'), () => redis.hands.config('SET', 'maxmemory', '0')],
+    ['answers nobody', () => redis.pause(), () => redis.resume()],
+    ['takes 400 ms for every answer', () => way.delay(400), () => way.mend()],
+    ['is behind a way that swallows everything', () => way.swallow(), () => way.mend()],
+    [
+      'became a replica of a master that is gone',
+      () => redis.hands.replicaof('127.0.0.1', 1),
+      () => redis.hands.replicaof('NO', 'ONE'),
+    ],
+  ])('%s delays, fails and repeats no message', async (_name, cause, cure) => {
+    await keptAgain();
+    receiver.ledger.length = 0;
+    const outage = new Outage(app);
+    await cause();
+    await sentAtThePace(await database.insertMessages(20));
+    await outage.lasts(LASTS_MS);
+    await outage.ends(cure, keptAgain);
+  });
+
+  it('is now quick and now slow raises no storm', async () => {
+    await keptAgain();
+    receiver.ledger.length = 0;
+    const outage = new Outage(app);
+    let cures = 0;
+    const flapping = setInterval(() => {
+      cures += 1;
+      if (cures % 2 === 0) way.mend();
+      else way.delay(400);
+    }, 300);
+    await sentAtThePace(await database.insertMessages(40));
+    clearInterval(flapping);
+    await outage.ends(() => way.mend(), keptAgain);
+  });
+});
