@@ -13,7 +13,7 @@ const API = 'http://127.0.0.1:8080';
 const BACKLOG = 3_000;
 const STOP_WITHIN_MS = 15_000;
 
-/** @typedef {{ rate_limit: number, recent_jobs: { budget: number | null, sent: number }[] }} Overview */
+/** @typedef {{ rate_limit: number, waiting: number, recent_jobs: { budget: number | null, sent: number }[] }} Overview */
 
 /**
  * @template T
@@ -126,10 +126,21 @@ test('etcdctl put through the etcd service changes the rate of the running servi
 
 test('messages go to the receiver of the profile once webhook_url names it', async () => {
   await compose(['--profile', 'receiver', 'up', '-d', '--no-build', 'receiver']);
+  // A name that is asked for before it is known is looked up elsewhere, which takes as long as that does not answer.
+  const reach = `fetch('http://receiver:9090/').then(() => process.exit(0), () => process.exit(1))`;
+  await eventually('the receiver to be known by its name', 60_000, () =>
+    compose(['exec', '-T', 'app', 'node', '-e', reach]),
+  );
   await put('webhook_url', 'http://receiver:9090/messages');
   await insert(2);
-  await eventually('two messages to arrive', 15_000, async () => (await received()).length === 2);
+  await eventually('two messages to arrive', 30_000, async () => (await received()).length === 2);
   await allSent(5_000);
+  // Jobs that wait would send the next test's backlog at once.
+  await eventually('no job to wait', 30_000, async () => {
+    /** @type {Overview} */
+    const { waiting } = await read('/scheduler');
+    return waiting === 0;
+  });
 });
 
 test('stopped while it sends, the service exits 0 within 15 s; down and up lose nothing and double nothing', async () => {
