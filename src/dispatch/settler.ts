@@ -21,6 +21,7 @@ export class Settler {
   private timer: NodeJS.Timeout | null = null;
   private held = false;
   private gaveUp = false;
+  private earlyReceipts: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly claims: MessageClaims,
@@ -62,6 +63,7 @@ export class Settler {
       if (this.writing === null) this.flush();
       await this.writing;
     }
+    await this.earlyReceipts;
   }
 
   private flush(): void {
@@ -78,7 +80,7 @@ export class Settler {
   private keepReceiptsEarly(): void {
     this.timer = null;
     if (this.writing === null) this.flush();
-    else void this.keepReceipts(this.buffer);
+    else this.earlyReceipts = this.keepReceipts(this.buffer);
   }
 
   private async write(batch: readonly Settlement[]): Promise<void> {
