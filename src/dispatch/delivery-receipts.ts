@@ -11,7 +11,7 @@ export interface Receipt {
 }
 
 const KEPT_SECONDS = 24 * 3600;
-/** Redis is a second memory, not one to wait for: past this the row is marked without a receipt. */
+/** Redis is a second memory, not one to wait for: one that is slower than this gets a pause. */
 const PATIENCE_MS = 250;
 /** Recovery is rarer, and what it does not learn becomes uncertain. */
 const RECOVERY_PATIENCE_MS = 3_000;
@@ -29,18 +29,18 @@ export class DeliveryReceipts {
 
   constructor(private readonly redis: RedisConnection) {}
 
-  /** Keeps receipts for a day. Resolves when Redis has them, or cannot have them now. */
-  async keep(installationId: string, receipts: readonly Receipt[]): Promise<void> {
+  /**
+   * Keeps receipts for a day. They are with the connection when this returns; what Redis says to them decides only whether
+   * the next ones are sent at all.
+   */
+  keep(installationId: string, receipts: readonly Receipt[]): void {
     const client = this.redis.connected;
     if (client === null || receipts.length === 0 || performance.now() < this.pausedUntil) return;
     const pipeline = client.pipeline();
     for (const { id, messageId, sentAt } of receipts) {
       pipeline.set(keyOf(installationId, id), JSON.stringify({ messageId, sentAt }), 'EX', KEPT_SECONDS);
     }
-    const results = await within(PATIENCE_MS, pipeline.exec());
-    const failure =
-      results === null ? new Error(`no answer within ${PATIENCE_MS} ms`) : results.find(([error]) => error)?.[0];
-    this.note(failure ?? null);
+    this.watch(pipeline.exec()).catch(() => undefined);
   }
 
   /** The receipts that Redis holds for these messages; what it does not tell in time counts as none. */
@@ -55,6 +55,13 @@ export class DeliveryReceipts {
         return receipt === null ? [] : [[receipt.id, receipt] as const];
       }),
     );
+  }
+
+  private async watch(replies: Promise<[Error | null, unknown][] | null>): Promise<void> {
+    const results = await within(PATIENCE_MS, replies);
+    const failure =
+      results === null ? new Error(`no answer within ${PATIENCE_MS} ms`) : results.find(([error]) => error)?.[0];
+    this.note(failure ?? null);
   }
 
   private note(failure: Error | null): void {

@@ -50,6 +50,7 @@ export class JobRun {
   private claimLost = false;
   private endedBy: string | null = null;
   private over = false;
+  private turnEnd: NodeJS.Immediate | null = null;
   private finish: () => void = () => undefined;
 
   constructor(
@@ -103,7 +104,17 @@ export class JobRun {
     return this.queue.size > 0 && this.inFlight < this.parts.window.size && this.goesOn;
   }
 
+  /** The answers of one turn of the event loop are gone through together: one write to Redis, then new requests. */
+  private pumpAtTurnEnd(): void {
+    this.turnEnd ??= setImmediate(() => {
+      this.turnEnd = null;
+      this.pump();
+    });
+  }
+
   private pump(): void {
+    // Receipts before requests: see `keepReceipts`.
+    this.settler.keepReceipts();
     while (this.hasTurn && !this.queue.stale) this.send();
     const runsLow = !this.exhausted && this.queue.size < this.ahead && this.settler.size < UNSETTLED_MAX;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
@@ -177,7 +188,7 @@ export class JobRun {
     this.tally.count(message.id, delivery);
     const attempt = { delivery, durationMs, agoMs: 0, responseExcerpt: excerptOf(delivery, reply) };
     this.settler.add(settleOutcome(message, attempt, current, Math.random()));
-    this.pump();
+    this.pumpAtTurnEnd();
   }
 
   private adjust(delivery: Delivery): void {
@@ -201,7 +212,7 @@ export class JobRun {
     // A message that was invalid here is back on the budget, so another one may be claimed for it.
     if (batch.some((settlement) => settlement.attempt === null)) this.exhausted = false;
     // The settler counts as empty only after this call.
-    setImmediate(() => this.pump());
+    this.pumpAtTurnEnd();
   }
 }
 

@@ -23,12 +23,20 @@ export function settleOutcome(
 ): Settlement {
   const { delivery } = attempt;
   const number = message.attempts + 1;
-  const common = {
-    id: message.id,
-    agoMs: attempt.agoMs,
-    messageId: delivery.outcome === 'accepted' ? delivery.messageId : null,
-    attempt: record(number, attempt),
-  };
+  if (delivery.outcome === 'accepted') {
+    // Written out, not spread: this is made for every message.
+    return {
+      id: message.id,
+      state: 'sent',
+      agoMs: attempt.agoMs,
+      charged: true,
+      delayMs: null,
+      reason: null,
+      messageId: delivery.messageId,
+      attempt: record(number, attempt),
+    };
+  }
+  const common = { id: message.id, agoMs: attempt.agoMs, messageId: null, attempt: record(number, attempt) };
   const waiting = (charged: boolean, delayMs: number | null): Settlement => ({
     ...common,
     state: 'waiting',
@@ -45,8 +53,6 @@ export function settleOutcome(
   });
 
   switch (delivery.outcome) {
-    case 'accepted':
-      return { ...common, state: 'sent', charged: true, delayMs: null, reason: null };
     case 'refused':
       return parked('failed', `the receiver refused the message: ${delivery.error}`);
     case 'channel':

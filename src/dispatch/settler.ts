@@ -5,23 +5,27 @@ import type { ClaimKey, MessageClaims, Settlement } from '../messages/message-cl
 import type { DeliveryReceipts } from './delivery-receipts.js';
 
 const BATCH_MAX = 500;
-const BATCH_WAIT_MS = 5;
+/** What comes alone is written at once; under load one statement in so many milliseconds is enough, and far cheaper. */
+const BATCH_WAIT_MS = 2;
+const WRITES_APART_MS = 20;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 1_000;
 /** Class 22 of SQLSTATE: data that PostgreSQL will never take. */
 const DATA_FAULT = /^22/;
 
 /**
- * Writes a job's outcomes in small batches as they come in, receipts first: if the row's marking is lost, recovery finds
- * the receipt. While PostgreSQL is away the outcomes are kept and tried again; they are given up only with the process.
+ * Writes a job's outcomes in small batches as they come in. Their receipts go to Redis before that, with `keepReceipts`: if
+ * the row's marking is lost, recovery finds the receipt. While PostgreSQL is away the outcomes are kept and tried again;
+ * they are given up only with the process.
  */
 export class Settler {
   private buffer: Settlement[] = [];
+  private unreceipted: Settlement[] = [];
   private writing: Promise<void> | null = null;
+  private wroteAt = -Infinity;
   private timer: NodeJS.Timeout | null = null;
   private held = false;
   private gaveUp = false;
-  private earlyReceipts: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly claims: MessageClaims,
@@ -50,20 +54,34 @@ export class Settler {
 
   add(settlement: Settlement): void {
     this.buffer.push(settlement);
-    // The rows wait for the database, perhaps for seconds; the receipts must not, or a crash meanwhile would miss them.
-    if (this.held) this.timer ??= setTimeout(() => this.keepReceiptsEarly(), BATCH_WAIT_MS);
+    if (settlement.state === 'sent') this.unreceipted.push(settlement);
     if (this.writing !== null) return;
     if (this.buffer.length >= BATCH_MAX) this.flush();
-    else this.timer ??= setTimeout(() => this.flush(), BATCH_WAIT_MS);
+    else this.timer ??= setTimeout(() => this.flush(), this.waitMs);
+  }
+
+  /**
+   * Hands the receipts of what was accepted since the last call to Redis. Without waiting for an answer: once handed to the
+   * connection they survive this process. Nothing more is requested before, so that what a crash leaves in doubt is never
+   * more than may be in flight at once.
+   */
+  keepReceipts(): void {
+    if (this.unreceipted.length === 0) return;
+    this.handToRedis(this.unreceipted);
+    this.unreceipted = [];
   }
 
   /** Resolves when everything that was added has been written, refused, or given up. */
   async drain(): Promise<void> {
+    this.keepReceipts();
     while (!this.empty) {
       if (this.writing === null) this.flush();
       await this.writing;
     }
-    await this.earlyReceipts;
+  }
+
+  private get waitMs(): number {
+    return Math.max(BATCH_WAIT_MS, this.wroteAt + WRITES_APART_MS - performance.now());
   }
 
   private flush(): void {
@@ -71,20 +89,15 @@ export class Settler {
     this.timer = null;
     const batch = this.buffer.splice(0, BATCH_MAX);
     if (batch.length === 0) return;
+    this.wroteAt = performance.now();
     this.writing = this.write(batch).finally(() => {
       this.writing = null;
-      if (this.buffer.length > 0) this.flush();
+      if (this.buffer.length >= BATCH_MAX) this.flush();
+      else if (this.buffer.length > 0) this.timer ??= setTimeout(() => this.flush(), this.waitMs);
     });
   }
 
-  private keepReceiptsEarly(): void {
-    this.timer = null;
-    if (this.writing === null) this.flush();
-    else this.earlyReceipts = this.keepReceipts(this.buffer);
-  }
-
   private async write(batch: readonly Settlement[]): Promise<void> {
-    await this.keepReceipts(batch);
     const since = performance.now();
     let retryMs = FIRST_RETRY_MS;
     let again = false;
@@ -99,8 +112,8 @@ export class Settler {
         if (!this.held) this.logger.warn({ err: error }, 'outcomes cannot be written; they are held until they can');
         this.held = true;
         again = true;
-        // What came in meanwhile waits behind this batch; its receipts need not.
-        await this.keepReceipts(this.buffer);
+        // Redis may have been away as well when they were handed to it.
+        this.handToRedis([...batch, ...this.buffer]);
         await sleep(retryMs, undefined, { signal: this.job.abandoned }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
@@ -133,12 +146,13 @@ export class Settler {
     );
   }
 
-  private async keepReceipts(batch: readonly Settlement[]): Promise<void> {
+  private handToRedis(settlements: readonly Settlement[]): void {
     const now = Date.now();
-    const accepted = batch.filter((settlement) => settlement.state === 'sent');
-    await this.receipts.keep(
+    this.receipts.keep(
       this.installationId,
-      accepted.map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
+      settlements
+        .filter(({ state }) => state === 'sent')
+        .map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
     );
   }
 }

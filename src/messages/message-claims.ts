@@ -79,16 +79,33 @@ export class MessageClaims {
   }
 
   /**
-   * Writes outcomes and attempts in one transaction. A message that was marked by hand meanwhile stays sent; one for which
-   * no request was made goes back on the job's budget. Returns the ids that were settled; a missing one was deleted, or its
-   * claim has passed to another owner, and nothing was written for it but the attempt.
+   * Writes outcomes and attempts, each message's in one transaction. A message that was marked by hand meanwhile stays sent;
+   * one for which no request was made goes back on the job's budget. Returns the ids that were settled; a missing one was
+   * deleted, or its claim has passed to another owner, and nothing was written for it but the attempt.
    * `again`: the same settlements may have been written before, their reply lost; then only attempts of messages that are
    * settled now are written, so that none is logged twice.
    */
   async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
-    const values = [job.id, job.fence, JSON.stringify(settlements), again];
-    const rows = await this.database.query<{ id: number }>(SETTLE, values);
-    return rows.map((row) => row.id);
+    const [sent, others] = apart(settlements);
+    const settled =
+      sent.length === 0
+        ? []
+        : await this.database.query<{ id: number }>(SETTLE_SENT, [
+            job.id,
+            job.fence,
+            arrayOf(sent.map(({ id }) => id)),
+            sent.map(({ messageId }) => messageId),
+            arrayOf(sent.map(({ agoMs }) => agoMs)),
+            arrayOf(sent.map(({ attempt }) => attempt.number)),
+            arrayOf(sent.map(({ attempt }) => attempt.httpStatus)),
+            arrayOf(sent.map(({ attempt }) => attempt.durationMs)),
+            again,
+          ]);
+    const further =
+      others.length === 0
+        ? []
+        : await this.database.query<{ id: number }>(SETTLE, [job.id, job.fence, JSON.stringify(others), again]);
+    return [...settled, ...further].map((row) => row.id);
   }
 
   /**
@@ -111,6 +128,29 @@ export class MessageClaims {
   async takeOver(job: ClaimKey): Promise<ClaimedMessage[]> {
     return await this.database.query<ClaimedMessage>(TAKE_OVER, [job.id, job.fence]);
   }
+}
+
+type PlainSettlement = Settlement & { readonly attempt: AttemptRecord };
+
+/** What was simply accepted, which is nearly everything and has a statement of its own, and all other outcomes. */
+function apart(settlements: readonly Settlement[]): [PlainSettlement[], Settlement[]] {
+  const plain: PlainSettlement[] = [];
+  const others: Settlement[] = [];
+  for (const settlement of settlements) {
+    if (isPlain(settlement)) plain.push(settlement);
+    else others.push(settlement);
+  }
+  return [plain, others];
+}
+
+function isPlain(settlement: Settlement): settlement is PlainSettlement {
+  const { state, attempt } = settlement;
+  return state === 'sent' && attempt?.outcome === 'accepted' && attempt.responseExcerpt === null;
+}
+
+/** A PostgreSQL array of numbers, as its text form; node-postgres would quote and escape every item. */
+function arrayOf(items: readonly (number | null)[]): string {
+  return `{${items.map((item) => item ?? 'NULL').join(',')}}`;
 }
 
 const WAKE_RETRIES: Statement = {
@@ -154,6 +194,33 @@ const CLAIM: Statement = {
       RETURNING message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts
     )
     SELECT * FROM claimed ORDER BY id`,
+};
+
+// Columns rather than JSON: a third of the processor time for each message, on both sides.
+const SETTLE_SENT: Statement = {
+  name: 'messages.settle-sent',
+  text: `
+    WITH outcome AS (
+      SELECT * FROM unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[])
+        AS outcome (id, message_id, ago_ms, number, http_status, duration_ms)
+    ), settled AS (
+      UPDATE messages message SET
+        sent_status = TRUE, sent_at = (clock_timestamp() - outcome.ago_ms * interval '1 ms') AT TIME ZONE 'UTC',
+        message_id = coalesce(outcome.message_id, message.message_id), attempts = message.attempts + 1,
+        next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
+        claimed_by = NULL, claim_fence = NULL
+      FROM outcome
+      WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)
+      RETURNING message.id
+    ), logged AS (
+      INSERT INTO delivery_attempts (message_id, job_id, number, started_at, duration_ms, http_status, outcome, provider_id)
+      SELECT outcome.id, $1, outcome.number,
+        clock_timestamp() - (outcome.ago_ms + coalesce(outcome.duration_ms, 0)) * interval '1 ms',
+        outcome.duration_ms, outcome.http_status, 'accepted', outcome.message_id
+      FROM outcome
+      WHERE NOT $9 OR outcome.id IN (SELECT id FROM settled)
+    )
+    SELECT id FROM settled`,
 };
 
 // `coalesce` keeps the planner from trusting the statistics of the claim columns, which are all NULL in an idle table: it
