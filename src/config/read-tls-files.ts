@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { errorCode } from './error-code.js';
+import { codeOf } from '../described-error.js';
 import { STATIC_KEYS, type StaticValues } from './static-keys.js';
 import type { StaticSettings } from './static-settings.js';
 
@@ -44,7 +44,7 @@ function readPem(name: 'tlsCert' | 'tlsKey' | 'etcdCa' | 'etcdCert' | 'etcdKey',
   try {
     return readFileSync(path);
   } catch (error) {
-    faults.push(`${STATIC_KEYS[name].variable}: ${path} cannot be read (${errorCode(error)})`);
+    faults.push(`${STATIC_KEYS[name].variable}: ${path} cannot be read (${codeOf(error) ?? String(error)})`);
     return null;
   }
 }

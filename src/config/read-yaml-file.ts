@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse, YAMLParseError } from 'yaml';
-import { errorCode } from './error-code.js';
+import { codeOf } from '../described-error.js';
 
 /** What a YAML file may hold for a key: text exactly as it was written, or something nested. */
 export type YamlValue = string | readonly YamlValue[] | { readonly [key: string]: YamlValue };
@@ -34,7 +34,7 @@ export function readYamlFile(path: string): ReadonlyMap<string, YamlValue> | nul
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
+    if (codeOf(error) === 'ENOENT') return null;
     throw error;
   }
   return parseYamlMapping(text);

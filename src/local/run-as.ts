@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { codeOf } from '../described-error.js';
 import { StartupError } from '../startup-error.js';
-import { errorCode } from './error-code.js';
 
 const REMEDY = 'run the service as an ordinary user, or set APP_DB_URL';
 /** Bits of the Linux capability sets, from linux/capability.h. */
@@ -51,7 +51,7 @@ async function start(program: string, args: readonly string[], options: SpawnOpt
     await once(child, 'spawn');
     return child;
   } catch (cause) {
-    const code = errorCode(cause);
+    const code = codeOf(cause);
     if (code === 'EPERM') {
       throw new StartupError(`PostgreSQL refuses to run as root and root may not switch user here: ${REMEDY}.`, {
         cause,
