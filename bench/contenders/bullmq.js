@@ -1,8 +1,7 @@
 import { Queue, Worker } from 'bullmq';
-import { Countdown, messageOf, poster } from './post.js';
+import { Countdown, messageOf, portions, poster } from './post.js';
 
 const QUEUE = 'send';
-const CHUNK = 5_000;
 
 /** One worker with the concurrency that its documentation calls sensible for I/O (100 to 300); the provider's id is the job's result. @type {import('./child.js').Open} */
 export async function open({ receiverUrl, redis }) {
@@ -15,11 +14,10 @@ export async function open({ receiverUrl, redis }) {
   let next = 1;
   return {
     async fill(count) {
-      for (const end = next + count; next < end;) {
-        const ids = Array.from({ length: Math.min(CHUNK, end - next) }, (_, index) => next + index);
+      for (const ids of portions(next, count)) {
         await queue.addBulk(ids.map((id) => ({ name: 'send', data: messageOf(id) })));
-        next += ids.length;
       }
+      next += count;
     },
     async run(count) {
       const sent = countdown.from(count);

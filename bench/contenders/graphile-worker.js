@@ -1,8 +1,7 @@
 import { Logger, makeWorkerUtils, run } from 'graphile-worker';
 import { Pool } from 'pg';
-import { Countdown, messageOf, poster, SOCKETS } from './post.js';
+import { Countdown, messageOf, portions, poster, SOCKETS } from './post.js';
 
-const CHUNK = 5_000;
 /** A line per job would cost it more than the job; the product, too, logs one line for all. */
 const QUIET = new Logger(() => () => undefined);
 
@@ -24,11 +23,10 @@ const openWith =
     let next = 1;
     return {
       async fill(count) {
-        for (const end = next + count; next < end;) {
-          const ids = Array.from({ length: Math.min(CHUNK, end - next) }, (_, index) => next + index);
+        for (const ids of portions(next, count)) {
           await utils.addJobs(ids.map((id) => ({ identifier: 'send', payload: messageOf(id) })));
-          next += ids.length;
         }
+        next += count;
       },
       async run(count) {
         const sent = countdown.from(count);

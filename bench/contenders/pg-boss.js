@@ -1,8 +1,7 @@
 import { PgBoss } from 'pg-boss';
-import { Countdown, messageOf, poster } from './post.js';
+import { Countdown, messageOf, portions, poster } from './post.js';
 
 const QUEUE = 'send';
-const CHUNK = 5_000;
 
 /**
  * Several workers with large batches that fetch on without a pause while batches are full; results are stored per job.
@@ -18,14 +17,13 @@ export async function open({ receiverUrl, databaseUrl }) {
   let next = 1;
   return {
     async fill(count) {
-      for (const end = next + count; next < end;) {
-        const ids = Array.from({ length: Math.min(CHUNK, end - next) }, (_, index) => next + index);
+      for (const ids of portions(next, count)) {
         await boss.insert(
           QUEUE,
           ids.map((id) => ({ data: messageOf(id) })),
         );
-        next += ids.length;
       }
+      next += count;
     },
     async run(count) {
       const sent = countdown.from(count);

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'undici';
 
+const CHUNK = 5_000;
+
 /** As many sockets as the product opens with its settings as shipped. */
 export const SOCKETS = 64;
 
@@ -9,6 +11,13 @@ export const SOCKETS = 64;
 /** The same message as the product finds in its table. @param {number} id @returns {Message} */
 export function messageOf(id) {
   return { id, to: `+90555${String(id % 10_000_000).padStart(7, '0')}`, content: `Message number ${id}` };
+}
+
+/** The numbers from `first` on, `count` of them, in portions that a peer takes at once. @param {number} first @param {number} count */
+export function* portions(first, count) {
+  for (let next = first; next < first + count; next += CHUNK) {
+    yield Array.from({ length: Math.min(CHUNK, first + count - next) }, (_, index) => next + index);
+  }
 }
 
 /**

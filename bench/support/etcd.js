@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { onPath } from '../../test/support/service-binaries.js';
 import { freePort } from './built.js';
 import { eventually } from './eventually.js';
-import { onPath } from './programs.js';
 import { endChild } from './stage.js';
 
 /** @typedef {import('./stage.js').Stage} Stage */

@@ -5,9 +5,9 @@ import { mkdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { onPath } from '../../test/support/service-binaries.js';
 import { freePort } from './built.js';
 import { eventually } from './eventually.js';
-import { onPath } from './programs.js';
 
 /** @typedef {import('./stage.js').Stage} Stage */
 

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { onPath } from '../../test/support/service-binaries.js';
 import { freePort } from './built.js';
 import { eventually } from './eventually.js';
-import { onPath } from './programs.js';
 
 /**
  * Starts a Redis of its own, on a free port, that keeps nothing on disk; resolves with `host:port`.

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { Redis as Client } from 'ioredis';
+import { freePort } from '../support/built-local.js';
 import { findServiceBinaries, howToInstall } from '../support/service-binaries.js';
 
 /** A Redis of the campaign's own, which keeps nothing on disk: stopping it loses all that it held. */
@@ -64,14 +64,4 @@ export class Redis {
       client.disconnect();
     }
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('127.0.0.1 gave no TCP port');
-  return address.port;
 }

@@ -1,11 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../src/local/free-port.js';
 import { EtcdGateway, type EtcdTls } from './etcd-gateway.js';
 import { eventually } from './eventually.js';
+import { ServerProgram } from './server-program.js';
 
 const ETCD = process.env['TEST_ETCD_BIN'] ?? 'etcd';
 const READY_MS = 20_000;
@@ -16,24 +15,19 @@ interface Place {
   readonly peer: string;
 }
 
-const alive = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
-});
-
 /** A real etcd of the test's own, on free ports of this machine, with its data in a temporary folder. */
-export class EtcdServer {
+export class EtcdServer extends ServerProgram {
   /** What an operator does to it. */
   readonly hands: EtcdGateway;
   readonly url: string;
   private readonly folder = mkdtempSync(join(tmpdir(), 'etcd-'));
-  private child: ChildProcess | null = null;
 
   private constructor(
     private readonly place: Place,
     private readonly members: readonly Place[],
     private readonly tls: EtcdTls | null,
   ) {
+    super();
     this.url = place.client;
     this.hands = new EtcdGateway(place.client, tls);
   }
@@ -74,31 +68,8 @@ export class EtcdServer {
       ...(this.tls === null ? {} : tlsOptions(this.tls)),
     };
     const args = Object.entries(options).map(([option, value]) => `--${option}=${value}`);
-    const child = spawn(ETCD, args, { stdio: 'ignore', env: plainEnvironment() });
-    alive.add(child);
-    child.once('exit', () => alive.delete(child));
-    this.child = child;
-    await once(child, 'spawn');
+    await this.run(ETCD, args, plainEnvironment());
     await eventually(() => this.hands.healthy(), READY_MS);
-  }
-
-  /** At once and without a word, as `kill -9` does. */
-  async kill(): Promise<void> {
-    const { child } = this;
-    this.child = null;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-  }
-
-  /** The connections stay open, and nothing answers on them until `resume`. */
-  pause(): void {
-    this.child?.kill('SIGSTOP');
-  }
-
-  resume(): void {
-    this.child?.kill('SIGCONT');
   }
 
   /** Removes all data of the killed server. */
@@ -131,14 +102,4 @@ function plainEnvironment(): NodeJS.ProcessEnv {
 async function freePlace(name: string, scheme: string): Promise<Place> {
   const [clientPort, peerPort] = [await freePort(), await freePort()];
   return { name, client: `${scheme}://127.0.0.1:${clientPort}`, peer: `http://127.0.0.1:${peerPort}` };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
 }

@@ -2,10 +2,10 @@ import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type QueryResultRow } from 'pg';
+import { freePort } from '../../src/local/free-port.js';
 import { findPostgresBinaries } from '../../src/local/postgres-binaries.js';
 import { serverEnv } from '../../src/local/postgres-server.js';
 import { launcherFor, type Launcher } from '../../src/local/run-as.js';
@@ -191,13 +191,4 @@ export class PostgresServer {
     if (flags.length === 0) chownSync(path, account.uid, account.gid);
     else execFileSync('chown', [...flags, `${account.uid}:${account.gid}`, path]);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

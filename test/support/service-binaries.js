@@ -20,8 +20,11 @@ export function findServiceBinaries() {
   return { ...(redis && { redis }), ...(etcd && { etcd }) };
 }
 
-/** @param {string} name */
-function onPath(name) {
+/**
+ * The path of a program on the PATH.
+ * @param {string} name
+ */
+export function onPath(name) {
   return (process.env.PATH ?? '')
     .split(delimiter)
     .map((folder) => join(folder, name))
