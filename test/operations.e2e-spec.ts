@@ -3,6 +3,8 @@ import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver } from './support/receiver.js';
 import { TestDatabase } from './support/test-database.js';
 
+jest.setTimeout(30_000);
+
 interface Message {
   id: number;
   state: string;
@@ -72,11 +74,30 @@ describe('what operators do to messages', () => {
     const [cancelled = 0, other = 0] = await database.insertMessages(2);
     const reply = await act(cancelled, 'cancel', { reason: 'wrong number' });
     expect(reply.json<Message>()).toMatchObject({ state: 'cancelled', parked_reason: 'wrong number' });
-    expect((await act(cancelled, 'cancel')).status).toBe(200);
+    const again = await act(cancelled, 'cancel', { by: 'veli', reason: 'somebody else' });
+    expect([again.status, again.json<Message>().parked_reason]).toEqual([200, 'wrong number']);
     await app.post('/start');
     await eventually(async () => expect((await app.get(`/messages/${other}`)).json<Message>().state).toBe('sent'));
     expect(receiver.ledger.map(({ content }) => content)).toEqual(['text 2']);
+    expect(await actions()).toEqual([
+      { actor: '127.0.0.1', action: 'cancel', reason: 'wrong number', message_id: cancelled },
+    ]);
+  });
+
+  it('sends a message that pauses before its next attempt at once, and notes it once', async () => {
+    const [id = 0] = await database.insertMessages(1);
+    await database.query(`UPDATE messages SET next_attempt_at = now() + interval '1 h', attempts = 2 WHERE id = $1`, [
+      id,
+    ]);
+    expect((await act(id, 'retry')).json()).toMatchObject({
+      state: 'waiting',
+      next_attempt_at: null,
+      charged_attempts: 0,
+    });
+    expect((await act(id, 'retry')).status).toBe(200);
     expect(await actions()).toHaveLength(1);
+    await app.post('/start');
+    await eventually(() => expect(receiver.ledger).toHaveLength(1));
   });
 
   it('refuses to cancel or retry what was sent, or is being sent', async () => {
@@ -95,17 +116,23 @@ describe('what operators do to messages', () => {
     expect(await actions()).toEqual([]);
   });
 
-  it('resolves an uncertain message either way', async () => {
+  it('resolves an uncertain message either way, and notes each once', async () => {
     const [delivered = 0, undelivered = 0] = await insertParked('uncertain', 2);
     const sent = (await act(delivered, 'resolve', { delivered: true })).json<Message>();
     expect(sent.state).toBe('sent');
     expect(sent.sent_at).not.toBeNull();
     expect((await act(delivered, 'resolve', { delivered: true })).status).toBe(200);
-    expect((await act(undelivered, 'resolve', { delivered: false })).json<Message>().state).toBe('waiting');
+    for (const by of ['ali', 'veli']) {
+      expect((await act(undelivered, 'resolve', { delivered: false, by })).json<Message>().state).toBe('waiting');
+    }
     expect((await act(delivered, 'resolve', { delivered: false })).status).toBe(409);
     const [failed = 0] = await insertParked('failed');
     expect((await act(failed, 'resolve', { delivered: true })).json()).toMatchObject({ code: 'messages.failed' });
     expect((await act(failed, 'resolve', {})).status).toBe(400);
+    expect(await actions()).toMatchObject([
+      { actor: '127.0.0.1', action: 'resolve-delivered', message_id: delivered },
+      { actor: 'ali', action: 'resolve-undelivered', message_id: undelivered },
+    ]);
   });
 
   it('replays by filter, counting first when asked to', async () => {
@@ -113,18 +140,17 @@ describe('what operators do to messages', () => {
     await insertParked('failed', 2, 'given up after 6 attempts: HTTP 500');
     await insertParked('cancelled', 1);
     const filter = { state: 'failed', reason_contains: 'HTTP 500' };
-    expect((await app.post('/messages/replay', { ...filter, dry_run: true })).json()).toEqual({
-      count: 2,
-      dry_run: true,
-    });
-    expect((await app.post('/messages/replay', { ...filter, by: 'ali' })).json()).toEqual({ count: 2, dry_run: false });
-    expect((await app.post('/messages/replay', filter)).json()).toEqual({ count: 0, dry_run: false });
+    const replay = async (body: object) => (await app.post('/messages/replay', body)).json();
+    expect(await replay({ ...filter, dry_run: true })).toEqual({ count: 2, dry_run: true, complete: true });
+    expect(await replay({ ...filter, by: 'ali' })).toEqual({ count: 2, dry_run: false, complete: true });
+    expect(await replay(filter)).toEqual({ count: 0, dry_run: false, complete: true });
     const before = new Date(0).toISOString();
     expect((await app.post('/messages/replay', { state: 'failed', parked_before: before })).json()).toMatchObject({
       count: 0,
     });
     expect(await database.value(`SELECT count(*) FROM messages WHERE parked_as IS NULL`)).toBe(2);
     expect(await actions()).toMatchObject([{ actor: 'ali', action: 'replay' }]);
+    expect(await database.value(`SELECT detail FROM operator_actions`)).toEqual({ ...filter, count: 2 });
   });
 
   it('lists messages by state, page by page', async () => {

@@ -3,7 +3,6 @@ import { Database, type Statement } from '../database.js';
 import { MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
 import { MessagesRepository } from './messages.repository.js';
-import type { Replay, ReplayResult } from './operation.schemas.js';
 
 /** Who acts on a message and why; kept in `operator_actions`. */
 export interface Actor {
@@ -12,7 +11,7 @@ export interface Actor {
 }
 
 /**
- * What an operator decides about messages. Each act is one statement that changes the message only in a state that allows
+ * What an operator decides about one message. Each act is one statement that changes the message only in a state that allows
  * it and notes the act with it; repeated, it changes and notes nothing. A message that is being sent is left alone.
  */
 @Injectable()
@@ -39,26 +38,6 @@ export class MessageOperations {
       : await this.act(RESOLVE_UNDELIVERED, id, actor, { done: ['waiting'], asked: 'resolved' });
   }
 
-  /** Sends every parked message that matches again; with `dry_run` only counts them. */
-  async replay(filter: Replay, actor: Actor): Promise<ReplayResult> {
-    const values = [
-      filter.state,
-      filter.parked_from ?? null,
-      filter.parked_before ?? null,
-      filter.reason_contains ?? null,
-    ];
-    const { dry_run, state, parked_from, parked_before, reason_contains } = filter;
-    const [row] = dry_run
-      ? await this.database.query<{ count: number }>(COUNT_REPLAY, values)
-      : await this.database.query<{ count: number }>(REPLAY, [
-          ...values,
-          actor.by,
-          actor.reason,
-          JSON.stringify({ state, parked_from, parked_before, reason_contains }),
-        ]);
-    return { count: row?.count ?? 0, dry_run };
-  }
-
   private async act(
     statement: Statement,
     id: number,
@@ -76,7 +55,8 @@ export class MessageOperations {
   }
 }
 
-const SEND_AGAIN = `attempts = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;
+/** How a parked message goes back to the queue. */
+export const SEND_AGAIN = `attempts = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;
 
 /** `$1` message, `$2` who, `$3` why. */
 const action = (name: string, change: string, condition: string): Statement => ({
@@ -108,26 +88,3 @@ const RESOLVE_DELIVERED = action(
 );
 
 const RESOLVE_UNDELIVERED = action('resolve-undelivered', SEND_AGAIN, `parked_as = 'uncertain'`);
-
-const MATCHING = `parked_as = $1 AND sent_status = FALSE
-  AND ($2::timestamptz IS NULL OR parked_at >= $2::timestamptz)
-  AND ($3::timestamptz IS NULL OR parked_at < $3::timestamptz)
-  AND ($4::text IS NULL OR position($4 IN parked_reason) > 0)`;
-
-const COUNT_REPLAY: Statement = {
-  name: 'messages.count-replay',
-  text: `SELECT count(*) AS count FROM messages WHERE ${MATCHING}`,
-};
-
-const REPLAY: Statement = {
-  name: 'messages.replay',
-  text: `
-    WITH changed AS (
-      UPDATE messages SET ${SEND_AGAIN} WHERE ${MATCHING} AND claimed_by IS NULL RETURNING id
-    ), noted AS (
-      INSERT INTO operator_actions (actor, action, reason, detail)
-      SELECT $5, 'replay', $6, $7::jsonb || jsonb_build_object('count', (SELECT count(*) FROM changed))
-      WHERE EXISTS (SELECT FROM changed)
-    )
-    SELECT count(*) AS count FROM changed`,
-};

@@ -3,6 +3,7 @@ import { DatabaseModule } from '../database.module.js';
 import { MessageClaims } from './message-claims.js';
 import { MessageIntake } from './message-intake.js';
 import { MessageOperations } from './message-operations.js';
+import { MessageReplay } from './message-replay.js';
 import { MessagesController } from './messages.controller.js';
 import { OperationsController } from './operations.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -10,7 +11,7 @@ import { MessagesRepository } from './messages.repository.js';
 @Module({
   imports: [DatabaseModule],
   controllers: [OperationsController, MessagesController],
-  providers: [MessagesRepository, MessageClaims, MessageIntake, MessageOperations],
+  providers: [MessagesRepository, MessageClaims, MessageIntake, MessageOperations, MessageReplay],
   exports: [MessageClaims, MessagesRepository],
 })
 export class MessagesModule {}

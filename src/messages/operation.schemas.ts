@@ -50,6 +50,7 @@ export const replayResultSchema = z
       .int()
       .meta({ description: 'How many messages match, and with `dry_run: false` wait to be sent again.' }),
     dry_run: z.boolean(),
+    complete: z.boolean().meta({ description: 'false: there may be more than this call had time for; repeat it.' }),
   })
   .meta({ id: 'ReplayResult' });
 export type ReplayResult = z.infer<typeof replayResultSchema>;

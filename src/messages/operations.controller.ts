@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../api-errors.js';
 import { idSchema, messageSchema } from './message.schemas.js';
 import { MessageOperations, type Actor } from './message-operations.js';
+import { MessageReplay } from './message-replay.js';
 import {
   actSchema,
   replayResultSchema,
@@ -24,18 +25,23 @@ const SENT = {
 @ApiTags('operations')
 @Controller('messages')
 export class OperationsController {
-  constructor(private readonly operations: MessageOperations) {}
+  constructor(
+    private readonly operations: MessageOperations,
+    private readonly parked: MessageReplay,
+  ) {}
 
   @Post('replay')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Send parked messages again',
-    description: 'All that match the filter, in the order of their ids.',
+    description:
+      'All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: ' +
+      'while the answer says `complete: false`, the same call goes on with the rest.',
   })
   @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
   @ApiErrors(400, 415, 503)
   async replay(@Body({ schema: replaySchema }) body: Replay, @Req() request: { ip: string }) {
-    return await this.operations.replay(body, actorOf(body, request.ip));
+    return await this.parked.replay(body, actorOf(body, request.ip));
   }
 
   @Post(':id/retry')
