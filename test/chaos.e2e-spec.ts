@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Verdict } from './chaos/types.js';
 
 const CAMPAIGN_MS = 100_000;
@@ -63,5 +64,11 @@ describe('a short campaign of kills and outages', () => {
 
   it('sends nothing twice with hold', () => {
     expect(campaigns.get('hold')?.verdict?.figures).toMatchObject({ duplicated_same_key: 0 });
+  });
+
+  it.each(['lease', 'receipt', 'fence'])('finds what --sabotage %s switches off in the build', async (sabotage) => {
+    const copy = `const { copyBuild } = await import('./test/chaos/build.js'); await copyBuild(...process.argv.slice(1));`;
+    const args = ['--input-type=module', '--eval', copy, join(folder, sabotage), sabotage];
+    await expect(promisify(execFile)(process.execPath, args)).resolves.toEqual({ stdout: '', stderr: '' });
   });
 });

@@ -32,8 +32,8 @@ const SABOTAGES = {
   fence: [
     {
       file: 'src/messages/message-claims.js',
-      from: 'WHERE message.id = outcome.id AND message.claimed_by = $1 AND message.claim_fence = $2',
-      to: 'WHERE message.id = outcome.id AND message.claimed_by = $1 AND $2 > 0',
+      from: 'WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)',
+      to: 'WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND $2 > 0, FALSE)',
       times: 1,
     },
   ],
