@@ -87,6 +87,7 @@ export async function runCampaign({ build, folder, postgres, redis, options, say
       timeline,
       recovery,
       webhookTimeoutMs: WEBHOOK_TIMEOUT_MS,
+      webhookConcurrency: CONCURRENCY,
     });
   } finally {
     clearInterval(ticker);

@@ -13,7 +13,7 @@ const RECEIPT_MS = 2_000;
 /** How far an arrival may lag behind its sending: so long a request may lie in a socket before the receiver reads it. */
 export const LAG_MS = 500;
 /** After Redis is back, replicas connect again, and wait for a second after trouble before they write receipts. */
-const REDIS_BACK_MS = 5_000;
+export const REDIS_BACK_MS = 5_000;
 /** Until a replica has noticed that PostgreSQL is back. */
 const POSTGRES_BACK_MS = 3_000;
 
@@ -30,11 +30,10 @@ export function doubtAfter(request, next, nextAt, { faults, webhookTimeoutMs, ti
   const { replica, arrivedAt, answeredAt, behaviour } = request;
   if (behaviour === 'reset') return 'withheld';
   const own = faults.filter((fault) => fault.replica === replica && fault.at <= nextAt);
-  const kill = own.find(({ kind, at }) => kind === 'kill' && at + LAG_MS >= arrivedAt);
+  const kill = killAfter(request, nextAt, faults);
   const heardAt = answeredAt ?? Infinity;
   if (kill !== undefined && kill.at <= heardAt) return 'in flight at a kill';
-  const endedAt = answeredAt ?? request.cutAt;
-  if (behaviour === 'late' || (endedAt !== null && endedAt - arrivedAt > webhookTimeoutMs - LAG_MS)) return 'late';
+  if (behaviour === 'late' || outlasted(request, webhookTimeoutMs)) return 'late';
 
   const hung = own.some(
     ({ kind, at, until }) =>
@@ -55,6 +54,42 @@ export function doubtAfter(request, next, nextAt, { faults, webhookTimeoutMs, ti
   }
   if (next !== null && wasHung(next, faults)) return 'sent by one that had hung';
   return timedOut(request) ? 'starved sender' : null;
+}
+
+/**
+ * The kill because of which a message may have been requested again, or null: that of its sender, unless the sender had given
+ * the request up itself before that.
+ * @param {import('./types.js').Request} request
+ * @param {import('./types.js').Request} next
+ * @param {Reason | null} why
+ * @param {{ faults: readonly import('./types.js').Fault[], webhookTimeoutMs: number }} known
+ */
+export function blamedKill(request, next, why, { faults, webhookTimeoutMs }) {
+  if (why !== 'in flight at a kill' && why !== 'killed before it was written') return null;
+  return outlasted(request, webhookTimeoutMs) ? null : (killAfter(request, next.arrivedAt, faults) ?? null);
+}
+
+/**
+ * The end of the process that made a request, if it was killed before `until`.
+ * @param {import('./types.js').Request} request
+ * @param {number} until
+ * @param {readonly import('./types.js').Fault[]} faults
+ */
+function killAfter({ replica, arrivedAt }, until, faults) {
+  return faults.find(
+    (fault) =>
+      fault.kind === 'kill' && fault.replica === replica && fault.at + LAG_MS >= arrivedAt && fault.at <= until,
+  );
+}
+
+/**
+ * Whether it lasted as long as a sender waits for an answer.
+ * @param {import('./types.js').Request} request
+ * @param {number} webhookTimeoutMs
+ */
+function outlasted({ arrivedAt, answeredAt, cutAt }, webhookTimeoutMs) {
+  const endedAt = answeredAt ?? cutAt;
+  return endedAt !== null && endedAt - arrivedAt > webhookTimeoutMs - LAG_MS;
 }
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 /**
  * Reads the ledger, the database and the logs after the fleet has ended.
- * @param {{ policy: import('./types.js').Policy, options: import('./types.js').Options, home: string, webhookTimeoutMs: number,
+ * @param {{ policy: import('./types.js').Policy, options: import('./types.js').Options, home: string, webhookTimeoutMs: number, webhookConcurrency: number,
  *   database: import('./database.js').ChaosDatabase, receiver: import('./receiver.js').Receiver, timeline: import('./timeline.js').Timeline,
  *   replicas: readonly import('./replica.js').Replica[], recovery: import('./recovery-watch.js').RecoveryWatch }} parts
  * @returns {Promise<Evidence>}
@@ -15,6 +15,7 @@ export async function collectEvidence({
   options,
   home,
   webhookTimeoutMs,
+  webhookConcurrency,
   database,
   receiver,
   timeline,
@@ -26,6 +27,7 @@ export async function collectEvidence({
     fed: options.messages,
     rateLimit: options.rateLimit,
     webhookTimeoutMs,
+    webhookConcurrency,
     requests: await receiver.ledger(join(home, 'ledger.ndjson')),
     messages: await database.messages(),
     attempts: await database.attempts(),

@@ -7,6 +7,8 @@ const TAKEN_OVER_MS = 30_000;
 const DOWN_MS = /** @type {const} */ ([300, 7_000]);
 /** Receipts are in Redis well within this of an answer, also while PostgreSQL is away. */
 const CUT_BEFORE_KILL_MS = /** @type {const} */ ([3_000, 5_000]);
+/** So long a fault waits for a replica with requests in flight. */
+const NOBODY_SENDS_MS = 2_000;
 const RESTART_MS = /** @type {const} */ ([0, 1_500]);
 
 /** How often each kind of fault is chosen. Their order and the seed decide all that is chosen. */
@@ -173,12 +175,17 @@ export class Faults {
     this.goOn(sleep(pauseMs).then(() => replica.start()));
   }
 
-  /** A replica that is up; one that is still starting would not be hurt much. */
+  /** A replica that has requests in flight, or, when nobody sends for a while, one that is up. */
   async victim() {
+    const { random, receiver, replicas } = this.parts;
+    const giveUpAt = Date.now() + NOBODY_SENDS_MS;
     for (;;) {
-      const up = this.parts.replicas.filter((replica) => replica.listening && !replica.stalled && !replica.killing);
-      if (up.length > 0) return this.parts.random.pick(up);
-      await sleep(50);
+      const { sending } = await receiver.stats();
+      const up = replicas.filter((replica) => replica.listening && !replica.stalled && !replica.killing);
+      const busy = up.filter(({ index }) => sending.includes(index));
+      if (busy.length > 0) return random.pick(busy);
+      if (up.length > 0 && Date.now() > giveUpAt) return random.pick(up);
+      await sleep(20);
     }
   }
 

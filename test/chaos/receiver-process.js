@@ -52,7 +52,10 @@ process.on('message', (/** @type {{ watch?: number, unwatch?: true, stats?: true
     };
   }
   if (order.unwatch) watched = null;
-  if (order.stats) tell({ stats: { requests: ledger.length, messages: counts.size, open: open.size } });
+  if (order.stats) {
+    const sending = [...new Set([...open].map(({ replica }) => replica))];
+    tell({ stats: { requests: ledger.length, messages: counts.size, sending } });
+  }
   if (order.ledger !== undefined) void write(order.ledger);
 });
 

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 /** @typedef {{ port?: number, stats?: Stats, written?: string, seenAgain?: number }} Report */
-/** @typedef {{ requests: number, messages: number, open: number }} Stats */
+/** @typedef {{ requests: number, messages: number, sending: readonly number[] }} Stats `sending`: the replicas with a request in flight */
 
 /** The campaign's side of the receiver process. */
 export class Receiver {
@@ -40,7 +40,7 @@ export class Receiver {
   async stats() {
     this.child.send({ stats: true });
     const { stats } = await nextReport(this.child, (report) => report.stats !== undefined);
-    return stats ?? { requests: 0, messages: 0, open: 0 };
+    return stats ?? { requests: 0, messages: 0, sending: [] };
   }
 
   /**

@@ -87,6 +87,7 @@ export interface Evidence {
   readonly fed: number;
   readonly rateLimit: number;
   readonly webhookTimeoutMs: number;
+  readonly webhookConcurrency: number;
   readonly requests: readonly Request[];
   readonly messages: readonly MessageRow[];
   readonly attempts: readonly AttemptRow[];

@@ -1,6 +1,7 @@
 import { judgeBudgets } from './budget.js';
-import { doubtAfter, LAG_MS, WRITTEN_MS } from './doubt.js';
+import { blamedKill, doubtAfter, LAG_MS, WRITTEN_MS } from './doubt.js';
 import { indexEvidence } from './evidence-index.js';
+import { judgeKills } from './kill-bound.js';
 import { judgeRecoveries } from './recovery.js';
 import { Tally } from './tally.js';
 
@@ -32,14 +33,17 @@ export function judge(evidence) {
       ['duplicated_same_key', 'duplicated_other_key', 'repeated_after_crash'].map((name) => [name, 0]),
     ),
   });
+  /** @type {Map<import('./types.js').Fault, number[]>} */
+  const repeatedBy = new Map();
   for (let n = 1; n <= fed; n += 1) {
     judgeEnd(n, index, tally);
-    judgeRepetitions(n, policy, index, tally);
+    judgeRepetitions(n, policy, index, tally, repeatedBy);
   }
   for (const [key, numbers] of index.numbersByKey) {
     if (numbers.size > 1) tally.broken('a key belongs to one message', `${key}: messages ${[...numbers].join(', ')}`);
   }
   judgeBound(evidence, tally);
+  judgeKills(evidence, repeatedBy, tally);
   judgeRecoveries(evidence, tally);
   judgeBudgets(evidence, index, tally);
   tally.add('late_writes_refused', logs.refusedLateWrites);
@@ -96,8 +100,9 @@ function judgeUncertain(n, row, accepted, index, tally) {
  * @param {import('./types.js').Policy} policy
  * @param {import('./evidence-index.js').EvidenceIndex} index
  * @param {Tally} tally
+ * @param {Map<import('./types.js').Fault, number[]>} repeatedBy gets the message for each kill that repeated it
  */
-function judgeRepetitions(n, policy, index, tally) {
+function judgeRepetitions(n, policy, index, tally, repeatedBy) {
   const requests = index.requests.get(n) ?? [];
   if (new Set(requests.map(({ key }) => key)).size > 1) {
     tally.brokenFor('every attempt carries the same key', n, 'went out under several keys', index);
@@ -118,6 +123,8 @@ function judgeRepetitions(n, policy, index, tally) {
       );
     else tally.because(`sent again: ${why}`);
     if (!BY_THE_RECEIVER.has(why ?? '')) tally.add('repeated_after_crash');
+    const kill = blamedKill(former, again, why, index.known);
+    if (kill !== null) repeatedBy.set(kill, [...(repeatedBy.get(kill) ?? []), n]);
   });
 }
 
