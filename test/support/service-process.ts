@@ -13,6 +13,9 @@ process.stdout.write(JSON.stringify({ url: postgres.url, created: postgres.creat
 process.stdin.on('end', () => postgres.stop().then(() => process.exit(0))).resume();
 `;
 
+/** What `src/local` imports from the root of the sources. */
+const SHARED = ['src/startup-error.ts', 'src/described-error.ts', 'src/mask-secrets.ts'];
+
 const Report = z.object({ url: z.string(), created: z.boolean() });
 
 /** Puts a program into `folder` that brings up the local PostgreSQL from the sources as they are now, without a build. */
@@ -20,7 +23,7 @@ export async function writePostgresProgram(folder: string): Promise<string> {
   const root = process.cwd();
   await mkdir(join(folder, 'src/local'), { recursive: true });
   const local = (await readdir(join(root, 'src/local'))).filter((name) => /^[^.]+\.ts$/.test(name));
-  for (const source of ['src/startup-error.ts', ...local.map((name) => `src/local/${name}`)]) {
+  for (const source of [...SHARED, ...local.map((name) => `src/local/${name}`)]) {
     const { code } = await transformFile(join(root, source), {
       jsc: { target: 'es2023', parser: { syntax: 'typescript', decorators: true } },
       module: { type: 'es6' },
