@@ -63,8 +63,9 @@ describe('/config', () => {
     rmSync(folder, { recursive: true });
   });
 
-  async function start(endpoints = server.url): Promise<NestFastifyApplication> {
+  async function start(endpoints = server.url, env: NodeJS.ProcessEnv = {}): Promise<NestFastifyApplication> {
     const settings = loadStaticSettings({
+      ...env,
       APP_CONFIG_DIR: folder,
       APP_REMOTE_ETCD_ENDPOINTS: endpoints,
       LOG_ENV: 'json',
@@ -149,6 +150,30 @@ describe('/config', () => {
       source: 'file',
       refused: [],
     });
+  });
+
+  it('refuses a webhook_url at an address that no connection would be made to, in every environment but local', async () => {
+    const elsewhere = { APP_ENV: 'stage', APP_DB_URL: 'postgres://db/x', APP_WEBHOOK_ALLOW: '10.1.0.0/16' };
+    const app = await start(server.url, elsewhere);
+    for (const value of [
+      'http://169.254.169.254/',
+      'http://0x7f.1/',
+      '"http://[::ffff:a00:1]/"',
+      'https://10.0.0.1/',
+    ]) {
+      expect([value, await call(app, 'PUT', '/webhook_url', { value })]).toMatchObject([
+        value,
+        {
+          status: 422,
+          body: { code: 'config.invalid_value', error: expect.stringContaining('APP_WEBHOOK_ALLOW') as unknown },
+        },
+      ]);
+    }
+    for (const value of ['https://10.1.0.1/', 'https://1.1.1.1/', 'https://localhost/']) {
+      expect((await call(app, 'PUT', '/webhook_url', { value })).status).toBe(200);
+    }
+    const local = await start();
+    expect((await call(local, 'PUT', '/webhook_url', { value: 'http://127.0.0.1:9090/' })).status).toBe(200);
   });
 
   it('writes only over the version that it is told', async () => {

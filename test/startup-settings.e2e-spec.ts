@@ -29,6 +29,7 @@ describe('a setting that is not valid', () => {
     APP_REDIS_DB: 'first',
     APP_PORT: ':http',
     APP_REMOTE_ETCD_ENDPOINTS: '["etcd:2379:1"]',
+    APP_WEBHOOK_ALLOW: '10.0.0.0/33',
     APP_SERVER_READ_TIMEOUT: '0',
     APP_SERVER_WRITE_TIMEOUT: '1.5',
     APP_SERVER_IDLE_TIMEOUT: '10s',
@@ -56,6 +57,8 @@ describe('a setting that is not valid', () => {
 
   it.each([
     ['APP_DB_URL', { APP_ENV: 'production' }],
+    ['APP_WEBHOOK_CA', { APP_DB_URL: 'postgres://db/x', APP_WEBHOOK_CA: 'package.json' }],
+    ['APP_WEBHOOK_KEY', { APP_DB_URL: 'postgres://db/x', APP_WEBHOOK_CERT: 'package.json' }],
     ['APP_CONFIG_DIR', { APP_CONFIG_DIR: '/nowhere/at/all', APP_DB_URL: 'postgres://db/x' }],
   ])('is %s alone', async (name, env) => {
     const { code, app, said } = await failedStart(env);

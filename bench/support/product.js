@@ -67,6 +67,7 @@ export class Product {
         APP_ENV: 'dev',
         APP_PORT: '127.0.0.1:0',
         APP_CONFIG_DIR: configDir,
+        APP_WEBHOOK_ALLOW: '127.0.0.0/8,::1',
         LOG_ENV: 'production',
         LOG_LEVEL: 'info',
         ...env,

@@ -4,6 +4,7 @@ import { ConfigController } from './config.controller.js';
 import { LiveConfig } from './live-config.js';
 import { LiveSettingsWriter } from './live-settings-writer.js';
 import { StaticSettings } from './static-settings.js';
+import { WebhookTargets } from './webhook-targets.js';
 
 @Module({})
 // oxlint-disable-next-line typescript/no-extraneous-class -- a Nest module is a class
@@ -18,10 +19,11 @@ export class ConfigModule {
       providers: [
         { provide: StaticSettings, useValue: settings },
         ConfigSources,
+        { provide: WebhookTargets, useValue: new WebhookTargets(settings) },
         { provide: LiveConfig, useFactory: startedLiveConfig, inject: [ConfigSources] },
         LiveSettingsWriter,
       ],
-      exports: [StaticSettings, LiveConfig],
+      exports: [StaticSettings, WebhookTargets, LiveConfig],
     };
   }
 }

@@ -5,6 +5,7 @@ import type { EtcdConfigSource } from './etcd-config.source.js';
 import { LiveConfig } from './live-config.js';
 import { liveKeyNamed, type LiveKey } from './live-keys.js';
 import type { LiveKeyReport } from './live-report.js';
+import { WebhookTargets } from './webhook-targets.js';
 
 /** Writes live settings to etcd, under the rules by which they are read. */
 @Injectable()
@@ -12,6 +13,7 @@ export class LiveSettingsWriter {
   constructor(
     private readonly sources: ConfigSources,
     private readonly live: LiveConfig,
+    private readonly targets: WebhookTargets,
   ) {}
 
   /**
@@ -23,6 +25,7 @@ export class LiveSettingsWriter {
     const { key, etcd } = this.target(name);
     const parsed = key.parse(value);
     if (!parsed.ok) throw new LiveValueRefused(parsed.reason);
+    if (key.field === 'webhookUrl') this.assertTarget(String(parsed.value));
     await etcd.write(name, value, version);
     return this.live.describeKey(key);
   }
@@ -32,6 +35,12 @@ export class LiveSettingsWriter {
     const { key, etcd } = this.target(name);
     await etcd.write(name, null, version);
     return this.live.describeKey(key);
+  }
+
+  /** What connecting would refuse for sure is refused here already, while somebody is looking. */
+  private assertTarget(url: string): void {
+    const refusal = this.targets.refusalOf(url);
+    if (refusal !== null) throw new LiveValueRefused(`webhook_url cannot be set: ${refusal}`);
   }
 
   private target(name: string): { key: LiveKey; etcd: EtcdConfigSource } {

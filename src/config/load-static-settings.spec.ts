@@ -58,6 +58,8 @@ describe('static settings', () => {
       etcdPrefix: '/app/config',
       etcdAuth: null,
       etcdTls: null,
+      webhookAllow: { ranges: [], hosts: [] },
+      webhookTls: null,
       serverReadTimeoutMs: 10_000,
       serverWriteTimeoutMs: 30_000,
       serverIdleTimeoutMs: 60_000,
@@ -300,6 +302,22 @@ describe('static settings', () => {
       expect(settings.etcdTls?.ca?.toString()).toContain('BEGIN CERTIFICATE');
       expect(refusal({ ...given, APP_REMOTE_ETCD_ENDPOINTS: 'http://a' })).toContain('write https://');
       expect(refusal({ APP_REMOTE_ETCD_CERT: cert })).toContain('belong together');
+    });
+
+    it('reads what the webhook needs, and names what is missing, unreadable or no certificate', () => {
+      const { webhookTls } = loadStaticSettings({
+        APP_WEBHOOK_CA: cert,
+        APP_WEBHOOK_CERT: cert,
+        APP_WEBHOOK_KEY: key,
+      });
+      expect(webhookTls?.ca?.toString()).toContain('BEGIN CERTIFICATE');
+      expect(webhookTls?.key?.toString()).toContain('BEGIN PRIVATE KEY');
+      expect(loadStaticSettings({ APP_WEBHOOK_CA: cert }).webhookTls).toMatchObject({ cert: null, key: null });
+      expect(refusal({ APP_WEBHOOK_CERT: cert })).toContain('APP_WEBHOOK_CERT and APP_WEBHOOK_KEY belong together');
+      expect(refusal({ APP_WEBHOOK_CA: '/nowhere' })).toContain('APP_WEBHOOK_CA: /nowhere cannot be read (ENOENT)');
+      for (const given of [{ APP_WEBHOOK_CA: key }, { APP_WEBHOOK_CERT: cert, APP_WEBHOOK_KEY: cert }]) {
+        expect(refusal(given)).toContain('APP_WEBHOOK_CA, _CERT and _KEY cannot be used');
+      }
     });
   });
 

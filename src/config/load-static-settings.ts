@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { StartupError } from '../startup-error.js';
-import { readEtcdTls, readServerTls } from './read-tls-files.js';
+import { readEtcdTls, readServerTls, readWebhookTls } from './read-tls-files.js';
 import { STATIC_KEYS, type StaticKey, type StaticValues } from './static-keys.js';
 import { StaticSettings } from './static-settings.js';
 import { StaticText, type Findings } from './static-text.js';
@@ -32,9 +32,10 @@ export function loadStaticSettings(environment: NodeJS.ProcessEnv): StaticSettin
   }
   const tls = readServerTls(values, findings.faults);
   const etcdTls = readEtcdTls(values, findings.faults);
+  const webhookTls = readWebhookTls(values, findings.faults);
   if (findings.faults.length > 0) throw refusal(findings.faults);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a fault, every value is there
-  return assemble(values as StaticValues, { env, configDir, tls, etcdTls, warnings: findings.warnings });
+  return assemble(values as StaticValues, { env, configDir, tls, etcdTls, webhookTls, warnings: findings.warnings });
 }
 
 function parseAll(text: StaticText, findings: Findings): Partial<StaticValues> {
@@ -57,7 +58,7 @@ function parseAll(text: StaticText, findings: Findings): Partial<StaticValues> {
   return values;
 }
 
-type Rest = Pick<StaticSettings, 'env' | 'configDir' | 'tls' | 'etcdTls' | 'warnings'>;
+type Rest = Pick<StaticSettings, 'env' | 'configDir' | 'tls' | 'etcdTls' | 'webhookTls' | 'warnings'>;
 
 function assemble(values: StaticValues, rest: Rest): StaticSettings {
   // Whoever names a CA or a certificate wants TLS, and need not write https:// as well.
@@ -78,6 +79,8 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
         ? null
         : Object.freeze({ username: values.etcdUser, password: values.etcdPassword ?? '' }),
     etcdTls: rest.etcdTls,
+    webhookAllow: values.webhookAllow ?? Object.freeze({ ranges: [], hosts: [] }),
+    webhookTls: rest.webhookTls,
     serverReadTimeoutMs: values.serverReadTimeout * 1000,
     serverWriteTimeoutMs: values.serverWriteTimeout * 1000,
     serverIdleTimeoutMs: values.serverIdleTimeout * 1000,

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { codeOf } from '../described-error.js';
@@ -38,7 +39,22 @@ export function readEtcdTls(values: Values, faults: string[]): StaticSettings['e
   return checked({ ca, cert, key }, 'APP_REMOTE_ETCD_CA, _CERT and _KEY', faults);
 }
 
-function readPem(name: 'tlsCert' | 'tlsKey' | 'etcdCa' | 'etcdCert' | 'etcdKey', values: Values, faults: string[]) {
+/** What connections to the webhook need beside Node's own certificates; null when that is nothing. */
+export function readWebhookTls(values: Values, faults: string[]): StaticSettings['webhookTls'] {
+  const ca = readPem('webhookCa', values, faults);
+  const cert = readPem('webhookCert', values, faults);
+  const key = readPem('webhookKey', values, faults);
+  if ((values.webhookCert == null) !== (values.webhookKey == null)) {
+    faults.push('APP_WEBHOOK_CERT and APP_WEBHOOK_KEY belong together; set both or neither');
+    return null;
+  }
+  if (ca === null && cert === null) return null;
+  return checked({ ca, cert, key }, 'APP_WEBHOOK_CA, _CERT and _KEY', faults);
+}
+
+type PemName = 'tlsCert' | 'tlsKey' | 'etcdCa' | 'etcdCert' | 'etcdKey' | 'webhookCa' | 'webhookCert' | 'webhookKey';
+
+function readPem(name: PemName, values: Values, faults: string[]) {
   const path = values[name];
   if (path === null || path === undefined) return null;
   try {
@@ -57,6 +73,8 @@ function checked<T extends { readonly [part: string]: Buffer | null }>(
   try {
     const given = Object.entries(pem).filter(([, value]) => value !== null);
     createSecureContext(Object.fromEntries(given));
+    // There, a CA that is none is ignored.
+    if (pem['ca'] != null) new X509Certificate(pem['ca']);
     return Object.freeze(pem);
   } catch (error) {
     faults.push(`${names} cannot be used together: ${error instanceof Error ? error.message : 'not PEM'}`);

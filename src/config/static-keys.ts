@@ -10,6 +10,7 @@ import {
   wholeNumber,
   type TextSchema,
 } from './static-values.js';
+import { webhookAllow } from './webhook-allow.js';
 
 /** Read before all others, because they say where the YAML files are. From the environment alone. */
 export const PLACE_VARIABLES = ['APP_ENV', 'APP_CONFIG_DIR'] as const;
@@ -65,6 +66,10 @@ export const STATIC_KEYS = {
   etcdCa: optional('APP_REMOTE_ETCD_CA', text),
   etcdCert: optional('APP_REMOTE_ETCD_CERT', text),
   etcdKey: optional('APP_REMOTE_ETCD_KEY', text),
+  webhookAllow: optional('APP_WEBHOOK_ALLOW', webhookAllow),
+  webhookCa: optional('APP_WEBHOOK_CA', text),
+  webhookCert: optional('APP_WEBHOOK_CERT', text),
+  webhookKey: optional('APP_WEBHOOK_KEY', text),
   serverReadTimeout: required('APP_SERVER_READ_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverWriteTimeout: required('APP_SERVER_WRITE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverIdleTimeout: required('APP_SERVER_IDLE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),

@@ -1,3 +1,5 @@
+import type { WebhookAllow } from './webhook-allow.js';
+
 /** Where the service runs and whom it talks to; read once, before Nest starts anything. Injectable by its class. */
 export class StaticSettings {
   /** APP_ENV, `local` when unset. */
@@ -21,6 +23,14 @@ export class StaticSettings {
   readonly etcdAuth!: { readonly username: string; readonly password: string } | null;
   /** APP_REMOTE_ETCD_CA, _CERT and _KEY, already read; null: plain text, or the system's own certificates. */
   readonly etcdTls!: { readonly ca: Buffer | null; readonly cert: Buffer | null; readonly key: Buffer | null } | null;
+  /** APP_WEBHOOK_ALLOW: where the webhook may be, other than on the internet. */
+  readonly webhookAllow!: WebhookAllow;
+  /** APP_WEBHOOK_CA, _CERT and _KEY, already read; null: Node's own certificates, and none of ours. */
+  readonly webhookTls!: {
+    readonly ca: Buffer | null;
+    readonly cert: Buffer | null;
+    readonly key: Buffer | null;
+  } | null;
   readonly serverReadTimeoutMs!: number;
   readonly serverWriteTimeoutMs!: number;
   readonly serverIdleTimeoutMs!: number;

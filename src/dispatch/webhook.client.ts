@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { errors, Pool } from 'undici';
 import type { Answer, NoAnswer } from './delivery.js';
+import { EgressGuard } from './egress-guard.js';
 import { WebhookExchange } from './webhook-exchange.js';
 
 /** One request to the webhook, before anything is known of its outcome. */
@@ -34,6 +35,8 @@ export class WebhookClient implements OnApplicationShutdown {
   private target: { readonly text: string; readonly url: URL } | null = null;
   /** Monotonic; null: connections are kept. */
   private distrustUntil: number | null = null;
+
+  constructor(private readonly guard: EgressGuard) {}
 
   /**
    * Sends one request and calls `onReply` once, with the answer or with why there is none; it never throws. A callback
@@ -83,7 +86,7 @@ export class WebhookClient implements OnApplicationShutdown {
   private open(origin: string): Pool {
     const pipelining = this.distrustUntil === null ? 1 : 0;
     // Deadlines are the exchange's own; these would only fire in steps of half a second.
-    const pool = new Pool(origin, { pipelining, headersTimeout: 0, bodyTimeout: 0 });
+    const pool = new Pool(origin, { connect: this.guard.connector(), pipelining, headersTimeout: 0, bodyTimeout: 0 });
     pool.on('disconnect', (_origin, _targets, error) => {
       if (pool === this.pool && isOutOfTurn(error)) this.distrust(origin);
     });

@@ -66,6 +66,7 @@ export class Replica {
         LOG_LEVEL: 'info',
         APP_PORT: '127.0.0.1:0',
         APP_CONFIG_DIR: this.config,
+        APP_WEBHOOK_ALLOW: '127.0.0.1',
         APP_DB_URL: this.parts.databaseUrl,
         APP_REDIS_ADDR: this.parts.redisAddress,
       },

@@ -64,6 +64,8 @@ export class DispatcherProcess {
         APP_PORT: '127.0.0.1:0',
         LOG_ENV: 'production',
         APP_CONFIG_DIR: configDir,
+        // Where the receivers of tests are.
+        APP_WEBHOOK_ALLOW: '127.0.0.0/8,::1',
         ...options.env,
       },
     });

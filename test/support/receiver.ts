@@ -36,7 +36,7 @@ export function answer(status: number, body = '', headers: Record<string, string
   };
 }
 
-/** A real HTTP receiver on 127.0.0.1 that keeps a ledger of all that it got. `behave` may be changed at any time. */
+/** A real HTTP receiver on loopback, on 127.0.0.1 unless told otherwise, that keeps a ledger of all that it got. `behave` may be changed at any time. */
 export class Receiver {
   readonly ledger: Received[] = [];
   behave: Behaviour = accept;
@@ -44,11 +44,11 @@ export class Receiver {
 
   private constructor(private readonly server: Server) {}
 
-  static async start(port = 0): Promise<Receiver> {
+  static async start(port = 0, host = '127.0.0.1'): Promise<Receiver> {
     const server = createServer();
     const receiver = new Receiver(server);
     server.on('request', (request, response) => receiver.take(request, response));
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(port, host, resolve));
     return receiver;
   }
 
