@@ -8,6 +8,7 @@ describe('maskSecrets', () => {
     ['{"message":"postgres://u:p@db","code":"x@y"}', '{"message":"postgres://u:***@db","code":"x@y"}'],
     ['host=db password=hunter2 user=u', 'host=db password=*** user=u'],
     ['?password=hunter2&sslmode=disable', '?password=***&sslmode=disable'],
+    ['secrets whsec_MfKQ9r8+/Q==,whsec_x', 'secrets whsec_***,whsec_***'],
     ['to +905551111111, twice', 'to +***, twice'],
     ['?to=%2B905551111111', '?to=%2B***'],
   ])('%p becomes %p', (text, masked) => {

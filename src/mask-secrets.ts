@@ -3,6 +3,7 @@ const MASKS: readonly (readonly [RegExp, string])[] = [
   [/(:\/\/[^\s"'@/:]*):[^\s"']*@/g, '$1:***@'],
   // In a line of JSON the quote that ends a text may follow as \": its backslash is not the password's.
   [/\b(password|passwd|pwd|auth_key)=(?:\\[^\s"]|[^\s"'&;\\])+/gi, '$1=***'],
+  [/\bwhsec_[\w+/=-]+/g, 'whsec_***'],
   // E.164, also with the + percent-encoded.
   [/(\+|%2B)\d{6,15}\b/gi, '$1***'],
 ];

@@ -1,3 +1,4 @@
+import { LiveConfig } from '../src/config/live-config.js';
 import { webhookAllow } from '../src/config/webhook-allow.js';
 import { WebhookTargets } from '../src/config/webhook-targets.js';
 import type { Answer, NoAnswer } from '../src/dispatch/delivery.js';
@@ -20,6 +21,7 @@ describe('the way to a webhook with a name', () => {
         null,
         dns.lookup,
       ),
+      new LiveConfig([]),
     );
 
   const post = (hostname: string) =>

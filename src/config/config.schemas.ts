@@ -19,9 +19,18 @@ export const keySchema = z
 export const putSettingSchema = z
   .strictObject({
     value: z
-      .union([z.string().max(MAX_VALUE_LENGTH), z.number(), z.boolean(), z.array(z.number()).max(64)], {
-        error: `must be text of at most ${MAX_VALUE_LENGTH} characters, a number, true, false or a list of numbers`,
-      })
+      .union(
+        [
+          z.string().max(MAX_VALUE_LENGTH),
+          z.number(),
+          z.boolean(),
+          z.array(z.number()).max(64),
+          z.array(z.string().max(256)).max(64),
+        ],
+        {
+          error: `must be text of at most ${MAX_VALUE_LENGTH} characters, a number, true, false or a list of numbers or texts`,
+        },
+      )
       .meta({ description: 'As in etcd and YAML: text, or what JSON has for it.', example: 50 }),
     version: version.optional(),
   })

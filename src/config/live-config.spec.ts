@@ -55,6 +55,7 @@ describe('LiveConfig', () => {
       schedulerWorkers: 1,
       webhookUrl: null,
       webhookAuthKey: null,
+      webhookSigningSecrets: null,
       webhookTimeoutMs: 10_000,
       webhookConcurrency: 64,
       maxAttempts: 6,

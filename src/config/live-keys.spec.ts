@@ -92,6 +92,8 @@ describe('live keys', () => {
   it('refuses nonsense for every key but the auth key, in a short line that names the key and shows no password', () => {
     for (const name of LIVE_KEY_NAMES.filter((other) => other !== 'webhook_auth_key')) {
       for (const raw of NONSENSE) {
+        // Nothing is a list of secrets, too: requests are not signed.
+        if (name === 'webhook_signing_secrets' && raw === '  ') continue;
         const text = reason(name, raw);
         expect(text).toMatch(new RegExp(`^${name} must be `));
         expect(text.length).toBeLessThan(320);
@@ -163,6 +165,53 @@ describe('live keys', () => {
     }
     expect(liveKeyNamed('webhook_auth_key')?.show('s3cret')).toBe('***');
     expect(liveKeyNamed('webhook_auth_key')?.show(null)).toBeNull();
+  });
+
+  const [short, long] = [24, 64].map((bytes) => `whsec_${Buffer.alloc(bytes, 0xfb).toString('base64')}`) as [
+    string,
+    string,
+  ];
+
+  it.each<[RawValue, readonly string[] | null]>([
+    [short, [short]],
+    [`"${short}"`, [short]],
+    [`${short}, ${long}`, [short, long]],
+    [`["${short}","${long}"]`, [short, long]],
+    [`[${short}, ${long}]`, [short, long]],
+    [
+      [short, long],
+      [short, long],
+    ],
+    [long.replace(/=+$/, ''), [long.replace(/=+$/, '')]],
+    ['', null],
+    ['[]', null],
+    [[], null],
+  ])('webhook_signing_secrets takes %j', (raw, value) => {
+    expect(parsed('webhook_signing_secrets', raw)).toEqual(value);
+  });
+
+  it('webhook_signing_secrets refuses what is short, long, no base64 or without its prefix, and never says what it was', () => {
+    const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 0xfb).toString('base64')}`;
+    const bad: readonly RawValue[] = [
+      secretOf(23),
+      secretOf(65),
+      short.slice('whsec_'.length),
+      short.replaceAll('+', '-'),
+      `${short} ${long}`,
+      `${short},`,
+      `${short},${short.slice(1)}`,
+      Array.from({ length: 9 }, () => short),
+      'whsec_',
+      'whsec_!!!!',
+      `whpk_${short.slice('whsec_'.length)}`,
+      `${short}!`,
+    ];
+    for (const raw of bad) {
+      expect(reason('webhook_signing_secrets', raw)).toBe(
+        'webhook_signing_secrets must be a list of 1 to 8 secrets, each whsec_ and the base64 of 24 to 64 bytes',
+      );
+    }
+    expect(liveKeyNamed('webhook_signing_secrets')?.show([short])).toBe('***');
   });
 
   it.each<[RawValue, readonly number[]]>([

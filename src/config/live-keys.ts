@@ -2,6 +2,7 @@ import type { RawValue } from './config-source.js';
 import { maskUrl } from './mask-url.js';
 import type { LiveSettings } from './live-settings.js';
 import { headerValue, oneOf, seconds, secondsList, textOf, trueOrFalse, webhookUrl } from './live-values.js';
+import { signingSecrets } from './signing-secrets.js';
 import { excerpt, wholeNumber, type TextSchema } from './static-values.js';
 
 export type LiveValue = LiveSettings[keyof LiveSettings];
@@ -50,7 +51,8 @@ function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest
       if (secret) return '***';
       // A gateway's token may be part of its address.
       if (rest.field === 'webhookUrl') return maskUrl(String(value));
-      if (typeof value === 'object') return value.map((item) => item / 1000);
+      // Of the lists, only the secret one holds no times.
+      if (typeof value === 'object') return value.map((item) => Number(item) / 1000);
       return inSeconds && typeof value === 'number' ? value / 1000 : value;
     },
   });
@@ -83,6 +85,13 @@ export const LIVE_KEYS: readonly LiveKey[] = Object.freeze([
   liveKey({ name: 'scheduler_workers', field: 'schedulerWorkers', schema: wholeNumber(1, 64), fallback: 1 }),
   liveKey({ name: 'webhook_url', field: 'webhookUrl', schema: webhookUrl, fallback: null }),
   liveKey({ name: 'webhook_auth_key', field: 'webhookAuthKey', schema: headerValue, fallback: null, secret: true }),
+  liveKey({
+    name: 'webhook_signing_secrets',
+    field: 'webhookSigningSecrets',
+    schema: signingSecrets,
+    fallback: null,
+    secret: true,
+  }),
   liveKey({ name: 'webhook_timeout', field: 'webhookTimeoutMs', schema: seconds(1, 60), fallback: 10_000 }),
   liveKey({ name: 'webhook_concurrency', field: 'webhookConcurrency', schema: wholeNumber(1, 1024), fallback: 64 }),
   liveKey({ name: 'max_attempts', field: 'maxAttempts', schema: wholeNumber(1, 100), fallback: 6 }),

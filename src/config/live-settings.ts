@@ -13,6 +13,8 @@ export interface LiveSettings {
   readonly webhookUrl: string | null;
   /** null: the header is left out. */
   readonly webhookAuthKey: string | null;
+  /** `whsec_…`, the one in use first; null: requests are not signed. */
+  readonly webhookSigningSecrets: readonly string[] | null;
   readonly webhookTimeoutMs: number;
   /** Requests in flight at once, at most, per replica. */
   readonly webhookConcurrency: number;

@@ -1,8 +1,10 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { errors, Pool } from 'undici';
+import { LiveConfig } from '../config/live-config.js';
 import type { Answer, NoAnswer } from './delivery.js';
 import { EgressGuard } from './egress-guard.js';
 import { WebhookExchange } from './webhook-exchange.js';
+import { WebhookSigner } from './webhook-signature.js';
 
 /** One request to the webhook, before anything is known of its outcome. */
 export interface WebhookRequest {
@@ -30,13 +32,17 @@ const DISTRUST_MS = 600_000;
 @Injectable()
 export class WebhookClient implements OnApplicationShutdown {
   private readonly logger = new Logger('WebhookClient');
+  private readonly signer = new WebhookSigner();
   private readonly inFlight = new Set<WebhookExchange>();
   private pool: Pool | null = null;
   private target: { readonly text: string; readonly url: URL } | null = null;
   /** Monotonic; null: connections are kept. */
   private distrustUntil: number | null = null;
 
-  constructor(private readonly guard: EgressGuard) {}
+  constructor(
+    private readonly guard: EgressGuard,
+    private readonly live: LiveConfig,
+  ) {}
 
   /**
    * Sends one request and calls `onReply` once, with the answer or with why there is none; it never throws. A callback
@@ -49,12 +55,13 @@ export class WebhookClient implements OnApplicationShutdown {
       onReply(reply);
     });
     this.inFlight.add(exchange);
+    const body = JSON.stringify({ to: request.to, content: request.content });
     pool.dispatch(
       {
         path: url.pathname + url.search,
         method: 'POST',
-        headers: headersOf(request),
-        body: JSON.stringify({ to: request.to, content: request.content }),
+        headers: this.headersOf(request, body),
+        body,
       },
       exchange,
     );
@@ -71,6 +78,18 @@ export class WebhookClient implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     await this.pool?.destroy();
+  }
+
+  private headersOf(request: WebhookRequest, body: string): Record<string, string> {
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      'idempotency-key': request.idempotencyKey,
+      'x-correlation-id': request.correlationId,
+    };
+    if (request.authKey !== null) headers['x-ins-auth-key'] = request.authKey;
+    const secrets = this.live.current.webhookSigningSecrets;
+    if (secrets === null) return headers;
+    return Object.assign(headers, this.signer.sign(secrets, request.idempotencyKey, body, Date.now()));
   }
 
   private poolFor(text: string): { pool: Pool; url: URL } {
@@ -120,14 +139,4 @@ export class WebhookClient implements OnApplicationShutdown {
 /** undici's word for an answer without a request, and for an interim 100 that was not asked for. */
 function isOutOfTurn(error: Error): boolean {
   return error instanceof errors.SocketError && error.message === 'bad response';
-}
-
-function headersOf(request: WebhookRequest): Record<string, string> {
-  const headers: Record<string, string> = {
-    'content-type': 'application/json',
-    'idempotency-key': request.idempotencyKey,
-    'x-correlation-id': request.correlationId,
-  };
-  if (request.authKey !== null) headers['x-ins-auth-key'] = request.authKey;
-  return headers;
 }
