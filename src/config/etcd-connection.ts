@@ -6,7 +6,7 @@ export type EtcdAccess = Pick<StaticSettings, 'etcdEndpoints' | 'etcdPrefix' | '
 
 const DEADLINE_MS = 3000;
 const CLOSE_MS = 300;
-// Twelve values of at most 1.5 MB each, which is what etcd takes.
+// Thirteen values of at most 1.5 MB each, which is what etcd takes.
 const MAX_RESPONSE_BYTES = 32 * 1024 * 1024;
 
 type CallOptions = Exclude<NonNullable<IOptions['defaultCallOptions']>, (...args: never[]) => unknown>;
