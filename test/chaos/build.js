@@ -34,7 +34,7 @@ const SABOTAGES = {
       file: 'src/messages/message-claims.js',
       from: 'WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)',
       to: 'WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND $2 > 0, FALSE)',
-      times: 1,
+      times: 2,
     },
   ],
 };
