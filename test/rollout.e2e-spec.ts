@@ -30,8 +30,8 @@ async function rehearse(timings: RolloutTimings) {
     hasJob: async (pid) =>
       (await stage.jobs()).some(({ state, owner }) => state === 'running' && owner?.includes(`/${pid}/`)),
   });
+  const traffic = new RestTraffic(fleet.service.origin, 4, 50);
   try {
-    const traffic = new RestTraffic(fleet.service.origin, 4, 50);
     await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThan(20), 10_000);
     const ends = await fleet.rollOut();
     await traffic.stop();
@@ -53,6 +53,7 @@ async function rehearse(timings: RolloutTimings) {
       doubled: arrived.length - once.size,
     };
   } finally {
+    await traffic.stop();
     await fleet.dispose();
     await stage.strike();
   }

@@ -7,7 +7,8 @@ const run = promisify(execFile);
 const COMMAND_MS = 120_000;
 const POLL_MS = 100;
 
-const [program = 'docker-compose', ...leading] = (process.env.COMPOSE ?? 'docker-compose').split(' ');
+const composeCommand = process.env.COMPOSE ?? 'docker-compose';
+const [program = 'docker-compose', ...leading] = composeCommand.split(' ');
 const socketPath = (process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
 
 /**
@@ -32,6 +33,17 @@ export async function compose(args, env = {}) {
  */
 export async function execIn(service, ...command) {
   return (await compose(['exec', '-T', service, ...command])).trim();
+}
+
+/**
+ * What a line of shell prints when somebody types it at a terminal; rejects when it does not exit with 0.
+ * @param {string} line that begins with `docker-compose`
+ */
+export async function typed(line) {
+  const { stdout } = await run('script', ['-qec', line.replace(/^docker-compose/, composeCommand), '/dev/null'], {
+    timeout: COMMAND_MS,
+  });
+  return stdout.replaceAll('\r', '').trim();
 }
 
 /** @param {string} sql */

@@ -7,10 +7,13 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { once } from 'node:events';
-import { allHealthy, compose, containerOf, eventually, execIn, psql } from './compose-stack.js';
+import { readFile } from 'node:fs/promises';
+import { allHealthy, compose, containerOf, eventually, execIn, psql, typed } from './compose-stack.js';
 
 const API = 'http://127.0.0.1:8080';
+// At the rate that goes with it, this takes longer to send than the stop takes to come.
 const BACKLOG = 3_000;
+const SLOW_RATE = 100;
 const STOP_WITHIN_MS = 15_000;
 
 /** @typedef {{ rate_limit: number, waiting: number, recent_jobs: { budget: number | null, sent: number }[] }} Overview */
@@ -100,9 +103,17 @@ test('the health check fails when nothing answers', async () => {
   await assert.rejects(compose(['exec', '-T', '-e', 'APP_PORT=:1', 'app', ...command]));
 });
 
-test('a row inserted through the db service goes to the built-in sandbox', async () => {
+test('the README works as written: a put, and a row inserted through the db service, which goes to the sandbox', async () => {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const lines = Array.from(readme.matchAll(/^ {4}\$ (docker-compose exec .+)\n {4}(.+)$/gm));
+  assert.equal(lines.length, 2);
+  for (const [, line = '', answer] of lines) assert.equal(await typed(line), answer);
+  await eventually('the interval to be in force', 2_000, async () => {
+    /** @type {{ settings: { key: string, value: unknown }[] }} */
+    const { settings } = await read('/config');
+    return settings.some(({ key, value }) => key === 'scheduler_interval' && value === 5);
+  });
   await put('scheduler_interval', '1');
-  await insert(1);
   await allSent(10_000);
   /** @type {{ message_id: string | null }[]} */
   const sent = await read('/sent');
@@ -143,10 +154,19 @@ test('messages go to the receiver of the profile once webhook_url names it', asy
   });
 });
 
+/** What each store remembers. */
+async function remembered() {
+  return {
+    messages: await psql('SELECT count(*) FROM messages'),
+    rate: await execIn('etcd', 'etcdctl', 'get', '--print-value-only', '/app/config/rate_limit'),
+    note: await execIn('redis', 'redis-cli', 'get', 'rehearsal'),
+  };
+}
+
 test('stopped while it sends, the service exits 0 within 15 s; down and up lose nothing and double nothing', async () => {
-  await put('rate_limit', '500');
+  await put('rate_limit', `${SLOW_RATE}`);
   await insert(BACKLOG);
-  await eventually('sending to be under way', 15_000, async () => (await received()).length > 100);
+  await eventually('sending to be under way', 15_000, async () => (await received()).length > SLOW_RATE);
   const began = Date.now();
   await compose(['stop', 'app']);
   const tookMs = Date.now() - began;
@@ -156,10 +176,14 @@ test('stopped while it sends, the service exits 0 within 15 s; down and up lose 
   const before = await received();
   assert.ok(before.length < BACKLOG, 'all was sent before the stop');
 
+  await execIn('redis', 'redis-cli', 'set', 'rehearsal', 'kept');
+  const stored = await remembered();
   await compose(['--profile', 'receiver', 'down']);
   await compose(['--profile', 'receiver', 'up', '-d', '--no-build']);
   await allHealthy('app', 'db', 'redis', 'etcd');
-  await allSent(30_000);
+  assert.deepEqual(await remembered(), { ...stored, rate: `${SLOW_RATE}`, note: 'kept' });
+  await put('rate_limit', '1000');
+  await allSent(60_000);
   const keys = [...before, ...(await received())];
   assert.equal(keys.length, BACKLOG + 2);
   assert.equal(new Set(keys).size, BACKLOG + 2);

@@ -1,14 +1,45 @@
 #!/usr/bin/env bash
-# rehearse.sh: builds the image, brings docker-compose.yml up with .env.example as its .env, runs rehearsal.js on it, and
-# takes it down with its volumes. With a Docker engine, on that (ports 8080, 6379 and 2379 must be free). Without one, as root
-# on Debian, with the container tools in $CONTAINER_TOOLS_DIR, in a network of its own and on stand-ins of the base images.
+# rehearse.sh [--where-possible]: builds the image, brings docker-compose.yml up with .env.example as its .env, runs
+# rehearsal.js on it, and takes it down with its volumes. With a Docker engine, on that (ports 8080, 6379 and 2379 must be
+# free). Without one, as root on Debian, with the container tools in $CONTAINER_TOOLS_DIR, on stand-ins of the base images;
+# those and the layers of the newest build are kept in $CONTAINERS_HOME. With --where-possible, neither is no failure.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools=${CONTAINER_TOOLS_DIR:-$root/../shared/containers}
+# Its own: what earlier runs left is cleared away there.
+export CONTAINERS_HOME=${CONTAINERS_HOME:-${TMPDIR:-/tmp}/message-dispatcher-containers}
 export COMPOSE_PROJECT_NAME=message-dispatcher-rehearsal
 
+engine() { docker info >/dev/null 2>&1; }
+tooling() { [ -f "$tools/compose-up.sh" ] && [ -f /etc/debian_version ] && [ "$(id -u)" = 0 ]; }
+
+if ! engine && ! tooling; then
+  needs="a Docker engine; or root on Debian, and the container tools in $tools (CONTAINER_TOOLS_DIR)"
+  if [ "${1:-}" = --where-possible ]; then
+    echo "The container rehearsal is left out here: it needs $needs."
+    exit 0
+  fi
+  echo "The rehearsal needs $needs." >&2
+  exit 1
+fi
+
 stage=$(mktemp -d)
-trap 'rm -rf "$stage"' EXIT
+task=
+clean_up() {
+  trap '' INT TERM HUP
+  # What runs without an engine has a process namespace, and ends with its first process.
+  if [ -n "$task" ]; then kill -KILL "$task" 2>/dev/null; wait "$task" 2>/dev/null; fi
+  local killed
+  killed=$(ls "$stage/containers/storage/overlay-containers" 2>/dev/null)
+  if [ -n "${COMPOSE:-}" ]; then (cd "$stage" && $COMPOSE --profile receiver down -v); fi
+  for _ in 1 2 3 4 5; do rm -rf "$stage" 2>/dev/null; [ -e "$stage" ] || break; sleep 1; done
+  # The folders that the kernel keeps for containers that were killed.
+  for id in $killed; do find /sys/fs/cgroup -depth -type d -path "*$id*" -exec rmdir {} ';' 2>/dev/null; done
+}
+trap 'set +e; clean_up' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 # A copy, so that the .env of whoever works here does not count.
 cp -r "$root/docker-compose.yml" "$root/config" "$stage/"
 cp "$root/.env.example" "$stage/.env"
@@ -20,9 +51,23 @@ with_engine() {
   docker compose version >/dev/null 2>&1 || COMPOSE=docker-compose
   docker build -t message-dispatcher "$root"
   cd "$stage"
-  trap '$COMPOSE --profile receiver down -v; rm -rf "$stage"' EXIT
   $COMPOSE up -d --no-build
   bash rehearsal.sh
+}
+
+# Runs a command with process ids, mounts, /run and /dev/shm of its own. However it ends, and however this script does, its
+# processes end with it and their mounts are gone. In the background, so that a signal to this script counts at once.
+apart() {
+  # shellcheck disable=SC2016
+  local own='mount --make-rprivate /
+    for folder in /run /dev/shm /etc/containers/networks; do mkdir -p "$folder" && mount -t tmpfs tmpfs "$folder"; done
+    exec "$@"'
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc bash -c "$own" _ "$@" &
+  task=$!
+  local code=0
+  wait "$task" || code=$?
+  task=
+  return "$code"
 }
 
 # An image of Docker Hub, by the name that podman knows it by.
@@ -30,29 +75,37 @@ full_name() {
   case $1 in *.*/*) echo "$1" ;; *) echo "docker.io/library/$1" ;; esac
 }
 
-without_engine() {
-  tools=$(cd "$tools" && pwd)
+# Leaves the images of the stack in $CONTAINERS_HOME, and the layers that make the next build quick; no others.
+build_images() {
   # shellcheck source=/dev/null
   . "$tools/env.sh"
-  command -v podman >/dev/null || apt-get -q update
-  if ! command -v podman >/dev/null || ! podman image exists docker.io/library/node:24-slim; then "$tools/mkbase.sh"; fi
-  local service image
+  buildah rm --all >/dev/null
+  podman image exists docker.io/library/node:24-slim || "$tools/mkbase.sh"
+  local service image target
   for service in postgres redis etcd; do
     image=$(sed -n "s/^ *image: \(.*$service:.*\)$/\1/p" "$root/docker-compose.yml")
     podman image exists "$(full_name "$image")" || "$tools/build.sh" "$(full_name "$image")" "$tools/$service"
   done
+  # Stages have names of their own, or they would be swept away with what earlier builds left.
+  for target in packages build; do "$tools/build.sh" "localhost/message-dispatcher-$target" "$root" --target "$target"; done
   "$tools/build.sh" "$(full_name message-dispatcher)" "$root"
-  podman images --filter reference=message-dispatcher
-  # What earlier builds left; today's layers are kept, and make the next build quick.
-  podman image prune --force --filter until=24h
-  "$tools/ns-run.sh" "$tools/compose-up.sh" "$stage" "$stage/rehearsal.sh"
+  podman image prune --force
+  podman images
 }
 
-if docker info >/dev/null 2>&1; then
-  with_engine
-elif [ -f "$tools/compose-up.sh" ] && [ -f /etc/debian_version ] && [ "$(id -u)" = 0 ]; then
-  without_engine
-else
-  echo "The rehearsal needs a Docker engine; or root on Debian, and the container tools in $tools (CONTAINER_TOOLS_DIR)." >&2
-  exit 1
-fi
+without_engine() {
+  tools=$(cd "$tools" && pwd)
+  mkdir -p "$CONTAINERS_HOME"
+  exec 9>"$CONTAINERS_HOME/lock"
+  flock -n 9 || { echo "Waiting for another rehearsal in $CONTAINERS_HOME …"; flock 9; }
+  # It installs packages, which is better not killed.
+  if ! command -v podman >/dev/null; then apt-get -q update && "$tools/mkbase.sh"; fi
+  export tools root
+  export -f build_images full_name
+  apart bash -euo pipefail -c build_images
+  # Containers, volumes and networks are written to the folder that goes with this run; the images are only read.
+  export STORAGE_OPTS="overlay.imagestore=$CONTAINERS_HOME/storage"
+  CONTAINERS_HOME=$stage/containers apart "$tools/ns-run.sh" "$tools/compose-up.sh" "$stage" "$stage/rehearsal.sh"
+}
+
+if engine; then with_engine; else without_engine; fi

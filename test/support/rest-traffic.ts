@@ -28,7 +28,7 @@ export class RestTraffic {
   async stop(): Promise<void> {
     this.stopping.abort();
     await Promise.all(this.callers);
-    await this.agent.close();
+    await this.agent.destroy();
   }
 
   private async repeat(call: () => Promise<void>): Promise<void> {

@@ -30,12 +30,17 @@ export class RollingFleet {
   /** Resolves when every replica is available and the Service leads to it. */
   static async start(timings: RolloutTimings, options: FleetOptions): Promise<RollingFleet> {
     const fleet = new RollingFleet(timings, await ServiceFront.start(options.lagMs), options);
-    while (fleet.pods.length < timings.replicas) await fleet.add();
-    await fleet.untilAvailable(timings.replicas);
-    await eventually(async () => {
-      const reply = await fetch(`${fleet.service.origin}/health`);
-      if (!reply.ok) throw new Error(`the Service answers ${reply.status}`);
-    });
+    try {
+      while (fleet.pods.length < timings.replicas) await fleet.add();
+      await fleet.untilAvailable(timings.replicas);
+      await eventually(async () => {
+        const reply = await fetch(`${fleet.service.origin}/health`);
+        if (!reply.ok) throw new Error(`the Service answers ${reply.status}`);
+      });
+    } catch (error) {
+      await fleet.dispose();
+      throw error;
+    }
     return fleet;
   }
 
