@@ -2,18 +2,19 @@
 # The packages that bring a PostgreSQL of its own to a developer's machine are optional dependencies, and stay out.
 ARG NODE_IMAGE=docker.io/library/node:24-slim
 
-FROM ${NODE_IMAGE} AS packages
+# No cache mounts: with docker-compose 1.29, engines before 23 build without BuildKit.
+FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
+RUN npm ci --omit=optional --no-audit --no-fund
+
+FROM dependencies AS packages
 # Type declarations and source maps are read by nobody at run time and would be a third of the packages; those of
 # Swagger UI are served.
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --no-audit --no-fund \
+RUN npm prune --omit=dev --omit=optional --no-audit --no-fund \
   && find node_modules -type f -not -path '*/swagger-ui-dist/*' -regex '.*\.\(map\|d\.[cm]?ts\)' -delete
 
-FROM ${NODE_IMAGE} AS build
-WORKDIR /app
-COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=optional --no-audit --no-fund
+FROM dependencies AS build
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY migrations migrations
 COPY src src

@@ -13,6 +13,24 @@ import { parse } from 'yaml';
 /** @param {string} path below the root of the repository */
 const read = async (path) => await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
+const DOCUMENTED = [
+  'APP_ENV=local',
+  'APP_DB_URL=postgres://postgres:postgres@db:5432/postgres?sslmode=disable',
+  'APP_REDIS_ADDR=redis:6379',
+  'APP_REDIS_PASSWORD=',
+  'APP_REDIS_DB=0',
+  'APP_PORT=:8080',
+  'APP_REMOTE_ETCD_ENDPOINTS=["etcd:2379"]',
+  'APP_SERVER_READ_TIMEOUT=10',
+  'APP_SERVER_WRITE_TIMEOUT=30',
+  'APP_SERVER_IDLE_TIMEOUT=60',
+  'LOG_LEVEL=info',
+  'LOG_ENV=production',
+  'SERVICE_NAME=message-dispatcher',
+  'GIN_MODE=release',
+  'USE_HTTPS=false',
+];
+
 /** @typedef {{ image: string, environment?: Record<string, string>, ports?: string[], stop_grace_period?: string }} Service */
 
 const compose = /** @type {{ services: Record<string, Service> }} */ (parse(await read('docker-compose.yml')));
@@ -33,6 +51,16 @@ test('the Dockerfile lints', async () => {
     validate(await read('Dockerfile'), { instructionJSONInSingleQuotes: 2, emptyContinuationLine: 2 }),
     [],
   );
+});
+
+test('the Dockerfile builds without BuildKit as well', async () => {
+  const text = await read('Dockerfile');
+  assert.doesNotMatch(text, /^#\s*syntax=|^(?:RUN|ADD) --|^COPY --(?!from=)|<</m);
+});
+
+test('the example .env is the documented one, to the letter', async () => {
+  const settings = (await read('.env.example')).split('\n').filter((line) => !line.startsWith('#'));
+  assert.deepEqual(settings, [...DOCUMENTED, '']);
 });
 
 test('docker-compose.yml fits the schema of the Compose Specification', async () => {

@@ -87,7 +87,7 @@ build_images() {
     podman image exists "$(full_name "$image")" || "$tools/build.sh" "$(full_name "$image")" "$tools/$service"
   done
   # Stages have names of their own, or they would be swept away with what earlier builds left.
-  for target in packages build; do "$tools/build.sh" "localhost/message-dispatcher-$target" "$root" --target "$target"; done
+  for target in dependencies packages build; do "$tools/build.sh" "localhost/message-dispatcher-$target" "$root" --target "$target"; done
   "$tools/build.sh" "$(full_name message-dispatcher)" "$root"
   podman image prune --force
   podman images
