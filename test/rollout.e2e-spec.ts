@@ -12,8 +12,8 @@ jest.setTimeout(120_000);
 const LAG_MS = 3_000;
 const SHUTDOWN_LIMIT_MS = 15_000;
 
-/** Slow enough that every replica is in the middle of a job nearly always. */
-const LIVE = { rate_limit: 60, scheduler_workers: 3, webhook_concurrency: 4 };
+/** A job takes several seconds, and there is one for each replica, the additional one too: hardly ever is one idle. */
+const LIVE = { rate_limit: 200, scheduler_workers: 4, webhook_concurrency: 4 };
 const answerSlowly: Behaviour = async (received, response) => {
   await sleep(150);
   await accept(received, response);
@@ -30,7 +30,7 @@ async function rehearse(timings: RolloutTimings) {
     hasJob: async (pid) =>
       (await stage.jobs()).some(({ state, owner }) => state === 'running' && owner?.includes(`/${pid}/`)),
   });
-  const traffic = new RestTraffic(fleet.service.origin, 4, 50);
+  const traffic = new RestTraffic(fleet.service.origin, 6, 50);
   try {
     await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThan(20), 10_000);
     const ends = await fleet.rollOut();
