@@ -45,13 +45,16 @@ async function insert(count) {
   );
 }
 
-async function noneIsUnsent() {
-  return (await psql('SELECT count(*) FROM messages WHERE NOT sent_status')) === '0';
-}
-
 /** @param {number} limitMs */
 async function allSent(limitMs) {
-  await eventually('every message to be marked as sent', limitMs, noneIsUnsent);
+  await eventually('every message to be marked as sent', limitMs, async () => {
+    /** @type {unknown[]} */
+    const waiting = await read('/messages?state=waiting&limit=1');
+    /** @type {unknown[]} */
+    const sending = await read('/messages?state=sending&limit=1');
+    return waiting.length + sending.length === 0;
+  });
+  assert.equal(await psql('SELECT count(*) FROM messages WHERE NOT sent_status'), '0');
 }
 
 /** The idempotency keys that reached the receiver since its container was made, in the order of arrival. */
@@ -166,7 +169,11 @@ async function remembered() {
 test('stopped while it sends, the service exits 0 within 15 s; down and up lose nothing and double nothing', async () => {
   await put('rate_limit', `${SLOW_RATE}`);
   await insert(BACKLOG);
-  await eventually('sending to be under way', 15_000, async () => (await received()).length > SLOW_RATE);
+  await eventually('sending to be under way', 15_000, async () => {
+    /** @type {unknown[]} */
+    const sent = await read('/sent');
+    return sent.length > SLOW_RATE;
+  });
   const began = Date.now();
   await compose(['stop', 'app']);
   const tookMs = Date.now() - began;
