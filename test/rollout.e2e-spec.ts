@@ -6,7 +6,7 @@ import { RollingFleet } from './support/rolling-fleet.js';
 import { readRolloutTimings, type RolloutTimings } from './support/rollout-timings.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 /** Endpoints reach the nodes within a second or two; this is on the slow side, and below preStop. */
 const LAG_MS = 3_000;

@@ -15,6 +15,8 @@ export interface PodEnd {
 export class Pod {
   private readonly retired = new AbortController();
   private readySince: number | null = null;
+  /** What the last probe that did not pass was answered. */
+  private trouble = 'it was not probed yet';
   private probing: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -37,6 +39,12 @@ export class Pod {
   /** Ready for as long as the Deployment wants it before it goes on. */
   get available(): boolean {
     return this.ready && performance.now() - (this.readySince ?? 0) >= this.timings.minReadyMs;
+  }
+
+  /** For whoever waits in vain for it to become available. */
+  get state(): string {
+    if (this.readySince === null) return `not ready: ${this.trouble}`;
+    return `ready for ${Math.round(performance.now() - this.readySince)} ms; the last trouble: ${this.trouble}`;
   }
 
   /** preStop, SIGTERM, and SIGKILL when the grace, which counts from the beginning of preStop, is over. */
@@ -86,8 +94,12 @@ export class Pod {
 
   private async passes({ path, timeoutMs }: ProbeTimings): Promise<boolean> {
     try {
-      return (await fetch(this.app.origin + path, { signal: AbortSignal.timeout(timeoutMs) })).ok;
-    } catch {
+      const reply = await fetch(this.app.origin + path, { signal: AbortSignal.timeout(timeoutMs) });
+      const text = await reply.text();
+      if (!reply.ok) this.trouble = text;
+      return reply.ok;
+    } catch (error) {
+      this.trouble = String(error);
       return false;
     }
   }

@@ -4,8 +4,8 @@ import { Pod, type PodEnd } from './pod.js';
 import type { RolloutTimings } from './rollout-timings.js';
 import { ServiceFront } from './service-front.js';
 
-/** In which a pod must have become available. */
-const AVAILABLE_WITHIN_MS = 30_000;
+/** In which a pod must have become available, on a machine that has much else to do. */
+const AVAILABLE_WITHIN_MS = 60_000;
 
 export interface FleetOptions extends DispatcherOptions {
   /** How late the Service hears of a change. */
@@ -82,7 +82,9 @@ export class RollingFleet {
   private async untilAvailable(count: number): Promise<void> {
     await eventually(() => {
       const available = this.pods.filter((pod) => pod.available).length;
-      if (available < count) throw new Error(`${available} of ${count} pods are available`);
+      if (available >= count) return;
+      const states = this.pods.map(({ state }) => state);
+      throw new Error(`${available} pods are available, not ${count}:\n${states.join('\n')}`);
     }, AVAILABLE_WITHIN_MS);
   }
 }
