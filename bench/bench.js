@@ -1,9 +1,10 @@
-// npm run bench [-- --messages 20000 --rounds 1 --only backlog,latency,replicas,history,memory,sent,punctuality,idle,storage]
+// npm run bench [-- --messages 20000 --rounds 1 --only backlog,latency,replicas,history,memory,sent,punctuality,idle,storage,import]
 // npm run bench -- --profile: where the product's own time goes.
 
 import { parseArgs } from 'node:util';
 import { CONTENDERS, measureBacklog } from './aims/backlog.js';
 import { measureHistory } from './aims/history.js';
+import { measureImport } from './aims/import.js';
 import { measureLatency, measureReplicas } from './aims/latency.js';
 import { measureMemory } from './aims/memory.js';
 import { measureStorage } from './aims/storage.js';
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     'warm-up': { type: 'string', default: '10000' },
     contenders: { type: 'string', default: Object.keys(CONTENDERS).join(',') },
     history: { type: 'string', default: '5000000' },
+    'import-rows': { type: 'string', default: '1000000' },
     waiting: { type: 'string', default: '1000000' },
     slots: { type: 'string', default: '60' },
     only: { type: 'string', default: 'backlog' },
@@ -47,6 +49,7 @@ const FURTHER = {
   punctuality: (stage) => measureSlots(stage, Number(values.slots)),
   idle: (stage) => measureIdle(stage, 60),
   storage: (stage) => measureStorage(stage, messages),
+  import: (stage) => measureImport(stage, { rows: Number(values['import-rows']), rounds }),
 };
 
 await ensureInstalled();

@@ -20,6 +20,13 @@ const DOCUMENTED = {
     description: 'There is no such thing.',
     example: { error: 'There is no GET /nowhere here', code: 'request.not_found' },
   },
+  408: {
+    description: 'The body stalled.',
+    example: {
+      error: 'Nothing arrived for 10 s (APP_SERVER_READ_TIMEOUT), so nothing was stored',
+      code: 'request.timeout',
+    },
+  },
   409: {
     description: 'The request does not fit the present state.',
     example: { error: 'The message was sent already', code: 'messages.already_sent' },

@@ -9,6 +9,7 @@ import { connectDatabase } from './connect-database.js';
 import { dataSourceOptions } from './data-source.js';
 import { DispatchModule } from './dispatch/dispatch.module.js';
 import { HealthModule } from './health/health.module.js';
+import { ImportModule } from './import/import.module.js';
 import { loggingParams } from './logging.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { SchedulerModule } from './scheduler/scheduler.module.js';
@@ -38,6 +39,7 @@ export class AppModule {
         SchedulerModule,
         DispatchModule,
         HealthModule,
+        ImportModule,
       ],
     };
   }

@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
+import { acceptStreamedBodies, limitBodyArrival } from './body-arrival.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { CORRELATION_HEADER, correlationIdOf } from './correlation.js';
 import { DomainErrorFilter, sendErrorReply } from './domain-error.filter.js';
@@ -13,6 +14,9 @@ import { logRequests } from './request-log.js';
 import { RequestValidationPipe } from './request-validation.js';
 import { refuseOnSocket } from './socket-errors.js';
 import { serveSwagger } from './swagger.js';
+
+/** The types of files that some route takes as a stream; everything else takes JSON. */
+const STREAMED_TYPES = ['application/x-ndjson', 'text/csv'];
 
 type RootModule = Parameters<typeof NestFactory.create>[0];
 
@@ -38,7 +42,9 @@ export async function createApp(
     reply.header(CORRELATION_HEADER, request.id);
     done();
   });
+  limitBodyArrival(fastify, settings.serverReadTimeoutMs);
   acceptJsonBodies(fastify);
+  acceptStreamedBodies(fastify, STREAMED_TYPES);
   drainOnClose(fastify);
   logRequests(fastify, logger);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
@@ -61,13 +67,14 @@ function setupApp(app: NestFastifyApplication, routes: KnownRoutes): void {
 function serverOptions(settings: StaticSettings) {
   const node = {
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    requestTimeout: settings.serverReadTimeoutMs,
+    // Bodies have a time limit of their own, which knows the route.
+    requestTimeout: 0,
     headersTimeout: settings.serverReadTimeoutMs,
     maxHeaderSize: MAX_HEAD_BYTES,
   };
   const options = {
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: settings.serverReadTimeoutMs,
+    requestTimeout: 0,
     keepAliveTimeout: settings.serverIdleTimeoutMs,
     connectionTimeout: settings.serverWriteTimeoutMs,
     forceCloseConnections: 'idle',

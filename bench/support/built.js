@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 /** The product's own folder. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const MAIN = `${ROOT}dist/src/main.js`;
+export const IMPORT = `${ROOT}dist/src/import.js`;
 
 if (!existsSync(MAIN)) {
   throw new Error('The benchmarks run the build: run `npm run build` first, or start them through `npm run`.');

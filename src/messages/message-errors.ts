@@ -37,3 +37,23 @@ export class MessagesInvalid extends DomainError {
     this.details = { results };
   }
 }
+
+/** The same Idempotency-Key with another body. */
+export class IntakeKeyReused extends DomainError {
+  readonly code = 'messages.idempotency_key_reused';
+  readonly kind = 'invalid';
+
+  constructor() {
+    super('This Idempotency-Key came with another body before: give each request a key of its own');
+  }
+}
+
+/** The first request with this Idempotency-Key has not been answered yet. */
+export class IntakeKeyInUse extends DomainError {
+  readonly code = 'messages.idempotency_key_in_use';
+  readonly kind = 'conflict';
+
+  constructor() {
+    super('A request with this Idempotency-Key is under way: try again when it has been answered');
+  }
+}

@@ -1,28 +1,56 @@
 import { Injectable } from '@nestjs/common';
-import { MessageNotFound, MessagesInvalid } from './message-errors.js';
+import { DataSource, type EntityManager } from 'typeorm';
+import { IntakeKeys, type Answer } from './intake-keys.js';
+import { MessagesInvalid } from './message-errors.js';
 import { newMessageSchema, type ItemResult, type MessageView } from './message.schemas.js';
 import { MessagesRepository, type NewMessage } from './messages.repository.js';
+
+/** What `POST /messages` takes: a message, or a list whose items are not checked yet. */
+export type PostBody = NewMessage | readonly unknown[];
+
+const CREATED = 201;
+/** Until callers can be told apart, all of them share one space of keys. */
+const ANYBODY = '';
 
 /** Takes new messages in. A request is stored as a whole or not at all. */
 @Injectable()
 export class MessageIntake {
-  constructor(private readonly messages: MessagesRepository) {}
+  constructor(
+    private readonly messages: MessagesRepository,
+    private readonly keys: IntakeKeys,
+    private readonly dataSource: DataSource,
+  ) {}
 
-  async store(message: NewMessage): Promise<MessageView> {
-    const [id = 0] = await this.messages.insert([message]);
-    const stored = await this.messages.find(id);
-    if (stored === null) throw new MessageNotFound(id);
-    const { attempts: _, ...view } = stored;
-    return view;
+  /**
+   * Stores the request, once for each `key` when there is one; the answer to a key is always the first.
+   * @throws MessagesInvalid when an item cannot be a message; nothing is stored then.
+   */
+  async take(body: PostBody, key: string | null): Promise<Answer> {
+    const store = async (manager: EntityManager) => ({
+      status: CREATED,
+      body: isList(body) ? await this.storeAll(body, manager) : await this.store(body, manager),
+    });
+    if (key !== null) return await this.keys.once(ANYBODY, key, body, store);
+    const answer = await store(this.dataSource.manager);
+    return { status: answer.status, body: JSON.stringify(answer.body), replayed: false };
   }
 
-  /** @throws MessagesInvalid when an item cannot be a message; nothing is stored then. */
-  async storeAll(items: readonly unknown[]): Promise<{ results: ItemResult[] }> {
+  private async store(message: NewMessage, manager: EntityManager): Promise<MessageView> {
+    const [id = 0] = await this.messages.insert([message], manager);
+    return await this.messages.findStored(id, manager);
+  }
+
+  private async storeAll(items: readonly unknown[], manager: EntityManager): Promise<{ results: ItemResult[] }> {
     const checked = items.map((item) => newMessageSchema.safeParse(item));
     if (checked.some((result) => !result.success)) throw new MessagesInvalid(checked.map(verdict));
-    const ids = await this.messages.insert(checked.flatMap((result) => (result.success ? [result.data] : [])));
+    const rows = checked.flatMap((result) => (result.success ? [result.data] : []));
+    const ids = await this.messages.insert(rows, manager);
     return { results: ids.map((id, index) => ({ index, status: 'accepted', id })) };
   }
+}
+
+function isList(body: PostBody): body is readonly unknown[] {
+  return Array.isArray(body);
 }
 
 function verdict(result: ReturnType<typeof newMessageSchema.safeParse>, index: number): ItemResult {

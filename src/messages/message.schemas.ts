@@ -35,6 +35,12 @@ export const postBodySchema = z.union([
     .meta({ description: 'A list of 1 to 1,000 of the same.' }),
 ]);
 
+/** What makes a request recognisable when it is sent again (draft-ietf-httpapi-idempotency-key-header). */
+export const keySchema = z
+  .string()
+  .regex(/^[\x20-\x7e]+$/, 'must be 1 to 255 printable ASCII characters')
+  .max(255, 'must be at most 255 characters');
+
 const time = z.string().meta({ format: 'date-time', example: '2025-07-20T14:36:51.123Z' });
 
 export const sentMessageSchema = z

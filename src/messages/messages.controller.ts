@@ -1,11 +1,13 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
+import { refusal } from '../request-validation.js';
 import {
   batchResultSchema,
   DEFAULT_LIMIT,
   idSchema,
+  keySchema,
   listQuerySchema,
   messageSchema,
   messageWithAttemptsSchema,
@@ -22,6 +24,14 @@ import { MessagesRepository } from './messages.repository.js';
 
 const LINK_HEADER = {
   Link: { description: 'The next page, `rel="next"`, when there is one.', schema: { type: 'string' as const } },
+};
+
+const KEY_HEADER = 'idempotency-key';
+const REPLAYED_HEADER = {
+  'Idempotent-Replayed': {
+    description: '`true` when this is the first answer to an `Idempotency-Key`, given again.',
+    schema: { type: 'string' as const },
+  },
 };
 
 interface HeaderWriter {
@@ -77,9 +87,19 @@ export class MessagesController {
     description:
       'One message is answered with that message; a list with a result per item. All of a list is stored, or nothing: when an item is refused the reply is 400 and `results` tells which.',
   })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description:
+      '1 to 255 printable characters, unique to this request. The same key and body again stores nothing and gets the ' +
+      'first answer, with `Idempotent-Replayed: true`. Keys are kept for a day at least; refused requests keep none.',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+    example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
+  })
   @ApiCreatedResponse({
     description: 'Stored; it goes out in its turn.',
     standardSchema: z.union([messageSchema, batchResultSchema]),
+    headers: REPLAYED_HEADER,
   })
   @ApiErrors(
     400,
@@ -92,12 +112,31 @@ export class MessagesController {
         { index: 1, status: 'invalid', errors: [{ field: 'content', error: 'must not be empty' }] },
       ],
     },
+    {
+      status: 409,
+      error: 'A request with this Idempotency-Key is under way: try again when it has been answered',
+      code: 'messages.idempotency_key_in_use',
+    },
     413,
     415,
+    {
+      status: 422,
+      error: 'This Idempotency-Key came with another body before: give each request a key of its own',
+      code: 'messages.idempotency_key_reused',
+    },
     503,
   )
-  async create(@Body({ schema: postBodySchema }) body: z.infer<typeof postBodySchema>) {
-    return Array.isArray(body) ? await this.intake.storeAll(body) : await this.intake.store(body);
+  async create(
+    @Body({ schema: postBodySchema }) body: z.infer<typeof postBodySchema>,
+    @Headers(KEY_HEADER) keyText: string | undefined,
+    @Res({ passthrough: true }) reply: HeaderWriter,
+  ): Promise<string> {
+    const key = keyText === undefined ? null : keySchema.safeParse(keyText);
+    if (key?.success === false) throw refusal(key.error.issues, 'Idempotency-Key');
+    const answer = await this.intake.take(body, key?.data ?? null);
+    if (answer.replayed) reply.header('Idempotent-Replayed', 'true');
+    reply.header('content-type', 'application/json; charset=utf-8');
+    return answer.body;
   }
 
   @Get('messages')

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DatabaseModule } from '../database.module.js';
+import { IntakeKeys } from './intake-keys.js';
 import { MessageClaims } from './message-claims.js';
 import { MessageIntake } from './message-intake.js';
 import { MessageOperations } from './message-operations.js';
@@ -11,7 +12,7 @@ import { MessagesRepository } from './messages.repository.js';
 @Module({
   imports: [DatabaseModule],
   controllers: [OperationsController, MessagesController],
-  providers: [MessagesRepository, MessageClaims, MessageIntake, MessageOperations, MessageReplay],
+  providers: [MessagesRepository, MessageClaims, IntakeKeys, MessageIntake, MessageOperations, MessageReplay],
   exports: [MessageClaims, MessagesRepository],
 })
 export class MessagesModule {}

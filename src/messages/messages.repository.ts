@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { Database, type Statement } from '../database.js';
 import { z } from 'zod';
 import { Message } from './message.entity.js';
@@ -22,8 +22,8 @@ export class MessagesRepository {
   ) {}
 
   /** Stores all of them or none, in their order; returns their ids in the same order. */
-  async insert(messages: readonly NewMessage[]): Promise<number[]> {
-    const result = await this.dataSource
+  async insert(messages: readonly NewMessage[], manager = this.dataSource.manager): Promise<number[]> {
+    const result = await manager
       .createQueryBuilder()
       .insert()
       .into(Message)
@@ -39,6 +39,13 @@ export class MessagesRepository {
     if (message === undefined) return null;
     // After the message, not beside it: a message that reads as sent then always has the attempt that sent it.
     return { ...message, attempts: await this.database.query<AttemptView>(ATTEMPTS, [id]) };
+  }
+
+  /** One message that `manager`'s transaction has just stored. */
+  async findStored(id: number, manager: EntityManager): Promise<MessageView> {
+    const [message] = await manager.query<MessageView[]>(FIND.text, [id]);
+    if (message === undefined) throw new Error(`message ${id} was stored and is not there`);
+    return message;
   }
 
   /** Up to `limit` messages with an id above `afterId`, oldest first, of one state or of all. */

@@ -1,0 +1,60 @@
+import { DomainError } from '../domain-error.js';
+import type { ImportReport } from './import-report.js';
+
+/** The file as a whole cannot be read. */
+export class ImportRefused extends DomainError {
+  readonly kind = 'malformed';
+
+  private constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+
+  static header(line: number): ImportRefused {
+    return new ImportRefused(
+      'import.header',
+      `Line ${line} must name the two columns, recipient_phone,content: without it nobody knows which is which`,
+    );
+  }
+
+  static empty(): ImportRefused {
+    return new ImportRefused('import.empty', 'There is no row in it');
+  }
+
+  static brokenOff(): ImportRefused {
+    return new ImportRefused('import.broken_off', 'The upload ended before its end, so nothing was stored');
+  }
+}
+
+/** Rows that cannot be messages, in a file that is to be stored as a whole or not at all. */
+export class ImportInvalid extends DomainError {
+  readonly code = 'import.invalid';
+  readonly kind = 'malformed';
+  override readonly details: Pick<ImportReport, 'rows' | 'refused' | 'faults' | 'faults_left_out'>;
+
+  constructor({ rows, refused, faults, faults_left_out }: ImportReport) {
+    super(`${refused} of ${rows} rows ${refused === 1 ? 'is' : 'are'} invalid, so none was stored`);
+    this.details = { rows, refused, faults, faults_left_out };
+  }
+}
+
+/** Each import holds a connection to PostgreSQL, and parsing takes time from the sending. */
+export class ImportBusy extends DomainError {
+  readonly code = 'import.busy';
+  readonly kind = 'unavailable';
+
+  constructor(atOnce: number) {
+    super(`${atOnce} imports are under way here already: try again when one has ended`);
+  }
+}
+
+export class ImportInterrupted extends DomainError {
+  readonly code = 'import.interrupted';
+  readonly kind = 'unavailable';
+
+  constructor() {
+    super('The service is ending, so nothing was stored: send the file again');
+  }
+}

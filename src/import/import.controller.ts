@@ -1,0 +1,87 @@
+import { Controller, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
+import type { z } from 'zod';
+import { ApiErrors } from '../api-errors.js';
+import type { StreamedBody } from '../body-arrival.js';
+import { CsvFormat } from './csv-format.js';
+import { IMPORT_EXAMPLES } from './import-examples.js';
+import { ImportRefused } from './import-errors.js';
+import { importQuerySchema, importReportSchema, type ImportReport } from './import-report.js';
+import { MessageImport } from './message-import.js';
+import { NdjsonFormat } from './ndjson-format.js';
+
+export const CSV = 'text/csv';
+export const NDJSON = 'application/x-ndjson';
+
+@ApiTags('messages')
+@Controller()
+export class ImportController {
+  constructor(private readonly imports: MessageImport) {}
+
+  @Post('messages/import')
+  @HttpCode(200)
+  @RouteConfig({ streams: [NDJSON, CSV] } satisfies StreamedBody)
+  @ApiOperation({
+    summary: 'Store a file of messages, of any size',
+    description:
+      'NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. ' +
+      'The rows are stored in their order and in one transaction when the last has come; a client that goes away before ' +
+      'leaves nothing behind. A record has at most 16 KiB. The upload may take as long as it likes, as long as something ' +
+      'comes every `APP_SERVER_READ_TIMEOUT` seconds. Two imports at once per replica.',
+    requestBody: { required: true, content: IMPORT_EXAMPLES },
+  })
+  @ApiOkResponse({
+    description: 'Stored. With `per-row`, `refused` tells how many rows were not.',
+    standardSchema: importReportSchema,
+  })
+  @ApiErrors(
+    400,
+    {
+      status: 400,
+      error: '1 of 2 rows is invalid, so none was stored',
+      code: 'import.invalid',
+      rows: 2,
+      refused: 1,
+      faults: [{ line: 2, field: 'content', reason: 'must not be empty' }],
+      faults_left_out: 0,
+    },
+    {
+      status: 400,
+      error: 'Line 1 must name the two columns, recipient_phone,content: without it nobody knows which is which',
+      code: 'import.header',
+    },
+    { status: 400, error: 'There is no row in it', code: 'import.empty' },
+    408,
+    {
+      status: 415,
+      error: `The body must be ${NDJSON} or ${CSV}, in UTF-8 and not compressed, and the header Content-Type must say so`,
+      code: 'request.media_type',
+    },
+    503,
+    {
+      status: 503,
+      error: '2 imports are under way here already: try again when one has ended',
+      code: 'import.busy',
+    },
+    {
+      status: 503,
+      error: 'The service is ending, so nothing was stored: send the file again',
+      code: 'import.interrupted',
+    },
+  )
+  async importFile(
+    @Query({ schema: importQuerySchema }) { mode }: z.infer<typeof importQuerySchema>,
+    @Req() request: FastifyRequest<{ Body: Readable | undefined }>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ImportReport> {
+    // A request without a body has no type that says which format it would be.
+    if (request.body === undefined) throw ImportRefused.empty();
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort(ImportRefused.brokenOff()));
+    const isCsv = request.headers['content-type']?.toLowerCase().startsWith(CSV) === true;
+    return await this.imports.store(request.body, isCsv ? new CsvFormat() : new NdjsonFormat(), mode, gone.signal);
+  }
+}

@@ -1,0 +1,101 @@
+import type { Readable } from 'node:stream';
+import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { StaticSettings } from '../config/static-settings.js';
+import { CopyRows } from './copy-rows.js';
+import { ImportBusy, ImportInterrupted, ImportInvalid, ImportRefused } from './import-errors.js';
+import { RefusedRows, type ImportMode, type ImportReport } from './import-report.js';
+import type { RecordFormat } from './record-format.js';
+import { RowReader } from './row-reader.js';
+import { StagedRows } from './staged-rows.js';
+import { arriving } from './steady-body.js';
+
+export const IMPORTS_AT_ONCE = 2;
+
+/** Characters of one batch: large enough that a statement for it costs nothing, small enough to be held twice. */
+const BATCH_SIZE = 1024 * 1024;
+
+/** Takes files of messages in, of any size at the same use of memory. */
+@Injectable()
+export class MessageImport implements BeforeApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private underWay = 0;
+
+  constructor(private readonly settings: StaticSettings) {}
+
+  beforeApplicationShutdown(): void {
+    this.stopping.abort(new ImportInterrupted());
+  }
+
+  /**
+   * Stores the rows of `body`, in their order and in one transaction, once the whole of it has come; before that nothing
+   * can be seen of them. Rejects and stores nothing when `gone` is aborted, when the body stalls, breaks off or cannot be
+   * read, when the service ends, and, for `all-or-nothing`, when any row is bad.
+   */
+  async store(body: Readable, format: RecordFormat, mode: ImportMode, gone: AbortSignal): Promise<ImportReport> {
+    if (this.stopping.signal.aborted) throw new ImportInterrupted();
+    if (this.underWay >= IMPORTS_AT_ONCE) throw new ImportBusy(IMPORTS_AT_ONCE);
+    this.underWay += 1;
+    const signal = AbortSignal.any([gone, this.stopping.signal]);
+    try {
+      return await this.storeStaged(body, format, mode, signal);
+    } catch (error) {
+      // What a connection that was cut says of itself is not why.
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      this.underWay -= 1;
+    }
+  }
+
+  private async storeStaged(
+    body: Readable,
+    format: RecordFormat,
+    mode: ImportMode,
+    signal: AbortSignal,
+  ): Promise<ImportReport> {
+    if (this.settings.dbUrl === null) throw new Error('an import needs a database');
+    const staged = await StagedRows.open(this.settings.dbUrl);
+    const cut = () => void staged.discard();
+    signal.addEventListener('abort', cut, { once: true });
+    try {
+      const report = await this.stage(body, format, mode, staged, signal);
+      if (report.rows === 0) throw ImportRefused.empty();
+      if (mode === 'all-or-nothing' && report.refused > 0) throw new ImportInvalid(report);
+      await staged.publish(signal);
+      return report;
+    } finally {
+      signal.removeEventListener('abort', cut);
+      await staged.discard();
+    }
+  }
+
+  private async stage(
+    body: Readable,
+    format: RecordFormat,
+    mode: ImportMode,
+    staged: StagedRows,
+    signal: AbortSignal,
+  ): Promise<ImportReport> {
+    const good = new CopyRows();
+    const bad = new RefusedRows();
+    let stored = 0;
+    const reader = new RowReader(format, {
+      take: (phone, content) => good.add(phone, content),
+      refuse: (faults) => bad.add(faults),
+    });
+    const send = async () => {
+      const { bytes, count } = good.takeAll();
+      stored += count;
+      // Once a row is bad, nothing will be stored: the rest is read for its faults alone.
+      if (count > 0 && !(mode === 'all-or-nothing' && bad.rows > 0)) await staged.add(bytes);
+    };
+    for await (const piece of arriving(body, this.settings.serverReadTimeoutMs, signal)) {
+      reader.push(piece);
+      if (good.size >= BATCH_SIZE) await send();
+    }
+    reader.end();
+    await send();
+    const rows = stored + bad.rows;
+    return { mode, rows, stored, refused: bad.rows, faults: bad.listed, faults_left_out: bad.leftOut };
+  }
+}
