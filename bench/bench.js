@@ -1,7 +1,8 @@
-// npm run bench [-- --messages 20000 --rounds 1 --only backlog,latency,replicas,history,memory,sent,punctuality,idle,storage,import]
+// npm run bench [-- --messages 20000 --rounds 1 --only backlog,latency,replicas,history,memory,sent,punctuality,idle,storage,import,auth]
 // npm run bench -- --profile: where the product's own time goes.
 
 import { parseArgs } from 'node:util';
+import { measureAuth } from './aims/auth.js';
 import { CONTENDERS, measureBacklog } from './aims/backlog.js';
 import { measureHistory } from './aims/history.js';
 import { measureImport } from './aims/import.js';
@@ -50,6 +51,7 @@ const FURTHER = {
   idle: (stage) => measureIdle(stage, 60),
   storage: (stage) => measureStorage(stage, messages),
   import: (stage) => measureImport(stage, { rows: Number(values['import-rows']), rounds }),
+  auth: (stage) => measureAuth(stage, { rounds }),
 };
 
 await ensureInstalled();

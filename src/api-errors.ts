@@ -16,6 +16,15 @@ const DOCUMENTED = {
       fields: [{ field: 'limit', error: 'must be at most 1000' }],
     },
   },
+  401: {
+    description:
+      'Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`.',
+    example: { error: 'This call needs a key, sent as Authorization: Bearer <key>', code: 'auth.key_required' },
+  },
+  403: {
+    description: 'The key is known and may not do this; or, where no keys are in force, a page of another site called.',
+    example: { error: 'The key ci has not the scope operate, which this call needs', code: 'auth.scope' },
+  },
   404: {
     description: 'There is no such thing.',
     example: { error: 'There is no GET /nowhere here', code: 'request.not_found' },
@@ -45,6 +54,10 @@ const DOCUMENTED = {
   422: {
     description: 'The request is well-formed, and refused by a rule.',
     example: { error: 'The content is longer than 160 characters', code: 'messages.invalid' },
+  },
+  429: {
+    description: 'Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time.',
+    example: { error: 'More than 6000 calls in a minute: go on in 12 s', code: 'request.rate_limited' },
   },
   503: {
     description: 'PostgreSQL is out of reach; nothing was changed.',

@@ -3,6 +3,7 @@ import { RedisModule } from '@liaoliaots/nestjs-redis';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Redis } from 'ioredis';
 import { LoggerModule } from 'nestjs-pino';
+import { AccessModule } from './access/access.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { connectDatabase } from './connect-database.js';
@@ -40,6 +41,7 @@ export class AppModule {
         DispatchModule,
         HealthModule,
         ImportModule,
+        AccessModule,
       ],
     };
   }

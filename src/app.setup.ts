@@ -2,6 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { acceptStreamedBodies, limitBodyArrival } from './body-arrival.js';
+import { controlAccess } from './access/access-control.js';
+import { reloadCertificate } from './certificate-reload.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { CORRELATION_HEADER, correlationIdOf } from './correlation.js';
 import { DomainErrorFilter, sendErrorReply } from './domain-error.filter.js';
@@ -10,8 +12,10 @@ import { internalReply, MAX_BODY_BYTES, replyFor } from './error-mapping.js';
 import { acceptJsonBodies } from './json-body.js';
 import { KnownRoutes } from './known-routes.js';
 import { createLogger, loggingParams, nestLogger } from './logging.js';
+import { boundReplies } from './reply-deadline.js';
 import { logRequests } from './request-log.js';
 import { RequestValidationPipe } from './request-validation.js';
+import { setSecurityHeaders } from './security-headers.js';
 import { refuseOnSocket } from './socket-errors.js';
 import { serveSwagger } from './swagger.js';
 
@@ -43,10 +47,14 @@ export async function createApp(
     done();
   });
   limitBodyArrival(fastify, settings.serverReadTimeoutMs);
+  setSecurityHeaders(fastify, settings.tls !== null);
   acceptJsonBodies(fastify);
   acceptStreamedBodies(fastify, STREAMED_TYPES);
   drainOnClose(fastify);
+  boundReplies(fastify, settings.serverWriteTimeoutMs, logger);
   logRequests(fastify, logger);
+  reloadCertificate(fastify, settings.tlsFiles, logger);
+  await controlAccess(fastify, settings, logger);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: nestLogger(loggingParams(settings, logger)),
     bodyParser: false,
@@ -89,5 +97,6 @@ function serverOptions(settings: StaticSettings) {
     },
     clientErrorHandler: refuseOnSocket,
   } satisfies FastifyServerOptions;
-  return settings.tls ? { ...options, https: { ...node, ...settings.tls } } : { ...options, http: node };
+  if (settings.tls === null) return { ...options, http: node };
+  return { ...options, https: { ...node, ...settings.tls, handshakeTimeout: settings.serverReadTimeoutMs } };
 }

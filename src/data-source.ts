@@ -6,6 +6,7 @@ import { AddMessageBookkeeping1763900000003 } from '../migrations/1763900000003-
 import { CreateSchedule1763900000004 } from '../migrations/1763900000004-create-schedule.js';
 import { CreateDeliveryAttempts1763900000005 } from '../migrations/1763900000005-create-delivery-attempts.js';
 import { CreateOperatorActions1763900000006 } from '../migrations/1763900000006-create-operator-actions.js';
+import { NameWhomAnOperatorActedFor1763900000007 } from '../migrations/1763900000007-name-whom-an-operator-acted-for.js';
 import { CreateImportsAndIntakeKeys1763900000008 } from '../migrations/1763900000008-create-imports-and-intake-keys.js';
 import { SlimAttemptAndSentIndexes1763900000010 } from '../migrations/1763900000010-slim-attempt-and-sent-indexes.js';
 import { Message } from './messages/message.entity.js';
@@ -17,6 +18,7 @@ export const MIGRATIONS = [
   CreateSchedule1763900000004,
   CreateDeliveryAttempts1763900000005,
   CreateOperatorActions1763900000006,
+  NameWhomAnOperatorActedFor1763900000007,
   CreateImportsAndIntakeKeys1763900000008,
   SlimAttemptAndSentIndexes1763900000010,
 ];

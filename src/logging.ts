@@ -48,6 +48,7 @@ const PRETTY_LEAVES_OUT = [
   'http.response.status_code',
   'event.duration',
   'client.ip',
+  'user.name',
 ]
   .map((key) => key.replaceAll('.', '\\.'))
   .join();

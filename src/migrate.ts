@@ -7,7 +7,7 @@ import { StartupError } from './startup-error.js';
 /** Brings the schema of APP_DB_URL up to date and ends: a deployment's own step, before the service is rolled out. */
 async function migrate(): Promise<void> {
   try {
-    const settings = loadStaticSettings(process.env);
+    const settings = loadStaticSettings(process.env, { serve: false });
     if (settings.dbUrl === null)
       throw new StartupError('APP_DB_URL is not set: give the URL of the database to migrate');
     const dataSource = await connectDatabase(settings.dbUrl, true);

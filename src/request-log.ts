@@ -27,6 +27,7 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
     'http.response.status_code': reply.statusCode,
     'event.duration': Math.round(reply.elapsedTime * 1e6),
     'client.ip': request.ip,
+    ...(request.caller && { 'user.name': request.caller.name }),
   };
   logger[QUIET.test(path) ? 'debug' : 'info'](
     fields,

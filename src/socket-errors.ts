@@ -8,7 +8,11 @@ import { socketReply } from './error-mapping.js';
 /** Answers what Node's HTTP parser refused, in the shape of all errors, and ends the connection. */
 export function refuseOnSocket(error: Error, socket: Socket): void {
   const code = codeOf(error);
-  const nobodyReads = code === 'ECONNRESET' || code?.startsWith('ERR_SSL') === true || !socket.writable;
+  const nobodyReads =
+    code === 'ECONNRESET' ||
+    code?.startsWith('ERR_SSL') === true ||
+    code?.startsWith('ERR_TLS') === true ||
+    !socket.writable;
   if (nobodyReads || socket.bytesWritten > 0) {
     // Bytes that were written belong to another reply, perhaps half of one: nothing can be added to them.
     socket.destroy();

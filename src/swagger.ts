@@ -1,7 +1,12 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 
+import { SECURITY_SCHEME } from './required-scope.js';
+
 const PAGE = '/swagger/index.html';
+
+const KEYS =
+  'An API key with the scope that the operation names in `x-required-scope`. Leave it empty where the service runs without keys.';
 
 /** Serves the API's documentation at `/swagger/index.html` and the OpenAPI document at `/swagger/v1/swagger.json`. */
 export function serveSwagger(app: NestFastifyApplication): void {
@@ -12,6 +17,7 @@ export function serveSwagger(app: NestFastifyApplication): void {
         'Every reply carries `X-Correlation-ID`; every error is `{"error", "code"}`.',
     )
     .setVersion('1.0')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: KEYS }, SECURITY_SCHEME)
     .build();
   // Mounted at the page's own path: its asset links are relative to the last segment and would otherwise be 404.
   SwaggerModule.setup(PAGE.slice(1), app, () => SwaggerModule.createDocument(app, config), {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { LoggerModule } from 'nestjs-pino';
 import { createApp } from '../src/app.setup.js';
 import { ConfigModule } from '../src/config/config.module.js';
@@ -11,9 +12,11 @@ import { configSchema, settingSchema } from '../src/config/config.schemas.js';
 import { LiveConfig } from '../src/config/live-config.js';
 import { loadStaticSettings } from '../src/config/load-static-settings.js';
 import type { StaticSettings } from '../src/config/static-settings.js';
+import { createDataSource, dataSourceOptions } from '../src/data-source.js';
 import { createLogger, loggingParams } from '../src/logging.js';
 import { EtcdServer } from './support/etcd-server.js';
 import { eventually } from './support/eventually.js';
+import { TestDatabase } from './support/test-database.js';
 
 jest.setTimeout(60_000);
 
@@ -23,7 +26,11 @@ class ConfigAlone {
   static register(settings: StaticSettings): DynamicModule {
     return {
       module: ConfigAlone,
-      imports: [LoggerModule.forRoot(loggingParams(settings)), ConfigModule.register(settings)],
+      imports: [
+        LoggerModule.forRoot(loggingParams(settings)),
+        TypeOrmModule.forRoot(dataSourceOptions(String(settings.dbUrl))),
+        ConfigModule.register(settings),
+      ],
     };
   }
 }
@@ -39,6 +46,7 @@ async function read(app: NestFastifyApplication) {
 describe('/config', () => {
   let folder: string;
   let server: EtcdServer;
+  let database: TestDatabase;
   const apps: NestFastifyApplication[] = [];
   let log = '';
   const stdout = new Writable({
@@ -53,6 +61,10 @@ describe('/config', () => {
     cpSync('config/app.defaults.yaml', join(folder, 'app.defaults.yaml'));
     writeFileSync(join(folder, 'dynamic_config.yaml'), 'max_attempts: 9\nrate_limit: 5\n');
     server = await EtcdServer.started();
+    database = await TestDatabase.create();
+    const migrations = await createDataSource(database.url).initialize();
+    await migrations.runMigrations();
+    await migrations.destroy();
   });
   beforeEach(() => server.hands.deleteAll());
   afterEach(async () => {
@@ -60,6 +72,7 @@ describe('/config', () => {
   });
   afterAll(async () => {
     await server.remove();
+    await database.drop();
     rmSync(folder, { recursive: true });
   });
 
@@ -67,6 +80,7 @@ describe('/config', () => {
     const settings = loadStaticSettings({
       ...env,
       APP_CONFIG_DIR: folder,
+      APP_DB_URL: database.url,
       APP_REMOTE_ETCD_ENDPOINTS: endpoints,
       LOG_ENV: 'json',
     });
@@ -112,6 +126,10 @@ describe('/config', () => {
     expect(deleted).toMatchObject({ status: 200, body: { value: 5, source: 'file' } });
     await eventually(() => expect(one.get(LiveConfig).current.rateLimit).toBe(5));
     expect((await call(one, 'DELETE', '/rate_limit')).status).toBe(200);
+    expect(await database.query(`SELECT actor, action, detail FROM operator_actions ORDER BY id LIMIT 2`)).toEqual([
+      { actor: '127.0.0.1', action: 'config-set', detail: { key: 'rate_limit', value: 50, source: 'etcd' } },
+      { actor: '127.0.0.1', action: 'config-unset', detail: { key: 'rate_limit', value: 5, source: 'file' } },
+    ]);
   });
 
   it('takes text, numbers, booleans and lists', async () => {
@@ -199,6 +217,16 @@ describe('/config', () => {
     expect((await read(app)).sources.map(({ name }) => name)).toEqual(['file']);
   });
 
+  it('changes a setting although PostgreSQL cannot note who did, and says so in the log', async () => {
+    const app = await start();
+    log = '';
+    await database.query('ALTER TABLE operator_actions RENAME TO away');
+    expect((await call(app, 'PUT', '/rate_limit', { value: 11 })).status).toBe(200);
+    await database.query('ALTER TABLE away RENAME TO operator_actions');
+    expect(app.get(LiveConfig).current.rateLimit).toBe(11);
+    expect(log).toContain('config-set rate_limit by 127.0.0.1, which operator_actions does not tell');
+  });
+
   it('answers 503 while etcd is out of reach, and says since when', async () => {
     const app = await start('127.0.0.1:1');
     expect(await call(app, 'PUT', '/rate_limit', { value: 7 })).toMatchObject({
@@ -223,6 +251,7 @@ describe('/config', () => {
     expect(replies.map(({ status }) => status)).toEqual([200, 200, 422, 200]);
     expect(app.get(LiveConfig).current.webhookAuthKey).toBe('s3cret-two');
     expect(log).toContain('webhook_auth_key');
-    expect(JSON.stringify(replies) + log).not.toContain('s3cret');
+    const noted = await database.query('SELECT detail FROM operator_actions');
+    expect(JSON.stringify([replies, noted]) + log).not.toContain('s3cret');
   });
 });

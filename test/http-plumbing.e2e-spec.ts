@@ -17,7 +17,10 @@ import { eventually } from './support/eventually.js';
 
 const settings: StaticSettings = Object.assign(new StaticSettings(), {
   env: 'test',
+  access: null,
+  apiRequestsPerMinute: 0,
   tls: null,
+  tlsFiles: null,
   serverReadTimeoutMs: 1000,
   serverWriteTimeoutMs: 5000,
   serverIdleTimeoutMs: 5000,

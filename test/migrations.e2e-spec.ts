@@ -97,7 +97,7 @@ describe('the database schema', () => {
     await stage.database.query(SEED);
     await stage.database.insertMessages(1);
     const app = await DispatcherProcess.start({
-      env: { APP_ENV: 'production', APP_DB_URL: stage.database.url },
+      env: { APP_ENV: 'production', APP_AUTH: 'none', APP_DB_URL: stage.database.url },
       live: stage.live(),
     });
     const line = await app.logged(/schema is missing/);
@@ -137,7 +137,7 @@ describe('the database schema', () => {
     expect(await ran()).toHaveLength(MIGRATIONS.length);
     await stage.database.query('DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations)');
     const app = await DispatcherProcess.start({
-      env: { APP_ENV: 'production', APP_DB_URL: stage.database.url },
+      env: { APP_ENV: 'production', APP_AUTH: 'none', APP_DB_URL: stage.database.url },
       live: stage.live(),
     });
     expect((await app.logged(/schema is old/)).message).toContain('1 migration');

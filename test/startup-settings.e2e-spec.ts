@@ -56,7 +56,7 @@ describe('a setting that is not valid', () => {
   });
 
   it.each([
-    ['APP_DB_URL', { APP_ENV: 'production' }],
+    ['APP_DB_URL', { APP_ENV: 'production', APP_AUTH: 'none' }],
     ['APP_WEBHOOK_CA', { APP_DB_URL: 'postgres://db/x', APP_WEBHOOK_CA: 'package.json' }],
     ['APP_WEBHOOK_KEY', { APP_DB_URL: 'postgres://db/x', APP_WEBHOOK_CERT: 'package.json' }],
     ['APP_CONFIG_DIR', { APP_CONFIG_DIR: '/nowhere/at/all', APP_DB_URL: 'postgres://db/x' }],

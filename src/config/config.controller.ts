@@ -1,7 +1,10 @@
-import { Body, Controller, Delete, Get, Param, Put, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Put, Query, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
+import { actorOf, type ActingRequest } from '../caller.js';
+import { RequiredScope } from '../required-scope.js';
+import { ConfigChanges } from './config-changes.js';
 import {
   configSchema,
   deleteQuerySchema,
@@ -46,9 +49,11 @@ export class ConfigController {
   constructor(
     private readonly live: LiveConfig,
     private readonly writer: LiveSettingsWriter,
+    private readonly changes: ConfigChanges,
   ) {}
 
   @Get()
+  @RequiredScope('read')
   @ApiOperation({
     summary: 'The live settings in force',
     description:
@@ -60,17 +65,25 @@ export class ConfigController {
   }
 
   @Put(':key')
+  @RequiredScope('operate')
   @ApiOperation({
     summary: 'Set a live setting in etcd',
     description: 'In force here when it is answered, and on every replica within 100 ms.',
   })
   @ApiOkResponse({ description: 'The setting as it is in force now.', standardSchema: settingSchema })
   @ApiErrors(400, UNKNOWN_KEY, ...CONFLICTS, 413, 415, REFUSED, UNAVAILABLE)
-  async put(@Param('key', { schema: keySchema }) key: string, @Body({ schema: putSettingSchema }) body: PutSetting) {
-    return toSetting(await this.writer.set(key, toText(body.value), body.version));
+  async put(
+    @Param('key', { schema: keySchema }) key: string,
+    @Body({ schema: putSettingSchema }) body: PutSetting,
+    @Req() request: ActingRequest,
+  ) {
+    const setting = await this.writer.set(key, toText(body.value), body.version);
+    await this.changes.note(actorOf(request, undefined), 'config-set', setting);
+    return toSetting(setting);
   }
 
   @Delete(':key')
+  @RequiredScope('operate')
   @ApiOperation({
     summary: 'Delete a live setting from etcd',
     description: 'The YAML file counts then, or the default. Deleting what is not there is no error.',
@@ -80,7 +93,10 @@ export class ConfigController {
   async delete(
     @Param('key', { schema: keySchema }) key: string,
     @Query({ schema: deleteQuerySchema }) query: z.infer<typeof deleteQuerySchema>,
+    @Req() request: ActingRequest,
   ) {
-    return toSetting(await this.writer.unset(key, query.version));
+    const setting = await this.writer.unset(key, query.version);
+    await this.changes.note(actorOf(request, undefined), 'config-unset', setting);
+    return toSetting(setting);
   }
 }

@@ -1,4 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { DatabaseModule } from '../database.module.js';
+import { ConfigChanges } from './config-changes.js';
 import { ConfigSources } from './config-sources.js';
 import { ConfigController } from './config.controller.js';
 import { LiveConfig } from './live-config.js';
@@ -15,6 +17,7 @@ export class ConfigModule {
       module: ConfigModule,
       // Its options are the process's own: a feature could not import it with the same ones.
       global: true,
+      imports: [DatabaseModule],
       controllers: [ConfigController],
       providers: [
         { provide: StaticSettings, useValue: settings },
@@ -22,6 +25,7 @@ export class ConfigModule {
         { provide: WebhookTargets, useValue: new WebhookTargets(settings) },
         { provide: LiveConfig, useFactory: startedLiveConfig, inject: [ConfigSources] },
         LiveSettingsWriter,
+        ConfigChanges,
       ],
       exports: [StaticSettings, WebhookTargets, LiveConfig],
     };

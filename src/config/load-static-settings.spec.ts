@@ -8,7 +8,13 @@ import { loadStaticSettings } from './load-static-settings.js';
 import { StaticSettings } from './static-settings.js';
 
 const shipped = resolve('config');
-const production = { APP_ENV: 'production', APP_DB_URL: 'postgres://u:s3cret@db/postgres', APP_CONFIG_DIR: shipped };
+const KEY = `ci:send:${'0'.repeat(64)}`;
+const production = {
+  APP_ENV: 'production',
+  APP_API_KEYS: KEY,
+  APP_DB_URL: 'postgres://u:s3cret@db/postgres',
+  APP_CONFIG_DIR: shipped,
+};
 
 function refusal(environment: NodeJS.ProcessEnv): string {
   try {
@@ -60,6 +66,8 @@ describe('static settings', () => {
       etcdTls: null,
       webhookAllow: { ranges: [], hosts: [] },
       webhookTls: null,
+      access: null,
+      apiRequestsPerMinute: 0,
       serverReadTimeoutMs: 10_000,
       serverWriteTimeoutMs: 30_000,
       serverIdleTimeoutMs: 60_000,
@@ -67,6 +75,7 @@ describe('static settings', () => {
       logFormat: 'pretty',
       serviceName: 'message-dispatcher',
       tls: null,
+      tlsFiles: null,
       configDir: shipped,
       warnings: [],
     });
@@ -193,10 +202,11 @@ describe('static settings', () => {
       SERVICE_NAME: 'a\nb',
     });
     const lines = message.split('\n');
-    expect(lines[0]).toBe('7 settings are not valid:');
-    expect(lines).toHaveLength(8);
+    expect(lines[0]).toBe('8 settings are not valid:');
+    expect(lines).toHaveLength(9);
     expect(message).toContain('APP_REDIS_DB must be a whole number from 0 to 1023, but is "-1"');
     expect(message).toContain('APP_DB_URL is required unless APP_ENV is local');
+    expect(message).toContain('APP_API_KEYS or APP_API_KEYS_FILE is required unless');
   });
 
   it('shows no password of a refused URL', () => {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { StartupError } from '../startup-error.js';
+import { readAccess } from './access-settings.js';
 import { readEtcdTls, readServerTls, readWebhookTls } from './read-tls-files.js';
 import { STATIC_KEYS, type StaticKey, type StaticValues } from './static-keys.js';
 import { StaticSettings } from './static-settings.js';
@@ -8,10 +9,10 @@ import { excerpt } from './static-values.js';
 
 /**
  * The static settings, frozen: `environment` over `config/app.<APP_ENV>.yaml` over `config/app.defaults.yaml`.
- * Reads those files and the TLS files, and nothing else.
+ * Reads those files, the TLS files and the file of API keys, and nothing else. Who does not `serve` needs no API keys.
  * @throws StartupError that names every bad setting at once, a line each, with secrets masked.
  */
-export function loadStaticSettings(environment: NodeJS.ProcessEnv): StaticSettings {
+export function loadStaticSettings(environment: NodeJS.ProcessEnv, { serve } = { serve: true }): StaticSettings {
   const findings: Findings = { faults: [], warnings: [] };
   const env = environment['APP_ENV']?.trim() || 'local';
   if (!/^[a-z0-9_-]{1,64}$/.test(env)) {
@@ -30,12 +31,24 @@ export function loadStaticSettings(environment: NodeJS.ProcessEnv): StaticSettin
   if (values.logLevel === null) {
     findings.warnings.push('LOG_LEVEL is not fatal, error, warn, info, debug or trace; info is used');
   }
+  const access = serve ? readAccess(env, values, findings.faults) : null;
+  if (serve && access === null && values.auth === 'none') {
+    findings.warnings.push('APP_AUTH is none: whoever reaches the port may read, send and operate');
+  }
   const tls = readServerTls(values, findings.faults);
   const etcdTls = readEtcdTls(values, findings.faults);
   const webhookTls = readWebhookTls(values, findings.faults);
   if (findings.faults.length > 0) throw refusal(findings.faults);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- without a fault, every value is there
-  return assemble(values as StaticValues, { env, configDir, tls, etcdTls, webhookTls, warnings: findings.warnings });
+  return assemble(values as StaticValues, {
+    env,
+    configDir,
+    access,
+    tls,
+    etcdTls,
+    webhookTls,
+    warnings: findings.warnings,
+  });
 }
 
 function parseAll(text: StaticText, findings: Findings): Partial<StaticValues> {
@@ -58,7 +71,7 @@ function parseAll(text: StaticText, findings: Findings): Partial<StaticValues> {
   return values;
 }
 
-type Rest = Pick<StaticSettings, 'env' | 'configDir' | 'tls' | 'etcdTls' | 'webhookTls' | 'warnings'>;
+type Rest = Pick<StaticSettings, 'env' | 'configDir' | 'access' | 'tls' | 'etcdTls' | 'webhookTls' | 'warnings'>;
 
 function assemble(values: StaticValues, rest: Rest): StaticSettings {
   // Whoever names a CA or a certificate wants TLS, and need not write https:// as well.
@@ -81,6 +94,8 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
     etcdTls: rest.etcdTls,
     webhookAllow: values.webhookAllow ?? Object.freeze({ ranges: [], hosts: [] }),
     webhookTls: rest.webhookTls,
+    access: rest.access,
+    apiRequestsPerMinute: values.apiRateLimit,
     serverReadTimeoutMs: values.serverReadTimeout * 1000,
     serverWriteTimeoutMs: values.serverWriteTimeout * 1000,
     serverIdleTimeoutMs: values.serverIdleTimeout * 1000,
@@ -88,6 +103,10 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
     logFormat: ['dev', 'development'].includes(values.logEnv.toLowerCase()) ? 'pretty' : 'json',
     serviceName: values.serviceName,
     tls: rest.tls,
+    tlsFiles:
+      values.tlsCert === null || values.tlsKey === null
+        ? null
+        : Object.freeze({ cert: values.tlsCert, key: values.tlsKey }),
     configDir: rest.configDir,
     warnings: Object.freeze(rest.warnings),
   };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { apiKeys } from './api-keys.js';
 import {
   etcdEndpoints,
   etcdPrefix,
@@ -70,6 +71,13 @@ export const STATIC_KEYS = {
   webhookCa: optional('APP_WEBHOOK_CA', text),
   webhookCert: optional('APP_WEBHOOK_CERT', text),
   webhookKey: optional('APP_WEBHOOK_KEY', text),
+  auth: optional(
+    'APP_AUTH',
+    textSchema('must be keys, none or empty', (value) => (value === 'keys' || value === 'none' ? value : undefined)),
+  ),
+  apiKeys: optional('APP_API_KEYS', apiKeys, true),
+  apiKeysFile: optional('APP_API_KEYS_FILE', text),
+  apiRateLimit: required('APP_API_RATE_LIMIT', wholeNumber(0, 1_000_000_000)),
   serverReadTimeout: required('APP_SERVER_READ_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverWriteTimeout: required('APP_SERVER_WRITE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverIdleTimeout: required('APP_SERVER_IDLE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),

@@ -1,4 +1,5 @@
 import type { WebhookAllow } from './webhook-allow.js';
+import type { AccessSettings } from './access-settings.js';
 
 /** Where the service runs and whom it talks to; read once, before Nest starts anything. Injectable by its class. */
 export class StaticSettings {
@@ -31,6 +32,10 @@ export class StaticSettings {
     readonly cert: Buffer | null;
     readonly key: Buffer | null;
   } | null;
+  /** APP_AUTH, APP_API_KEYS and APP_API_KEYS_FILE; null lets everybody call everything. */
+  readonly access!: AccessSettings | null;
+  /** APP_API_RATE_LIMIT, per key, and per address without one; 0: no limit. */
+  readonly apiRequestsPerMinute!: number;
   readonly serverReadTimeoutMs!: number;
   readonly serverWriteTimeoutMs!: number;
   readonly serverIdleTimeoutMs!: number;
@@ -40,6 +45,8 @@ export class StaticSettings {
   readonly serviceName!: string;
   /** USE_HTTPS with TLS_CERT and TLS_KEY, already read; null serves plain HTTP. */
   readonly tls!: { readonly cert: Buffer; readonly key: Buffer } | null;
+  /** Where `tls` came from. */
+  readonly tlsFiles!: { readonly cert: string; readonly key: string } | null;
   /** APP_CONFIG_DIR, `config` below the working directory when unset; absolute. */
   readonly configDir!: string;
   /** What the operator should know and what does not keep the service from starting, a sentence each: for the log. */

@@ -2,6 +2,7 @@ import { Controller, Get, Header, UseFilters } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { HealthCheckService, HealthIndicatorService } from '@nestjs/terminus';
 import type { z } from 'zod';
+import { Public } from '../required-scope.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import { HealthIndicators } from './health.indicators.js';
 import {
@@ -28,6 +29,7 @@ export class HealthController {
   ) {}
 
   @Get()
+  @Public()
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'The process answers', description: 'Says nothing of what it depends on, and asks nobody.' })
   @ApiOkResponse({
@@ -40,6 +42,7 @@ export class HealthController {
   }
 
   @Get('live')
+  @Public()
   @Header('cache-control', 'no-store')
   @ApiOperation({ summary: 'The scheduler loop turns', description: 'Touches no network. Restart what answers 503.' })
   @ApiOkResponse({ description: 'The loop turns.', standardSchema: reportSchema, example: LIVE_EXAMPLE })
@@ -56,6 +59,7 @@ export class HealthController {
   }
 
   @Get('ready')
+  @Public()
   @Header('cache-control', 'no-store')
   @ApiOperation({
     summary: 'The service can send',

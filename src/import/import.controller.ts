@@ -1,11 +1,10 @@
 import { Controller, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
-import type { StreamedBody } from '../body-arrival.js';
+import { RequiredScope } from '../required-scope.js';
 import { CsvFormat } from './csv-format.js';
 import { IMPORT_EXAMPLES } from './import-examples.js';
 import { ImportRefused } from './import-errors.js';
@@ -23,7 +22,7 @@ export class ImportController {
 
   @Post('messages/import')
   @HttpCode(200)
-  @RouteConfig({ streams: [NDJSON, CSV] } satisfies StreamedBody)
+  @RequiredScope('send', { streams: [NDJSON, CSV] })
   @ApiOperation({
     summary: 'Store a file of messages, of any size',
     description:

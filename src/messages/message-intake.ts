@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { Caller } from '../caller.js';
 import { IntakeKeys, type Answer } from './intake-keys.js';
 import { MessagesInvalid } from './message-errors.js';
 import { newMessageSchema, type ItemResult, type MessageView } from './message.schemas.js';
@@ -9,8 +10,6 @@ import { MessagesRepository, type NewMessage } from './messages.repository.js';
 export type PostBody = NewMessage | readonly unknown[];
 
 const CREATED = 201;
-/** Until callers can be told apart, all of them share one space of keys. */
-const ANYBODY = '';
 
 /** Takes new messages in. A request is stored as a whole or not at all. */
 @Injectable()
@@ -22,15 +21,15 @@ export class MessageIntake {
   ) {}
 
   /**
-   * Stores the request, once for each `key` when there is one; the answer to a key is always the first.
+   * Stores the request, once for each `key` of a caller when there is one; the answer to a key is always the first.
    * @throws MessagesInvalid when an item cannot be a message; nothing is stored then.
    */
-  async take(body: PostBody, key: string | null): Promise<Answer> {
+  async take(body: PostBody, key: string | null, caller: Caller | null): Promise<Answer> {
     const store = async (manager: EntityManager) => ({
       status: CREATED,
       body: isList(body) ? await this.storeAll(body, manager) : await this.store(body, manager),
     });
-    if (key !== null) return await this.keys.once(ANYBODY, key, body, store);
+    if (key !== null) return await this.keys.once(caller?.name ?? '', key, body, store);
     const answer = await store(this.dataSource.manager);
     return { status: answer.status, body: JSON.stringify(answer.body), replayed: false };
   }

@@ -1,14 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { Actor } from '../caller.js';
 import { Database, type Statement } from '../database.js';
 import { MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
 import { MessagesRepository } from './messages.repository.js';
-
-/** Who acts on a message and why; kept in `operator_actions`. */
-export interface Actor {
-  readonly by: string;
-  readonly reason: string | null;
-}
 
 /**
  * What an operator decides about one message. Each act is one statement that changes the message only in a state that allows
@@ -44,7 +39,7 @@ export class MessageOperations {
     actor: Actor,
     goal: { readonly done: readonly MessageState[]; readonly asked: string },
   ): Promise<MessageView> {
-    const changed = await this.database.query(statement, [id, actor.by, actor.reason]);
+    const changed = await this.database.query(statement, [id, actor.by, actor.reason, actor.onBehalfOf]);
     const found = await this.messages.find(id);
     if (found === null) throw new MessageNotFound(id);
     const { attempts: _attempts, ...message } = found;
@@ -58,7 +53,7 @@ export class MessageOperations {
 /** How a parked message goes back to the queue. */
 export const SEND_AGAIN = `attempts = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;
 
-/** `$1` message, `$2` who, `$3` why. */
+/** `$1` message, `$2` who, `$3` why, `$4` for whom. */
 const action = (name: string, change: string, condition: string): Statement => ({
   name: `messages.${name}`,
   text: `
@@ -66,7 +61,8 @@ const action = (name: string, change: string, condition: string): Statement => (
       UPDATE messages SET ${change} WHERE id = $1 AND sent_status = FALSE AND claimed_by IS NULL AND (${condition})
       RETURNING id
     ), noted AS (
-      INSERT INTO operator_actions (actor, action, reason, message_id) SELECT $2, '${name}', $3, id FROM changed
+      INSERT INTO operator_actions (actor, on_behalf_of, action, reason, message_id)
+      SELECT $2, $4, '${name}', $3, id FROM changed
     )
     SELECT id FROM changed`,
 });

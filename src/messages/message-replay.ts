@@ -1,6 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
-import { SEND_AGAIN, type Actor } from './message-operations.js';
+import type { Actor } from '../caller.js';
+import { SEND_AGAIN } from './message-operations.js';
 import type { Replay, ReplayResult } from './operation.schemas.js';
 
 /** Well below the 30 s after which the server cuts a connection on which nothing was sent. */
@@ -34,7 +35,8 @@ export class MessageReplay implements BeforeApplicationShutdown {
     const { dry_run, state, parked_from, parked_before, reason_contains } = filter;
     const [begun] = await this.database.query<{ at: string }>(BEGIN);
     const matching = [state, parked_from ?? null, parked_before ?? null, reason_contains ?? null, begun?.at];
-    const note = [actor.by, actor.reason, JSON.stringify({ state, parked_from, parked_before, reason_contains })];
+    const filterNote = JSON.stringify({ state, parked_from, parked_before, reason_contains });
+    const note = [actor.by, actor.reason, filterNote, actor.onBehalfOf];
     const next = async (after: number, noted: number | null) =>
       dry_run
         ? await this.database.query<Slice>(COUNT_SLICE, [...matching, after])
@@ -83,7 +85,7 @@ const COUNT_SLICE: Statement = {
     SELECT (SELECT max(id) FROM seen) AS last, (SELECT count(*) FROM messages WHERE ${OF_THOSE}) AS count, NULL AS noted`,
 };
 
-/** `$7` the note, or null before there is one, `$8` who, `$9` why, `$10` the filter as it is noted. */
+/** `$7` the note, or null before there is one, `$8` who, `$9` why, `$10` the filter as it is noted, `$11` for whom. */
 const REPLAY_SLICE: Statement = {
   name: 'messages.replay',
   // Locked in the order of ids: two replays at once then wait for each other and never deadlock.
@@ -95,8 +97,8 @@ const REPLAY_SLICE: Statement = {
     ), total AS (
       SELECT count(*) AS count FROM changed
     ), first AS (
-      INSERT INTO operator_actions (actor, action, reason, detail)
-      SELECT $8, 'replay', $9, $10::jsonb || jsonb_build_object('count', count)
+      INSERT INTO operator_actions (actor, on_behalf_of, action, reason, detail)
+      SELECT $8, $11, 'replay', $9, $10::jsonb || jsonb_build_object('count', count)
       FROM total WHERE $7::bigint IS NULL AND count > 0 RETURNING id
     ), further AS (
       UPDATE operator_actions

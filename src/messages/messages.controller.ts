@@ -1,8 +1,10 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
+import type { ActingRequest } from '../caller.js';
 import { refusal } from '../request-validation.js';
+import { RequiredScope } from '../required-scope.js';
 import {
   batchResultSchema,
   DEFAULT_LIMIT,
@@ -47,6 +49,7 @@ export class MessagesController {
   ) {}
 
   @Get('sent')
+  @RequiredScope('read')
   @ApiOperation({
     summary: 'Sent messages, newest first',
     description:
@@ -82,6 +85,7 @@ export class MessagesController {
 
   @Post('messages')
   @HttpCode(201)
+  @RequiredScope('send')
   @ApiOperation({
     summary: 'Store a message, or up to 1,000',
     description:
@@ -129,17 +133,19 @@ export class MessagesController {
   async create(
     @Body({ schema: postBodySchema }) body: z.infer<typeof postBodySchema>,
     @Headers(KEY_HEADER) keyText: string | undefined,
+    @Req() request: ActingRequest,
     @Res({ passthrough: true }) reply: HeaderWriter,
   ): Promise<string> {
     const key = keyText === undefined ? null : keySchema.safeParse(keyText);
     if (key?.success === false) throw refusal(key.error.issues, 'Idempotency-Key');
-    const answer = await this.intake.take(body, key?.data ?? null);
+    const answer = await this.intake.take(body, key?.data ?? null, request.caller);
     if (answer.replayed) reply.header('Idempotent-Replayed', 'true');
     reply.header('content-type', 'application/json; charset=utf-8');
     return answer.body;
   }
 
   @Get('messages')
+  @RequiredScope('read')
   @ApiOperation({
     summary: 'Messages by state, oldest first',
     description: 'When there is more, `Link: <…>; rel="next"` tells the next page.',
@@ -159,6 +165,7 @@ export class MessagesController {
   }
 
   @Get('messages/:id')
+  @RequiredScope('read')
   @ApiOperation({ summary: 'One message, with every attempt to send it' })
   @ApiOkResponse({ description: 'The message.', standardSchema: messageWithAttemptsSchema })
   @ApiErrors(400, { status: 404, error: 'No message has the id 42', code: 'messages.not_found' }, 503)

@@ -10,9 +10,9 @@ const text = (description: string, example: string) =>
     .optional()
     .meta({ description, example });
 
-/** Who acts, and why; both are kept. */
+/** Who acts, and why; both are kept, in `GET /operator-actions`. */
 const note = {
-  by: text('Who acts; the address when left out.', 'ali'),
+  by: text('Who acts, or for whom a key acts; the address when both are left out.', 'ali'),
   reason: text('Why, for whoever looks later.', 'the provider confirmed it by phone'),
 };
 

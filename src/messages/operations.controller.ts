@@ -1,8 +1,10 @@
 import { Body, Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../api-errors.js';
+import { actorOf, type ActingRequest } from '../caller.js';
+import { RequiredScope } from '../required-scope.js';
 import { idSchema, messageSchema } from './message.schemas.js';
-import { MessageOperations, type Actor } from './message-operations.js';
+import { MessageOperations } from './message-operations.js';
 import { MessageReplay } from './message-replay.js';
 import {
   actSchema,
@@ -32,6 +34,7 @@ export class OperationsController {
 
   @Post('replay')
   @HttpCode(200)
+  @RequiredScope('operate')
   @ApiOperation({
     summary: 'Send parked messages again',
     description:
@@ -40,12 +43,13 @@ export class OperationsController {
   })
   @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
   @ApiErrors(400, 415, 503)
-  async replay(@Body({ schema: replaySchema }) body: Replay, @Req() request: { ip: string }) {
-    return await this.parked.replay(body, actorOf(body, request.ip));
+  async replay(@Body({ schema: replaySchema }) body: Replay, @Req() request: ActingRequest) {
+    return await this.parked.replay(body, actorOf(request, body));
   }
 
   @Post(':id/retry')
   @HttpCode(200)
+  @RequiredScope('operate')
   @ApiOperation({
     summary: 'Send a parked or pausing message again',
     description: 'In its turn, under the same idempotency key, with a fresh count of attempts.',
@@ -55,13 +59,14 @@ export class OperationsController {
   async retry(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
-    @Req() request: { ip: string },
+    @Req() request: ActingRequest,
   ) {
-    return await this.operations.retry(id, actorOf(act, request.ip));
+    return await this.operations.retry(id, actorOf(request, act));
   }
 
   @Post(':id/cancel')
   @HttpCode(200)
+  @RequiredScope('operate')
   @ApiOperation({
     summary: 'Take a message out of the queue',
     description: 'Until it is retried. One that is being sent is left alone.',
@@ -71,13 +76,14 @@ export class OperationsController {
   async cancel(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
-    @Req() request: { ip: string },
+    @Req() request: ActingRequest,
   ) {
-    return await this.operations.cancel(id, actorOf(act, request.ip));
+    return await this.operations.cancel(id, actorOf(request, act));
   }
 
   @Post(':id/resolve')
   @HttpCode(200)
+  @RequiredScope('operate')
   @ApiOperation({ summary: 'Say whether an uncertain message was delivered' })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
   @ApiErrors(
@@ -90,12 +96,8 @@ export class OperationsController {
   async resolve(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: resolveSchema }) body: Resolution,
-    @Req() request: { ip: string },
+    @Req() request: ActingRequest,
   ) {
-    return await this.operations.resolve(id, body.delivered, actorOf(body, request.ip));
+    return await this.operations.resolve(id, body.delivered, actorOf(request, body));
   }
-}
-
-function actorOf(act: Act, ip: string): Actor {
-  return { by: act?.by ?? ip, reason: act?.reason ?? null };
 }

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
+import type { Actor } from '../caller.js';
 import { DomainError } from '../domain-error.js';
 import { SchemaGate } from '../schema-gate.js';
 import { IntervalQueue } from './interval-queue.js';
 import { start, stop, type Schedule } from './schedule.js';
-import { ScheduleStore, type ChangeNote, type Sighting } from './schedule-store.js';
+import { ScheduleStore, type Sighting } from './schedule-store.js';
 
 /** How often a stop asks whether the fleet's last job has ended; it asks for as long as one request may take. */
 const ASK_AGAIN_MS = 50;
@@ -40,8 +41,8 @@ export class FleetControl {
   ) {}
 
   /** Starts sending: the next job runs one interval after the last slot, or at once when that has passed. */
-  async start(note: ChangeNote): Promise<void> {
-    await this.change(note, (seen) => start(seen.schedule, seen.now));
+  async start(actor: Actor): Promise<void> {
+    await this.change('start', actor, (seen) => start(seen.schedule, seen.now));
   }
 
   /**
@@ -49,8 +50,8 @@ export class FleetControl {
    * none begins; that takes the webhook timeout at most.
    * @throws StopUnconfirmed when a replica still holds a job after that time; the stop itself is recorded all the same.
    */
-  async stop(note: ChangeNote): Promise<void> {
-    await this.change(note, (seen) => stop(seen.schedule));
+  async stop(actor: Actor): Promise<void> {
+    await this.change('stop', actor, (seen) => stop(seen.schedule));
     const deadline = performance.now() + this.live.current.webhookTimeoutMs + SETTLING_MS;
     for (;;) {
       const seen = await this.store.observe();
@@ -63,7 +64,7 @@ export class FleetControl {
     }
   }
 
-  private async change(note: ChangeNote, rule: (seen: Sighting) => Schedule): Promise<void> {
+  private async change(action: string, actor: Actor, rule: (seen: Sighting) => Schedule): Promise<void> {
     if (!this.gate.ready) throw new SchemaNotReady(this.gate.problem ?? 'the database schema is missing');
     for (;;) {
       const seen = await this.store.observe();
@@ -79,7 +80,13 @@ export class FleetControl {
           ended: null,
           dropped: schedule.running ? 0 : seen.schedule.waiting,
         },
-        { owner: '', leaseMs: 0, budget: 0, change: note, notify: true },
+        {
+          owner: '',
+          leaseMs: 0,
+          budget: 0,
+          change: { by: actor.by, why: actor.reason, act: { action, onBehalfOf: actor.onBehalfOf } },
+          notify: true,
+        },
       );
       if (!written.applied) continue;
       this.queue.wake();

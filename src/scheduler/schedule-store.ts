@@ -6,6 +6,8 @@ import type { BegunJob, Observation, Plan } from './plan.js';
 export interface ChangeNote {
   readonly by: string;
   readonly why: string | null;
+  /** What an operator did, for `operator_actions`; a change that nobody asked for by a call has none. */
+  readonly act?: { readonly action: string; readonly onBehalfOf: string | null };
 }
 
 /** The part of a plan that is written. */
@@ -144,6 +146,8 @@ export class ScheduleStore {
         signature.budget,
         signature.notify ? SCHEDULER_CHANNEL : null,
         ended?.state === 'open' ? ended.resumeAfterMs : 0,
+        signature.change?.act?.action ?? null,
+        signature.change?.act?.onBehalfOf ?? null,
       ],
     );
     const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: row.due_at };
@@ -194,6 +198,9 @@ const APPLY: Statement = {
         changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END
       WHERE version = $1
       RETURNING version, clock_timestamp() AS at
+    ), noted AS (
+      INSERT INTO operator_actions (actor, on_behalf_of, action, reason)
+      SELECT $9, $28, $27::text, $10 FROM guard WHERE $27::text IS NOT NULL
     ), ended AS (
       UPDATE dispatch_jobs job SET
         state = CASE WHEN $13 = 'done' THEN 'done' ELSE 'running' END,

@@ -3,7 +3,9 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
+import { actorOf, type ActingRequest } from '../caller.js';
 import { LiveConfig } from '../config/live-config.js';
+import { RequiredScope } from '../required-scope.js';
 import { FleetControl } from './fleet-control.js';
 import { IntervalQueue } from './interval-queue.js';
 import { JobHistory } from './job-history.js';
@@ -23,6 +25,7 @@ export class SchedulerController {
 
   @Post('start')
   @HttpCode(200)
+  @RequiredScope('operate')
   @Header('content-type', 'application/json; charset=utf-8')
   @ApiOperation({
     summary: 'Start sending, on every replica',
@@ -33,14 +36,15 @@ export class SchedulerController {
   @ApiErrors(400, 503)
   async start(
     @Body({ schema: changeRequestSchema }) change: ChangeRequest,
-    @Req() request: { ip: string },
+    @Req() request: ActingRequest,
   ): Promise<string> {
-    await this.control.start(noteOf('POST /start', change, request.ip));
+    await this.control.start(noteOf('POST /start', change, request));
     return JSON.stringify('Started');
   }
 
   @Post('stop')
   @HttpCode(200)
+  @RequiredScope('operate')
   @Header('content-type', 'application/json; charset=utf-8')
   @ApiOperation({
     summary: 'Stop sending, on every replica',
@@ -56,15 +60,16 @@ export class SchedulerController {
   })
   async stop(
     @Body({ schema: changeRequestSchema }) change: ChangeRequest,
-    @Req() request: { ip: string; raw: IncomingMessage },
+    @Req() request: ActingRequest & { raw: IncomingMessage },
   ): Promise<string> {
     // The answer may take longer than the server's own limit for one.
     request.raw.setTimeout(0);
-    await this.control.stop(noteOf('POST /stop', change, request.ip));
+    await this.control.stop(noteOf('POST /stop', change, request));
     return JSON.stringify('Stopped');
   }
 
   @Get('scheduler')
+  @RequiredScope('read')
   @ApiOperation({ summary: 'The schedule, its queue, and the newest jobs' })
   @ApiOkResponse({ description: 'The state of the fleet, as the database holds it.', standardSchema: overviewSchema })
   @ApiErrors(503)
@@ -102,8 +107,8 @@ export class SchedulerController {
   }
 }
 
-function noteOf(call: string, change: ChangeRequest, ip: string) {
-  return { by: change?.by ?? `${call} from ${ip}`, why: change?.reason ?? null };
+function noteOf(call: string, change: ChangeRequest, request: ActingRequest) {
+  return actorOf(request, change, `${call} from ${request.ip}`);
 }
 
 function utc(time: number): string {

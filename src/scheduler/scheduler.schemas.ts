@@ -6,13 +6,14 @@ const note = (description: string, example: string) =>
     .trim()
     .min(1, 'must not be blank')
     .max(200, 'must be at most 200 characters')
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be well-formed text without NUL')
     .optional()
     .meta({ description, example });
 
 /** An optional body: who starts or stops, and why. Both are shown by `GET /scheduler`. */
 export const changeRequestSchema = z
   .strictObject({
-    by: note('Who asks; the call and the address when left out.', 'ali'),
+    by: note('Who asks, or for whom a key asks; the call and the address when both are left out.', 'ali'),
     reason: note('Why, for whoever looks later.', 'the gateway is being moved'),
   })
   .optional()

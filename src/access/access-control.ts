@@ -1,0 +1,44 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { StaticSettings } from '../config/static-settings.js';
+import { sendErrorReply } from '../domain-error.filter.js';
+import { credentialsOf, crossSiteRefusal, refusalOf, type Credentials } from './admission.js';
+import { ringOf } from './key-file.js';
+import { rateLimitOf } from './rate-limit.js';
+
+const NOBODY: Credentials = { shown: false, key: null };
+const DOCUMENTATION = /^\/swagger(?:\/|$)/;
+
+/**
+ * Decides over every request before its body is read: whose it is, whether it is one too many, whether it may be made.
+ * Where keys are in force, a route that declares no scope is closed. Paths that do not exist are 404 for everybody.
+ */
+export async function controlAccess(
+  fastify: FastifyInstance,
+  settings: Pick<StaticSettings, 'access' | 'apiRequestsPerMinute'>,
+  logger: Logger,
+): Promise<void> {
+  const ring = settings.access === null ? null : ringOf(fastify, settings.access, logger);
+  const limit = settings.apiRequestsPerMinute === 0 ? null : await rateLimitOf(fastify, settings.apiRequestsPerMinute);
+  fastify.decorateRequest('caller', null);
+  fastify.addHook('onRoute', (route) => {
+    // The page, its assets and the document: the same for every installation, and where one types the key in.
+    if (DOCUMENTATION.test(route.url)) route.config = { ...route.config, scope: 'public' };
+  });
+  fastify.addHook('onRequest', async (request, reply) => {
+    const { scope, unlimited } = request.routeOptions.config;
+    if (unlimited === true) return;
+    const { headers, method } = request;
+    const credentials = ring === null ? NOBODY : credentialsOf(headers.authorization, ring);
+    request.caller = credentials.key;
+    const refusal =
+      (limit && (await limit(request, reply))) ??
+      (ring === null || request.is404
+        ? crossSiteRefusal(method, headers['sec-fetch-site'])
+        : refusalOf(scope, credentials));
+    if (refusal === null) return;
+    sendErrorReply(reply, refusal);
+    // Fastify waits for what an asynchronous hook resolves with: the reply says that it is answered.
+    return reply;
+  });
+}

@@ -1,0 +1,50 @@
+import { refuse } from '../error-mapping.js';
+import type { HttpErrorReply } from '../error-reply.js';
+import type { ApiKey } from '../config/api-keys.js';
+import type { Scope } from '../required-scope.js';
+import type { KeyRing } from './key-ring.js';
+
+/** What came with a request: the key that it showed, if any, and whose that is. */
+export interface Credentials {
+  readonly shown: boolean;
+  readonly key: ApiKey | null;
+}
+
+const BEARER = /^Bearer +([\w.~+/-]+=*) *$/i;
+const CHALLENGE = 'Bearer realm="message-dispatcher"';
+
+const KEY_REQUIRED = refuse(401, 'auth.key_required', 'This call needs a key, sent as Authorization: Bearer <key>', {
+  'www-authenticate': CHALLENGE,
+});
+const UNKNOWN_KEY = refuse(401, 'auth.unknown_key', 'The key is unknown or no longer valid', {
+  'www-authenticate': `${CHALLENGE}, error="invalid_token"`,
+});
+const CLOSED = refuse(403, 'auth.closed', 'No key may make this call');
+const CROSS_SITE = refuse(403, 'request.cross_site', 'A page of another site may not make this call');
+
+/** Reads the `Authorization` header. */
+export function credentialsOf(header: string | undefined, ring: KeyRing): Credentials {
+  if (header === undefined) return { shown: false, key: null };
+  const key = BEARER.exec(header)?.[1];
+  return { shown: true, key: key === undefined ? null : ring.find(key) };
+}
+
+/** Why who shows these credentials may not call what needs `scope`; null: may. What declares no scope is closed to all. */
+export function refusalOf(scope: Scope | 'public' | undefined, { shown, key }: Credentials): HttpErrorReply | null {
+  if (scope === 'public') return null;
+  if (scope === undefined) return CLOSED;
+  if (key === null) return shown ? UNKNOWN_KEY : KEY_REQUIRED;
+  if (key.scopes.has(scope)) return null;
+  return refuse(403, 'auth.scope', `The key ${key.name} has not the scope ${scope}, which this call needs`, {
+    'www-authenticate': `${CHALLENGE}, error="insufficient_scope", scope="${scope}"`,
+  });
+}
+
+/**
+ * Where no key is needed, any page that somebody opens in a browser on this network could call `POST /stop` in passing.
+ * Browsers say that a page of another site asks, and cannot be made not to.
+ */
+export function crossSiteRefusal(method: string, fetchSite: unknown): HttpErrorReply | null {
+  const changes = method !== 'GET' && method !== 'HEAD';
+  return changes && (fetchSite === 'cross-site' || fetchSite === 'same-site') ? CROSS_SITE : null;
+}

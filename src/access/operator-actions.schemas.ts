@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+export const DEFAULT_LIMIT = 100;
+
+export const actionsQuerySchema = z.strictObject({
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: `At most so many; ${DEFAULT_LIMIT} unless given.` }),
+  before: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .meta({ description: 'Only those with a smaller id; the `Link` of a page says which.' }),
+});
+export type ActionsQuery = z.infer<typeof actionsQuerySchema>;
+
+export const operatorActionSchema = z
+  .strictObject({
+    id: z.number().int(),
+    at: z.string().meta({ format: 'date-time', example: '2025-07-20T14:36:51.123Z' }),
+    actor: z.string().meta({
+      description: 'The name of the key; where none is needed, what `by` said, or the address.',
+      example: 'ops',
+    }),
+    on_behalf_of: z.string().nullable().meta({ description: 'What `by` said beside a key.', example: 'ali' }),
+    action: z.string().meta({
+      description:
+        '`start`, `stop`, `retry`, `cancel`, `resolve-delivered`, `resolve-undelivered`, `replay`, `config-set`, `config-unset`; more may come.',
+      example: 'retry',
+    }),
+    reason: z.string().nullable(),
+    message_id: z.number().int().nullable(),
+    detail: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .meta({ description: 'What else belongs to the action: a filter and a count, a setting.' }),
+  })
+  .meta({ id: 'OperatorAction' });
