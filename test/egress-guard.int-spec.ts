@@ -71,7 +71,9 @@ describe('the way to a webhook with a name', () => {
     expect(await post('gateway.test')).toMatchObject({ status: 202 });
     expect(await post('gateway.test')).toEqual({
       left: false,
-      error: expect.stringMatching(/^gateway\.test may not be called: its address 127\.0\.0\.1 .*APP_WEBHOOK_ALLOW$/),
+      error: expect.stringMatching(
+        /^gateway\.test may not be called: its address 127\.0\.0\.1 .*APP_WEBHOOK_ALLOW$/,
+      ) as string,
     });
     expect(dns.questions).toHaveLength(2);
     expect([receiver.ledger.length, victim.ledger.length]).toEqual([1, 0]);
@@ -101,6 +103,6 @@ describe('the way to a webhook with a name', () => {
   });
 
   it('says so when the name does not exist', async () => {
-    expect(await post('nowhere.test')).toEqual({ left: false, error: expect.stringContaining('ENOTFOUND') });
+    expect(await post('nowhere.test')).toEqual({ left: false, error: expect.stringContaining('ENOTFOUND') as string });
   });
 });

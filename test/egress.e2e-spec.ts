@@ -32,16 +32,19 @@ async function sent(app: DispatcherProcess, id: number): Promise<void> {
   await eventually(async () => expect((await find(app, id)).state).toBe('sent'), 10_000);
 }
 
-describe('a webhook_url that leads inside', () => {
-  /** Everything that a job ended by, from `from` on. */
-  const refusals = (app: DispatcherProcess, from: number) =>
-    app.lines.slice(from).filter(({ message }) => /ended early: .*may not be called/.test(message));
+/** Everything that a job ended by, from `from` on. */
+const refusals = (app: DispatcherProcess, from: number) =>
+  app.lines.slice(from).filter(({ message }) => /ended early: .*may not be called/.test(message));
 
+describe('a webhook_url that leads inside', () => {
   it('gets nothing and costs no message an attempt, and everything says why and names the remedy', async () => {
     const app = await stage.replica({}, { APP_WEBHOOK_ALLOW: '' });
     const [id = 0] = await stage.database.insertMessages(1);
     const remedy = /127\.0\.0\.1 may not be called: it is not on the internet \(loopback\); .*APP_WEBHOOK_ALLOW/;
-    expect(await firstAttempt(app, id)).toMatchObject({ outcome: 'channel', error: expect.stringMatching(remedy) });
+    expect(await firstAttempt(app, id)).toMatchObject({
+      outcome: 'channel',
+      error: expect.stringMatching(remedy) as string,
+    });
     await app.logged(new RegExp(`ended early: the channel is in trouble: ${remedy.source}`));
     await eventually(async () => expect((await app.get('/scheduler')).text).toMatch(remedy));
     const ready = await app.get('/health/ready');
@@ -147,7 +150,7 @@ describe('a webhook over TLS', () => {
     const [id = 0] = await stage.database.insertMessages(1);
     expect(await firstAttempt(app, id)).toMatchObject({
       outcome: 'channel',
-      error: expect.stringMatching(/certificate/),
+      error: expect.stringMatching(/certificate/) as string,
     });
     expect(await find(app, id)).toMatchObject({ state: 'waiting', charged_attempts: 0 });
     expect(receiver.ledger).toEqual([]);

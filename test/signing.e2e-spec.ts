@@ -17,6 +17,12 @@ function verify(secret: string, { body, headers }: Received): void {
   expect(new Webhook(secret).verify(body, given)).toEqual(JSON.parse(body));
 }
 
+const shownNowhere = async (app: DispatcherProcess) => {
+  const replies = await Promise.all([app.get('/config'), app.get('/health/ready'), app.get('/scheduler')]);
+  const all = replies.map(({ text }) => text).join() + app.printed.join('\n');
+  for (const secret of [OLD, NEW]) expect(all).not.toContain(secret.slice('whsec_'.length));
+};
+
 describe('signed requests', () => {
   let stage: Stage;
   let etcd: EtcdServer;
@@ -46,12 +52,6 @@ describe('signed requests', () => {
       if (received === undefined) throw new Error('nothing came yet');
       return received;
     }, 10_000);
-  };
-
-  const shownNowhere = async (app: DispatcherProcess) => {
-    const replies = await Promise.all([app.get('/config'), app.get('/health/ready'), app.get('/scheduler')]);
-    const all = replies.map(({ text }) => text).join() + app.printed.join('\n');
-    for (const secret of [OLD, NEW]) expect(all).not.toContain(secret.slice('whsec_'.length));
   };
 
   it('come with the next message after a put, from each secret of a rotation, and end with a delete', async () => {

@@ -43,12 +43,12 @@ const refused = (scope: string) => [
   `Bearer realm="message-dispatcher", error="insufficient_scope", scope="${scope}"`,
 ];
 
-describe('what needs a scope', () => {
-  const verdict = (scope: Scope | 'public' | undefined, header?: string) => {
-    const refusal = refusalOf(scope, credentialsOf(header, ring));
-    return refusal && [refusal.status, refusal.body.code, refusal.headers?.['www-authenticate']];
-  };
+const verdict = (scope: Scope | 'public' | undefined, header?: string) => {
+  const refusal = refusalOf(scope, credentialsOf(header, ring));
+  return refusal && [refusal.status, refusal.body.code, refusal.headers?.['www-authenticate']];
+};
 
+describe('what needs a scope', () => {
   it.each(SCOPES)('is not done without a key, or with an unknown one: %s', (scope) => {
     expect(verdict(scope)).toEqual([401, 'auth.key_required', 'Bearer realm="message-dispatcher"']);
     expect(verdict(scope, 'Bearer x')).toEqual([

@@ -57,6 +57,8 @@ const NONSENSE: readonly RawValue[] = [
   [['1']],
 ];
 
+const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 0xfb).toString('base64')}`;
+
 describe('live keys', () => {
   it('has a default that fits its own limits', () => {
     for (const key of LIVE_KEYS) {
@@ -191,7 +193,6 @@ describe('live keys', () => {
   });
 
   it('webhook_signing_secrets refuses what is short, long, no base64 or without its prefix, and never says what it was', () => {
-    const secretOf = (bytes: number) => `whsec_${Buffer.alloc(bytes, 0xfb).toString('base64')}`;
     const bad: readonly RawValue[] = [
       secretOf(23),
       secretOf(65),

@@ -1,6 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { Resolver, type LookupAddress } from 'node:dns';
-import type { AddressInfo } from 'node:net';
 
 const A = 1;
 
@@ -32,7 +31,7 @@ export class DnsServer {
     done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
   ): void => {
     const resolver = new Resolver({ timeout: 1000, tries: 1 });
-    resolver.setServers([`127.0.0.1:${(this.socket.address() as AddressInfo).port}`]);
+    resolver.setServers([`127.0.0.1:${this.socket.address().port}`]);
     resolver.resolve4(hostname, (error, addresses) =>
       done(
         error,
