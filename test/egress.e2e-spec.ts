@@ -74,7 +74,7 @@ describe('a webhook_url that leads inside', () => {
   it('is served again, by name or by address, once it is listed', async () => {
     const { port } = stage.receiver;
     const first = await stage.replica({}, { APP_WEBHOOK_ALLOW: 'receiver.internal,10.0.0.0/8' });
-    const [id = 0, next = 0] = await stage.database.insertMessages(2);
+    const [id = 0] = await stage.database.insertMessages(1);
     expect(await firstAttempt(first, id)).toMatchObject({ outcome: 'channel' });
     await first.setLive(stage.live({ webhook_url: `http://localhost:${port}/` }));
     await first.end();
@@ -82,9 +82,8 @@ describe('a webhook_url that leads inside', () => {
     const second = await stage.successor(first, { APP_WEBHOOK_ALLOW: 'LOCALHOST' });
     await sent(second, id);
     await second.changeLive(stage.live());
-    await eventually(() =>
-      expect(second.lines.filter(({ message }) => message.includes('may not be'))).not.toEqual([]),
-    );
+    const [next = 0] = await stage.database.insertMessages(1);
+    expect(await firstAttempt(second, next)).toMatchObject({ outcome: 'channel' });
     await second.end();
 
     const third = await stage.successor(second, { APP_WEBHOOK_ALLOW: '127.0.0.1/32' });
