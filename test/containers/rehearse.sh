@@ -11,7 +11,7 @@ export CONTAINERS_HOME=${CONTAINERS_HOME:-${TMPDIR:-/tmp}/message-dispatcher-con
 export COMPOSE_PROJECT_NAME=message-dispatcher-rehearsal
 
 engine() { docker info >/dev/null 2>&1; }
-tooling() { [ -f "$tools/compose-up.sh" ] && [ -f /etc/debian_version ] && [ "$(id -u)" = 0 ]; }
+tooling() { [ -f "$tools/mkbase.sh" ] && [ -f /etc/debian_version ] && [ "$(id -u)" = 0 ]; }
 
 if ! engine && ! tooling; then
   needs="a Docker engine; or root on Debian, and the container tools in $tools (CONTAINER_TOOLS_DIR)"
@@ -93,6 +93,25 @@ build_images() {
   podman images
 }
 
+# Runs apart, in a network of its own: the stack, by docker-compose on podman, and the rehearsal.
+rehearse_on_podman() {
+  # shellcheck source=/dev/null
+  . "$tools/env.sh"
+  export DOCKER_HOST=unix://$CONTAINERS_HOME/api.sock COMPOSE_HTTP_TIMEOUT=90
+  podman system service -t 0 "$DOCKER_HOST" 2>"$CONTAINERS_HOME/api.log" &
+  # podman has no timers here. Each check costs as much as a command in the container: what is healthy is left in peace.
+  (while sleep 1; do
+    for container in $(podman ps -q --filter health=starting --filter health=unhealthy); do
+      podman healthcheck run "$container" || true
+    done
+  done) >/dev/null 2>&1 &
+  while [ ! -S "${DOCKER_HOST#unix://}" ]; do sleep 0.1; done
+  cd "$stage"
+  timeout 180 docker-compose up -d --no-build
+  docker-compose ps
+  bash rehearsal.sh || { docker-compose --profile receiver logs --tail 20; return 1; }
+}
+
 without_engine() {
   tools=$(cd "$tools" && pwd)
   mkdir -p "$CONTAINERS_HOME"
@@ -100,12 +119,12 @@ without_engine() {
   flock -n 9 || { echo "Waiting for another rehearsal in $CONTAINERS_HOME …"; flock 9; }
   # It installs packages, which is better not killed.
   if ! command -v podman >/dev/null; then apt-get -q update && "$tools/mkbase.sh"; fi
-  export tools root
-  export -f build_images full_name
+  export tools root stage
+  export -f build_images full_name rehearse_on_podman
   apart bash -euo pipefail -c build_images
   # Containers, volumes and networks are written to the folder that goes with this run; the images are only read.
   export STORAGE_OPTS="overlay.imagestore=$CONTAINERS_HOME/storage"
-  CONTAINERS_HOME=$stage/containers apart "$tools/ns-run.sh" "$tools/compose-up.sh" "$stage" "$stage/rehearsal.sh"
+  CONTAINERS_HOME=$stage/containers apart "$tools/ns-run.sh" bash -euo pipefail -c rehearse_on_podman
 }
 
 if engine; then with_engine; else without_engine; fi
