@@ -1,7 +1,8 @@
 import { loadStaticSettings } from './config/load-static-settings.js';
 import { isDatabaseOutage } from './database-outage.js';
 import { replyFor } from './error-mapping.js';
-import { EXIT, importFile, parseWish, USAGE } from './import/import-command.js';
+import { EXIT, importFile } from './import/import-command.js';
+import { parseWish, USAGE } from './import/import-wish.js';
 import { maskSecrets } from './mask-secrets.js';
 import { StartupError } from './startup-error.js';
 

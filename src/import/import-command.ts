@@ -1,53 +1,16 @@
-import { parseArgs } from 'node:util';
 import type { Client } from 'pg';
 import { StartupError } from '../startup-error.js';
 import { importRest } from './file-import.js';
 import { openImportConnection } from './import-connection.js';
 import { ImportRefused } from './import-errors.js';
 import { ImportFile } from './import-file.js';
-import { FORMATS, ImportLedger, type FileIdentity, type ImportRun } from './import-ledger.js';
-import { modeSchema, MODES, RefusedRows, type ImportMode } from './import-report.js';
+import { ImportLedger, type FileIdentity, type ImportRun } from './import-ledger.js';
+import { RefusedRows } from './import-report.js';
+import type { Wish } from './import-wish.js';
 import { ProgressLine } from './progress-line.js';
-
-export const USAGE = `npm run import -- FILE [--mode ${MODES.join('|')}] [--format ${FORMATS.join('|')}] [--again]
-
-Stores the messages of a CSV file (header recipient_phone,content) or an NDJSON file in the database of APP_DB_URL.
-A run that was broken off, however, goes on where it was; a file that was imported is not imported twice, unless --again.`;
 
 /** Exit codes: everything is stored; nothing was, or not everything; all but the rows that were refused. */
 export const EXIT = { done: 0, failed: 1, rowsRefused: 2 } as const;
-
-interface Wish {
-  readonly path: string;
-  readonly mode: ImportMode;
-  readonly format: (typeof FORMATS)[number] | undefined;
-  readonly again: boolean;
-}
-
-/** @throws StartupError that tells what is wrong with them. */
-export function parseWish(args: readonly string[]): Wish {
-  const options = {
-    mode: { type: 'string', default: MODES[0] },
-    format: { type: 'string' },
-    again: { type: 'boolean', default: false },
-  } as const;
-  let parsed;
-  try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
-  } catch (cause) {
-    throw new StartupError(`${cause instanceof Error ? cause.message : String(cause)}\n\n${USAGE}`, { cause });
-  }
-  const { values, positionals } = parsed;
-  const mode = modeSchema.safeParse(values.mode);
-  const format = FORMATS.find((name) => name === values.format);
-  const [path] = positionals;
-  if (path === undefined || positionals.length > 1) throw new StartupError(`Name one file\n\n${USAGE}`);
-  if (!mode.success) throw new StartupError(`--mode is ${MODES.join(' or ')}, not ${values.mode}`);
-  if (values.format !== undefined && format === undefined) {
-    throw new StartupError(`--format is ${FORMATS.join(' or ')}, not ${values.format}`);
-  }
-  return { path, mode: mode.data, format, again: values.again };
-}
 
 /** Does what the command was asked for, telling on `say` and, of bad rows, on `complain`; returns the exit code. */
 export async function importFile(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
+import { codeOf } from '../described-error.js';
 import { StartupError } from '../startup-error.js';
 import { CsvFormat } from './csv-format.js';
 import type { FileIdentity, FormatName } from './import-ledger.js';
@@ -30,7 +31,7 @@ export class ImportFile {
       throw new StartupError(`${path} is neither .csv nor .ndjson nor .jsonl: say which with --format csv or ndjson`);
     }
     const handle = await open(path).catch((cause: unknown) => {
-      throw new StartupError(`${path} cannot be read`, { cause });
+      throw new StartupError(`${path} cannot be read (${codeOf(cause) ?? 'unknown reason'})`, { cause });
     });
     const stat = await handle.stat();
     if (!stat.isFile()) {
