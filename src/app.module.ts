@@ -1,7 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { RedisModule } from '@liaoliaots/nestjs-redis';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import type { Redis } from 'ioredis';
 import { LoggerModule } from 'nestjs-pino';
 import { AccessModule } from './access/access.module.js';
 import { ConfigModule } from './config/config.module.js';
@@ -13,6 +11,7 @@ import { HealthModule } from './health/health.module.js';
 import { ImportModule } from './import/import.module.js';
 import { loggingParams } from './logging.js';
 import { MessagesModule } from './messages/messages.module.js';
+import { redisClients } from './redis-clients.js';
 import { SchedulerModule } from './scheduler/scheduler.module.js';
 import { StartupError } from './startup-error.js';
 
@@ -35,7 +34,7 @@ export class AppModule {
           useFactory: () => ({ ...dataSourceOptions(dbUrl), retryAttempts: 0 }),
           dataSourceFactory: async () => await connectDatabase(dbUrl, MIGRATING_ENVS.has(settings.env)),
         }),
-        ...redisModules(settings),
+        ...redisClients(settings.redis),
         MessagesModule,
         SchedulerModule,
         DispatchModule,
@@ -45,26 +44,4 @@ export class AppModule {
       ],
     };
   }
-}
-
-/** Redis is optional: without an address there is no client, and with one that does not answer the service starts all the same. */
-function redisModules({ redis }: StaticSettings): DynamicModule[] {
-  if (redis === null) return [];
-  const config = {
-    host: redis.host,
-    port: redis.port,
-    db: redis.db,
-    ...(redis.password === null ? {} : { password: redis.password }),
-    // A command while Redis is away fails at once rather than wait for it.
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    // A connection on which nobody answers any more is given up; keep-alive alone would not notice for hours.
-    socketTimeout: 5_000,
-    connectTimeout: 2_000,
-    keepAlive: 10_000,
-    retryStrategy: (tries: number) => Math.min(100 * 2 ** tries, 2_000),
-    // ioredis prints errors that nobody listens to, and RedisConnection, which tells of them, may not exist yet.
-    onClientCreated: (client: Redis) => client.on('error', () => undefined),
-  };
-  return [RedisModule.forRoot({ readyLog: false, errorLog: false, config })];
 }

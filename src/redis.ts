@@ -1,6 +1,12 @@
 import { Injectable, Logger, Optional, type OnModuleInit } from '@nestjs/common';
-import { RedisService } from '@liaoliaots/nestjs-redis';
-import type { Redis } from 'ioredis';
+import { ClusterService, RedisService } from '@liaoliaots/nestjs-redis';
+import type { Cluster, Redis } from 'ioredis';
+
+/**
+ * What a single Redis, one behind Sentinel and a Cluster have in common. In a Cluster, the keys of one command or one
+ * pipeline must have the same hash tag: the part of the key in braces.
+ */
+export type RedisClient = Pick<Redis, 'get' | 'set' | 'mget' | 'pipeline'>;
 
 /**
  * The Redis connection, which may be absent or down at any time: nothing that is kept there is needed for sending.
@@ -9,11 +15,11 @@ import type { Redis } from 'ioredis';
 @Injectable()
 export class RedisConnection implements OnModuleInit {
   private readonly logger = new Logger('Redis');
-  private readonly client: Redis | null;
+  private readonly client: Redis | Cluster | null;
   private lostLogged = false;
 
-  constructor(@Optional() redisService?: RedisService) {
-    this.client = redisService?.getOrNil() ?? null;
+  constructor(@Optional() redisService?: RedisService, @Optional() clusterService?: ClusterService) {
+    this.client = redisService?.getOrNil() ?? clusterService?.getOrNil() ?? null;
   }
 
   /** `off`: none is configured. */
@@ -23,7 +29,7 @@ export class RedisConnection implements OnModuleInit {
   }
 
   /** The client while it is connected, else null. */
-  get connected(): Redis | null {
+  get connected(): RedisClient | null {
     return this.client?.status === 'ready' ? this.client : null;
   }
 

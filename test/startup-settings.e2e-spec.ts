@@ -25,6 +25,7 @@ describe('a setting that is not valid', () => {
   const BAD = {
     APP_DB_URL: 'mysql://me:hunter2@db/x?password=hunter3',
     APP_REDIS_ADDR: 'redis:99999',
+    APP_REDIS_SENTINEL_PASSWORD: 'hunter6'.repeat(1000),
     APP_REDIS_PASSWORD: 'hunter4'.repeat(1000),
     APP_REDIS_DB: 'first',
     APP_PORT: ':http',

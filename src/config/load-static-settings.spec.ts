@@ -103,7 +103,14 @@ describe('static settings', () => {
     });
     expect(settings).toMatchObject({
       dbUrl,
-      redis: { host: 'redis', port: 6379, password: null, db: 0 },
+      redis: {
+        mode: 'single',
+        nodes: [{ host: 'redis', port: 6379 }],
+        tls: false,
+        password: null,
+        sentinelPassword: null,
+        db: 0,
+      },
       etcdEndpoints: ['http://etcd:2379'],
       serverReadTimeoutMs: 11_000,
       serverWriteTimeoutMs: 31_000,
@@ -173,7 +180,11 @@ describe('static settings', () => {
       APP_CONFIG_DIR: folder,
       SERVICE_NAME: 'from-env',
     });
-    expect(settings).toMatchObject({ redis: { host: 'cache', port: 1 }, serviceName: 'from-env', logLevel: 'info' });
+    expect(settings).toMatchObject({
+      redis: { nodes: [{ host: 'cache', port: 1 }] },
+      serviceName: 'from-env',
+      logLevel: 'info',
+    });
     expect(settings.listen.port).toBe(9000);
   });
 
@@ -224,6 +235,24 @@ describe('static settings', () => {
   it.each(['disable', 'require', 'verify-full'])('passes sslmode=%s on as it is', (mode) => {
     const url = `postgres://u:p@h:5432/d?sslmode=${mode}`;
     expect(loadStaticSettings({ APP_DB_URL: url }).dbUrl).toBe(url);
+  });
+
+  it('takes Sentinels with their password', () => {
+    const settings = loadStaticSettings({
+      APP_REDIS_ADDR: 'redis-sentinel://s1,s2/orders',
+      APP_REDIS_SENTINEL_PASSWORD: 's3cret',
+    });
+    expect(settings.redis).toMatchObject({ masterName: 'orders', sentinelPassword: 's3cret' });
+  });
+
+  it('refuses another database than 0 in a Redis Cluster', () => {
+    expect(refusal({ APP_REDIS_ADDR: 'redis-cluster://a,b', APP_REDIS_DB: '1' })).toContain(
+      'APP_REDIS_DB must be 0 with a Redis Cluster',
+    );
+  });
+
+  it('shows no password of a refused address of Redis', () => {
+    expect(refusal({ APP_REDIS_ADDR: 'redis://:s3cret@redis:6379' })).not.toContain('s3cret');
   });
 
   it.each(['../etc', 'Production', 'a b', 'é'])('refuses the APP_ENV %s', (env) => {

@@ -25,6 +25,9 @@ export function loadStaticSettings(environment: NodeJS.ProcessEnv, { serve } = {
   if (values.dbUrl === null && env !== 'local') {
     findings.faults.push(`APP_DB_URL is required unless APP_ENV is local (it is ${env})`);
   }
+  if (values.redisAddr?.mode === 'cluster' && values.redisDb !== 0) {
+    findings.faults.push('APP_REDIS_DB must be 0 with a Redis Cluster, which has no other database');
+  }
   if (values.etcdPassword != null && values.etcdUser == null) {
     findings.faults.push('APP_REMOTE_ETCD_PASSWORD is set without APP_REMOTE_ETCD_USER; set both or neither');
   }
@@ -83,7 +86,12 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
     redis:
       values.redisAddr === null
         ? null
-        : Object.freeze({ ...values.redisAddr, password: values.redisPassword, db: values.redisDb }),
+        : Object.freeze({
+            ...values.redisAddr,
+            password: values.redisPassword,
+            sentinelPassword: values.redisSentinelPassword,
+            db: values.redisDb,
+          }),
     listen: Object.freeze(values.port),
     etcdEndpoints: Object.freeze(endpoints),
     etcdPrefix: values.etcdPrefix,

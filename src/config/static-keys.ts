@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { apiKeys } from './api-keys.js';
+import { redisAddress } from './redis-address.js';
 import {
   etcdEndpoints,
   etcdPrefix,
   listenAddress,
   postgresUrl,
-  redisAddress,
   switchValue,
   textSchema,
   wholeNumber,
@@ -58,6 +58,7 @@ export const STATIC_KEYS = {
   dbUrl: optional('APP_DB_URL', postgresUrl),
   redisAddr: optional('APP_REDIS_ADDR', redisAddress),
   redisPassword: optional('APP_REDIS_PASSWORD', text, true),
+  redisSentinelPassword: optional('APP_REDIS_SENTINEL_PASSWORD', text, true),
   redisDb: required('APP_REDIS_DB', wholeNumber(0, 1023)),
   port: required('APP_PORT', listenAddress),
   etcdEndpoints: optional('APP_REMOTE_ETCD_ENDPOINTS', etcdEndpoints),

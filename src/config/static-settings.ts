@@ -1,5 +1,6 @@
 import type { WebhookAllow } from './webhook-allow.js';
 import type { AccessSettings } from './access-settings.js';
+import type { RedisAddress } from './redis-address.js';
 
 /** Where the service runs and whom it talks to; read once, before Nest starts anything. Injectable by its class. */
 export class StaticSettings {
@@ -7,13 +8,17 @@ export class StaticSettings {
   readonly env!: string;
   /** APP_DB_URL; null only in `local`, where the service then brings up a PostgreSQL of its own. */
   readonly dbUrl!: string | null;
-  /** APP_REDIS_ADDR, APP_REDIS_PASSWORD, APP_REDIS_DB; null when no address is set: the service then runs without Redis. */
-  readonly redis!: {
-    readonly host: string;
-    readonly port: number;
-    readonly password: string | null;
-    readonly db: number;
-  } | null;
+  /**
+   * APP_REDIS_ADDR, APP_REDIS_PASSWORD, APP_REDIS_SENTINEL_PASSWORD, APP_REDIS_DB; null when no address is set: the service
+   * then runs without Redis.
+   */
+  readonly redis!:
+    | (RedisAddress & {
+        readonly password: string | null;
+        readonly sentinelPassword: string | null;
+        readonly db: number;
+      })
+    | null;
   /** APP_PORT; `host` is what Node's `listen` takes (`::` for all). */
   readonly listen!: { readonly host: string; readonly port: number };
   /** APP_REMOTE_ETCD_ENDPOINTS as URLs; empty: the YAML file alone. */

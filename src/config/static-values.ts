@@ -49,8 +49,6 @@ export function hostAndPort(text: string, defaultPort: number): { host: string; 
   return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
-export const redisAddress = textSchema('must be host:port, such as redis:6379', (text) => hostAndPort(text, 6379));
-
 /** `:8080`, `8080`, `host:8080`, `[::]:8080`; port 0 lets the system choose one. */
 export const listenAddress = textSchema(
   'must be a port from 0 to 65535, with or without an address before it, such as :8080 or 127.0.0.1:8080',

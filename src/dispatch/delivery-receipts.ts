@@ -82,8 +82,9 @@ const storedReceipt = z.object({
   sentAt: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
 });
 
+/** In braces is what a Redis Cluster chooses the node by: receipts are written and read many at a time, which needs one node. */
 function keyOf(installationId: string, id: number): string {
-  return `message-dispatcher:${installationId}:receipt:${id}`;
+  return `message-dispatcher:{${installationId}}:receipt:${id}`;
 }
 
 function parse(id: number, text: string): Receipt | null {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -15,9 +15,14 @@ export class RedisServer extends ServerProgram {
   readonly hands: Redis;
   private readonly folder = mkdtempSync(join(tmpdir(), 'redis-'));
 
-  private constructor(private readonly port: number) {
+  private constructor(
+    readonly port: number,
+    private readonly settings: readonly string[],
+  ) {
     super();
+    const at = settings.indexOf('--requirepass');
     this.hands = new Redis(port, '127.0.0.1', {
+      ...(at < 0 ? {} : { password: String(settings[at + 1]) }),
       lazyConnect: true,
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
@@ -26,15 +31,22 @@ export class RedisServer extends ServerProgram {
     this.hands.on('error', () => undefined);
   }
 
-  static async started(): Promise<RedisServer> {
-    const server = await RedisServer.prepared();
+  static async started(settings: readonly string[] = []): Promise<RedisServer> {
+    const server = await RedisServer.prepared(settings);
     await server.start();
     return server;
   }
 
   /** An address alone: nothing runs until `start`. */
-  static async prepared(): Promise<RedisServer> {
-    return new RedisServer(await freePort());
+  static async prepared(settings: readonly string[] = []): Promise<RedisServer> {
+    return new RedisServer(await freePort(), settings);
+  }
+
+  /** One that watches a master, with what its configuration file says; nothing runs until `start`. */
+  static async preparedSentinel(configuration: string, settings: readonly string[] = []): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), ['--sentinel', ...settings]);
+    writeFileSync(server.configuration, configuration);
+    return server;
   }
 
   /** As `APP_REDIS_ADDR` takes it. */
@@ -42,10 +54,15 @@ export class RedisServer extends ServerProgram {
     return `127.0.0.1:${this.port}`;
   }
 
+  private get configuration(): string {
+    return join(this.folder, 'redis.conf');
+  }
+
   /** Starts it, empty; resolves when it answers. */
   async start(): Promise<void> {
     const options = `--port ${this.port} --bind 127.0.0.1 --dir ${this.folder} --appendonly no --daemonize no --save`;
-    await this.run(REDIS, [...options.split(' '), '']);
+    const file = existsSync(this.configuration) ? [this.configuration] : [];
+    await this.run(REDIS, [...file, ...this.settings, ...options.split(' '), '']);
     if (this.hands.status === 'wait') await this.hands.connect().catch(() => undefined);
     await eventually(() => this.hands.ping(), READY_MS);
   }
