@@ -81,6 +81,7 @@ async function needServices() {
   const missing = [];
   if (!process.env.TEST_REDIS_URL && !found.redis) missing.push('redis');
   if (!process.env.TEST_ETCD_URL && !found.etcd) missing.push('etcd');
+  if (!found.pgbouncer) missing.push('pgbouncer');
   if (missing.length === 0) return;
   if (!canInstall()) throw new Error(howToInstall(missing));
   process.stderr.write(`The tests need ${missing.join(' and ')}: installing the Debian packages with apt-get …\n`);

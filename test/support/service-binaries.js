@@ -4,29 +4,32 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
-const DEBIAN = { redis: 'redis-server', etcd: 'etcd-server' };
-const BREW = { redis: 'redis', etcd: 'etcd' };
+const DEBIAN = { redis: 'redis-server', etcd: 'etcd-server', pgbouncer: 'pgbouncer' };
+const BREW = { redis: 'redis', etcd: 'etcd', pgbouncer: 'pgbouncer' };
+const UNITS = { redis: 'redis-server', etcd: 'etcd', pgbouncer: 'pgbouncer' };
 
-/** @typedef {{ redis?: string, etcd?: string }} ServiceBinaries */
+/** @typedef {{ redis?: string, etcd?: string, pgbouncer?: string }} ServiceBinaries */
 /** @typedef {keyof typeof DEBIAN} ServiceName */
 
 /**
- * The paths of redis-server and etcd, from TEST_REDIS_SERVER_BIN and TEST_ETCD_BIN or else the PATH.
+ * The paths of redis-server (which is Sentinel as well), etcd and pgbouncer, from TEST_REDIS_SERVER_BIN, TEST_ETCD_BIN and
+ * TEST_PGBOUNCER_BIN or else the PATH.
  * @returns {ServiceBinaries}
  */
 export function findServiceBinaries() {
   const redis = process.env.TEST_REDIS_SERVER_BIN ?? onPath('redis-server');
   const etcd = process.env.TEST_ETCD_BIN ?? onPath('etcd');
-  return { ...(redis && { redis }), ...(etcd && { etcd }) };
+  const pgbouncer = process.env.TEST_PGBOUNCER_BIN ?? onPath('pgbouncer', ['/usr/sbin']);
+  return { ...(redis && { redis }), ...(etcd && { etcd }), ...(pgbouncer && { pgbouncer }) };
 }
 
 /**
  * The path of a program on the PATH.
  * @param {string} name
+ * @param {readonly string[]} others folders to look into besides the PATH, which is shorter for some users
  */
-export function onPath(name) {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+export function onPath(name, others = []) {
+  return [...(process.env.PATH ?? '').split(delimiter), ...others]
     .map((folder) => join(folder, name))
     .find((path) => {
       try {
@@ -61,7 +64,7 @@ export async function install(names, signal) {
     if (child.exitCode !== 0) throw new Error(`apt-get ${args.join(' ')} failed:\n${said.trim()}`);
   }
   if (!existsSync('/run/systemd/system')) return;
-  const units = names.map((name) => (name === 'redis' ? 'redis-server' : 'etcd'));
+  const units = names.map((name) => UNITS[name]);
   await promisify(execFile)('systemctl', ['disable', '--now', ...units]).catch(() => undefined);
 }
 
@@ -71,11 +74,16 @@ export async function install(names, signal) {
  */
 export function howToInstall(names) {
   const variables = { redis: 'TEST_REDIS_URL=redis://127.0.0.1:6379', etcd: 'TEST_ETCD_URL=http://127.0.0.1:2379' };
+  const served = names.filter((name) => name !== 'pgbouncer');
   return [
     `The tests need a real ${names.join(' and a real ')}, and the PATH has none. One of these brings it:`,
     `  Debian, Ubuntu:  sudo apt-get install -y ${names.map((name) => DEBIAN[name]).join(' ')}`,
     `  macOS:           brew install ${names.map((name) => BREW[name]).join(' ')}`,
-    `  Docker:          docker compose up -d ${names.join(' ')}`,
-    `                   ${names.map((name) => variables[name]).join(' ')} npm test`,
+    ...(served.length < names.length
+      ? []
+      : [
+          `  Docker:          docker compose up -d ${served.join(' ')}`,
+          `                   ${served.map((name) => variables[name]).join(' ')} npm test`,
+        ]),
   ].join('\n');
 }

@@ -38,8 +38,9 @@ process.stdin.on('close', () => {
   void starting.then(stopAll);
 });
 
+const { pgbouncer } = findServiceBinaries();
 /** @type {Record<string, string>} */
-const report = {};
+const report = { ...(pgbouncer && { TEST_PGBOUNCER_BIN: pgbouncer }) };
 for (const result of await starting) {
   if (result.status === 'fulfilled') Object.assign(report, result.value);
   else report.error ??= result.reason instanceof Error ? result.reason.message : String(result.reason);
