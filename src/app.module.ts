@@ -32,7 +32,7 @@ export class AppModule {
         ConfigModule.register(settings),
         TypeOrmModule.forRootAsync({
           useFactory: () => ({ ...dataSourceOptions(dbUrl), retryAttempts: 0 }),
-          dataSourceFactory: async () => await connectDatabase(dbUrl, MIGRATING_ENVS.has(settings.env)),
+          dataSourceFactory: async () => await connectDatabase(settings, MIGRATING_ENVS.has(settings.env)),
         }),
         ...redisClients(settings.redis),
         MessagesModule,

@@ -32,12 +32,20 @@ export function limitBodyArrival(fastify: FastifyInstance, timeoutMs: number): v
     // anew for the next request.
     request.raw.socket.setTimeout(0);
     reply.raw.once('finish', () => dropRest(request, timeoutMs));
-    done(misfit(request.headers, types) ?? undefined);
+    done();
   });
 }
 
-/** Has routes that stream get their bodies as they come; others keep refusing these types. */
+/**
+ * Has routes that stream get their bodies as they come, in one of their types; others keep refusing these types. What is
+ * wrong with a body is told only to those who may call the route: after every `onRequest` hook.
+ */
 export function acceptStreamedBodies(fastify: FastifyInstance, types: readonly string[]): void {
+  fastify.addHook('preParsing', (request, _reply, _payload, done) => {
+    const wanted = streamedTypes(request);
+    if (wanted === null || !hasBody(request.headers)) done();
+    else done(misfit(request.headers, wanted));
+  });
   fastify.addContentTypeParser([...types], (request, payload, done) => {
     if (streamedTypes(request) !== null) done(null, payload);
     else {

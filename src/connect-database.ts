@@ -1,10 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
-import { createDataSource, migrationDataSource } from './data-source.js';
+import type { StaticSettings } from './config/static-settings.js';
+import { createDataSource, migrationDataSource, poolOf, primaryOf } from './data-source.js';
+import { FollowingClient } from './following-client.js';
 import { maskSecrets } from './mask-secrets.js';
 import { StartupError } from './startup-error.js';
+import { isTransactionPooler } from './transaction-pooler.js';
 
 const RETRY_AFTER_SECONDS = [1, 2, 4, 8, 16];
 /** Any fixed number: replicas that start at once take turns on it. */
@@ -12,9 +14,14 @@ const MIGRATION_LOCK = 7_266_355_401;
 
 /**
  * Connects to PostgreSQL, trying again after 1, 2, 4, 8 and 16 s, and brings the schema up to date when `migrate` says so.
- * @throws StartupError when the last try failed too, or when a migration did.
+ * @throws StartupError when the last try failed too, when a migration did, or when the URL leads to a pooler that cannot
+ * carry what the service needs and `dbDirectUrl` names no way around it.
  */
-export async function connectDatabase(url: string, migrate: boolean): Promise<DataSource> {
+export async function connectDatabase(
+  { dbUrl: url, dbDirectUrl }: Pick<StaticSettings, 'dbUrl' | 'dbDirectUrl'>,
+  migrate: boolean,
+): Promise<DataSource> {
+  if (url === null) throw new StartupError('APP_DB_URL is not set: give the URL of a PostgreSQL database');
   const logger = new Logger('Database');
   const dataSource = createDataSource(url);
   for (const pauseSeconds of [...RETRY_AFTER_SECONDS, null]) {
@@ -33,14 +40,24 @@ export async function connectDatabase(url: string, migrate: boolean): Promise<Da
       await sleep(pauseSeconds * 1000);
     }
   }
-  if (migrate) await runMigrations(url);
+  // An outage just now is for whoever comes next to tell.
+  if (dbDirectUrl === null && (await isTransactionPooler(poolOf(dataSource)).catch(() => false))) {
+    throw new StartupError(
+      'APP_DB_URL leads to a pooler in transaction mode, over which PostgreSQL cannot notify anybody: ' +
+        'name PostgreSQL itself in APP_DB_DIRECT_URL as well, or let the pooler pool sessions',
+    );
+  }
+  if (migrate) await runMigrations(dbDirectUrl ?? url);
   return dataSource;
 }
 
 /** Runs pending migrations, one replica at a time. */
 async function runMigrations(url: string): Promise<void> {
   const dataSource = migrationDataSource(url);
-  const lock = new Client({ connectionString: url, application_name: 'message-dispatcher migrations' });
+  const lock = new FollowingClient({
+    primary: primaryOf(dataSource),
+    application_name: 'message-dispatcher migrations',
+  });
   try {
     await lock.connect();
     await lock.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);

@@ -1,6 +1,8 @@
-import { Injectable } from '@nestjs/common';
-import type { Pool, QueryResultRow } from 'pg';
+import { Injectable, Optional } from '@nestjs/common';
+import type { QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
+import { StaticSettings } from './config/static-settings.js';
+import { poolOf } from './data-source.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {
@@ -14,17 +16,24 @@ export interface Statement {
  */
 @Injectable()
 export class Database {
-  constructor(private readonly dataSource: DataSource) {}
+  /** Behind a pooler that hands connections on, a name would be unknown on the next one. */
+  private readonly named: boolean;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    @Optional() settings?: StaticSettings,
+  ) {
+    this.named = (settings?.dbDirectUrl ?? null) === null;
+  }
 
   /** Runs one statement on a connection of the pool, in a transaction of its own. Rejects as node-postgres does. */
   async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    const { rows } = await this.pool.query<Row>({ ...statement, values: [...values] });
+    const { name, text } = statement;
+    const { rows } = await poolOf(this.dataSource).query<Row>({
+      ...(this.named ? { name } : {}),
+      text,
+      values: [...values],
+    });
     return rows;
-  }
-
-  private get pool(): Pool {
-    // TypeORM types the driver by its general interface; ours is PostgreSQL's, whose pool is `master`.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return (this.dataSource.driver as unknown as { master: Pool }).master;
   }
 }

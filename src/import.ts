@@ -15,12 +15,13 @@ async function main(): Promise<void> {
   }
   try {
     const wish = parseWish(args);
-    const { dbUrl } = loadStaticSettings(process.env);
-    if (dbUrl === null) throw new StartupError('APP_DB_URL is not set: give the URL of the database to import into');
+    const { dbUrl, dbDirectUrl } = loadStaticSettings(process.env, { serve: false });
+    const url = dbDirectUrl ?? dbUrl;
+    if (url === null) throw new StartupError('APP_DB_URL is not set: give the URL of the database to import into');
     const [say, complain] = [process.stdout, process.stderr].map(
       (out) => (line: string) => void out.write(`${line}\n`),
     );
-    if (say && complain) process.exitCode = await importFile(wish, dbUrl, say, complain);
+    if (say && complain) process.exitCode = await importFile(wish, url, say, complain);
   } catch (error) {
     process.stderr.write(`${maskSecrets(reasonOf(error))}\n`);
     process.exitCode = EXIT.failed;

@@ -2,15 +2,12 @@ import { loadStaticSettings } from './config/load-static-settings.js';
 import { connectDatabase } from './connect-database.js';
 import { createLogger } from './logging.js';
 import { logSettingsOf, reportStartupFailure } from './startup-failure.js';
-import { StartupError } from './startup-error.js';
 
 /** Brings the schema of APP_DB_URL up to date and ends: a deployment's own step, before the service is rolled out. */
 async function migrate(): Promise<void> {
   try {
     const settings = loadStaticSettings(process.env, { serve: false });
-    if (settings.dbUrl === null)
-      throw new StartupError('APP_DB_URL is not set: give the URL of the database to migrate');
-    const dataSource = await connectDatabase(settings.dbUrl, true);
+    const dataSource = await connectDatabase(settings, true);
     await dataSource.destroy();
     createLogger(settings).info('the schema is up to date');
   } catch (error) {

@@ -31,6 +31,7 @@ const NEEDS: Readonly<Record<string, Scope | null>> = {
   'get /config': 'read',
   'get /operator-actions': 'read',
   'post /messages': 'send',
+  'post /messages/import': 'send',
   'post /start': 'operate',
   'post /stop': 'operate',
   'post /messages/replay': 'operate',

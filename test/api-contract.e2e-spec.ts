@@ -164,8 +164,9 @@ describe('the documentation', () => {
       expect(parameters.filter(({ in: place }) => place === 'path').map((parameter) => parameter.name)).toEqual(inPath);
       for (const parameter of parameters)
         expect([name, parameter]).toEqual([name, expect.objectContaining({ schema: expect.anything() as unknown })]);
-      const body = operation.requestBody?.content['application/json'];
-      if (operation.requestBody) expect([name, body?.schema]).toEqual([name, expect.anything()]);
+      for (const body of Object.values(operation.requestBody?.content ?? {})) {
+        expect([name, body.schema]).toEqual([name, expect.anything()]);
+      }
     }
   });
 

@@ -5,7 +5,8 @@ import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { RedisSentinel } from './support/redis-sentinel.js';
-import { freePort, RedisServer } from './support/redis-server.js';
+import { freePort } from '../src/local/free-port.js';
+import { RedisServer } from './support/redis-server.js';
 import { Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 

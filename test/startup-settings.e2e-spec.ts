@@ -24,6 +24,7 @@ afterEach(() => Promise.all(started.splice(0).map((app) => app.dispose())));
 describe('a setting that is not valid', () => {
   const BAD = {
     APP_DB_URL: 'mysql://me:hunter2@db/x?password=hunter3',
+    APP_DB_DIRECT_URL: 'postgres://me:hunter5@h1,h2/x?target_session_attrs=standby',
     APP_REDIS_ADDR: 'redis:99999',
     APP_REDIS_SENTINEL_PASSWORD: 'hunter6'.repeat(1000),
     APP_REDIS_PASSWORD: 'hunter4'.repeat(1000),

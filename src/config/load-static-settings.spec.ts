@@ -58,6 +58,7 @@ describe('static settings', () => {
     expect(settings).toEqual({
       env: 'local',
       dbUrl: null,
+      dbDirectUrl: null,
       redis: null,
       listen: { host: '::', port: 8080 },
       etcdEndpoints: [],
@@ -237,11 +238,14 @@ describe('static settings', () => {
     expect(loadStaticSettings({ APP_DB_URL: url }).dbUrl).toBe(url);
   });
 
-  it('takes Sentinels with their password', () => {
+  it('takes a pooler and the way around it, and Sentinels with their password', () => {
     const settings = loadStaticSettings({
+      APP_DB_URL: 'postgres://u@pooler:6432/d',
+      APP_DB_DIRECT_URL: 'postgres://u@h1,h2/d',
       APP_REDIS_ADDR: 'redis-sentinel://s1,s2/orders',
       APP_REDIS_SENTINEL_PASSWORD: 's3cret',
     });
+    expect(settings.dbDirectUrl).toBe('postgres://u@h1,h2/d');
     expect(settings.redis).toMatchObject({ masterName: 'orders', sentinelPassword: 's3cret' });
   });
 

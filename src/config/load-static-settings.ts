@@ -83,6 +83,7 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
   const settings: StaticSettings = {
     env: rest.env,
     dbUrl: values.dbUrl,
+    dbDirectUrl: values.dbDirectUrl,
     redis:
       values.redisAddr === null
         ? null

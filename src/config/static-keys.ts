@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { apiKeys } from './api-keys.js';
+import { postgresUrl } from './database-address.js';
 import { redisAddress } from './redis-address.js';
 import {
   etcdEndpoints,
   etcdPrefix,
   listenAddress,
-  postgresUrl,
   switchValue,
   textSchema,
   wholeNumber,
@@ -56,6 +56,7 @@ function optional<T>(variable: string, schema: TextSchema<T>, secret = false): S
 /** Every static setting: its name, its type and its limits. Meanings and defaults are in `config/app.defaults.yaml`. */
 export const STATIC_KEYS = {
   dbUrl: optional('APP_DB_URL', postgresUrl),
+  dbDirectUrl: optional('APP_DB_DIRECT_URL', postgresUrl),
   redisAddr: optional('APP_REDIS_ADDR', redisAddress),
   redisPassword: optional('APP_REDIS_PASSWORD', text, true),
   redisSentinelPassword: optional('APP_REDIS_SENTINEL_PASSWORD', text, true),

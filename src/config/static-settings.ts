@@ -9,6 +9,11 @@ export class StaticSettings {
   /** APP_DB_URL; null only in `local`, where the service then brings up a PostgreSQL of its own. */
   readonly dbUrl!: string | null;
   /**
+   * APP_DB_DIRECT_URL; set, it says that APP_DB_URL leads to a pooler that hands connections on after each transaction,
+   * and where PostgreSQL itself is, for what such a pooler cannot carry.
+   */
+  readonly dbDirectUrl!: string | null;
+  /**
    * APP_REDIS_ADDR, APP_REDIS_PASSWORD, APP_REDIS_SENTINEL_PASSWORD, APP_REDIS_DB; null when no address is set: the service
    * then runs without Redis.
    */

@@ -32,11 +32,6 @@ export const switchValue = textSchema(
   (text) => ({ true: true, false: false, 1: true, 0: false })[text.toLowerCase()],
 );
 
-export const postgresUrl = textSchema(
-  'must be a URL like postgres://user:password@host:5432/database?sslmode=disable',
-  (text) => (/^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : undefined),
-);
-
 const HOST = /^[a-z0-9]([a-z0-9._-]{0,252})$/i;
 const IPV6 = /^[0-9a-f:]+(%[\w.]+)?$|^[0-9a-f:]+:\d+\.\d+\.\d+\.\d+$/i;
 

@@ -1,14 +1,15 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
+import { primaryFinder } from '../data-source.js';
+import { FollowingClient } from '../following-client.js';
 
 /**
  * A connection of an import's own: it outlasts the pool's limit of 8 s a query, and takes no place in the pool.
  * Whoever opens it ends it; an end in the middle of a statement undoes that statement.
  */
 export async function openImportConnection(url: string): Promise<Client> {
-  const client = new Client({
-    connectionString: url,
+  const client = new FollowingClient({
+    primary: primaryFinder(url),
     application_name: 'message-dispatcher import',
-    connectionTimeoutMillis: 5_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });

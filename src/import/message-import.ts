@@ -53,8 +53,10 @@ export class MessageImport implements BeforeApplicationShutdown {
     mode: ImportMode,
     signal: AbortSignal,
   ): Promise<ImportReport> {
-    if (this.settings.dbUrl === null) throw new Error('an import needs a database');
-    const staged = await StagedRows.open(this.settings.dbUrl);
+    // Its temporary table must outlast a transaction, so it goes around a pooler.
+    const url = this.settings.dbDirectUrl ?? this.settings.dbUrl;
+    if (url === null) throw new Error('an import needs a database');
+    const staged = await StagedRows.open(url);
     const cut = () => void staged.discard();
     signal.addEventListener('abort', cut, { once: true });
     try {

@@ -1,7 +1,10 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Client } from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
+import { StaticSettings } from '../config/static-settings.js';
+import { primaryFinder, primaryOf } from '../data-source.js';
+import { FollowingClient } from '../following-client.js';
+import type { PrimaryFinder } from '../primary-finder.js';
 import { SCHEDULER_CHANNEL } from './schedule-store.js';
 
 const RECONNECT_MS = 500;
@@ -17,7 +20,11 @@ export class FleetChannel {
   private running: Promise<void> = Promise.resolve();
   private lostAt: number | null = null;
 
-  constructor(private readonly dataSource: DataSource) {}
+  private readonly primary: PrimaryFinder;
+
+  constructor(dataSource: DataSource, { dbDirectUrl }: StaticSettings) {
+    this.primary = dbDirectUrl === null ? primaryOf(dataSource) : primaryFinder(dbDirectUrl);
+  }
 
   /** Calls `onNews` when a replica other than `self` changed something, and `onReconnect` after a time without a connection. */
   listen(self: string, onNews: () => void, onReconnect: () => void): void {
@@ -47,10 +54,9 @@ export class FleetChannel {
   /** Rejects when the connection ends; resolves when this side closes it. */
   private async listenOnce(onNews: (from?: string) => void, onReconnect: () => void): Promise<void> {
     const { signal } = this.stopping;
-    const client = new Client({
-      connectionString: this.connectionString,
+    const client = new FollowingClient({
+      primary: this.primary,
       application_name: 'message-dispatcher listening',
-      connectionTimeoutMillis: 5_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
     });
@@ -75,11 +81,5 @@ export class FleetChannel {
       client.removeAllListeners('end');
       await client.end().catch(() => undefined);
     }
-  }
-
-  private get connectionString(): string {
-    const { options } = this.dataSource;
-    if (options.type !== 'postgres' || options.url === undefined) throw new Error('the data source has no URL');
-    return options.url;
   }
 }

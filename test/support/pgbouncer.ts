@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { launcherFor } from '../../src/local/run-as.js';
 import { eventually } from './eventually.js';
-import { freePort } from './redis-server.js';
+import { freePort } from '../../src/local/free-port.js';
 
 const PGBOUNCER = process.env['TEST_PGBOUNCER_BIN'] ?? 'pgbouncer';
 const READY_MS = 20_000;

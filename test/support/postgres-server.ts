@@ -89,13 +89,16 @@ export class PostgresServer {
     if (child.exitCode !== null) throw new Error(`PostgreSQL did not start: see server.log in ${this.folder}`);
   }
 
-  /** `fast` rolls back and writes everything down; `immediate` crashes, and the next start recovers. */
-  async stop(how: 'fast' | 'immediate' = 'fast'): Promise<void> {
+  /**
+   * `fast` rolls back and writes everything down; `immediate` crashes, and the next start recovers; `killed` is `kill -9` of
+   * the first process, which the others then follow.
+   */
+  async stop(how: 'fast' | 'immediate' | 'killed' = 'fast'): Promise<void> {
     const { child } = this;
     this.child = null;
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    child.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+    child.kill(({ fast: 'SIGINT', immediate: 'SIGQUIT', killed: 'SIGKILL' } as const)[how]);
     await ended;
   }
 
@@ -160,7 +163,8 @@ export class PostgresServer {
   async remove(): Promise<void> {
     await this.stop('immediate');
     this.disk?.remove();
-    rmSync(this.folder, { recursive: true, force: true });
+    // The processes of one that was killed may still be ending.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 });
   }
 
   private static async prepared(settings: Readonly<Record<string, string>>): Promise<PostgresServer> {
