@@ -60,7 +60,7 @@ const DOCUMENTED = {
     example: { error: 'More than 6000 calls in a minute: go on in 12 s', code: 'request.rate_limited' },
   },
   503: {
-    description: 'PostgreSQL is out of reach; nothing was changed.',
+    description: 'What the operation needs is out of reach; `Retry-After` says when to try again.',
     example: {
       error: 'PostgreSQL is out of reach, so nothing was changed: try again shortly',
       code: 'database.unavailable',

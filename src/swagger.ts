@@ -1,6 +1,6 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { completed } from './openapi-completion.js';
 import { SECURITY_SCHEME } from './required-scope.js';
 
 const PAGE = '/swagger/index.html';
@@ -8,8 +8,8 @@ const PAGE = '/swagger/index.html';
 const KEYS =
   'An API key with the scope that the operation names in `x-required-scope`. Leave it empty where the service runs without keys.';
 
-/** Serves the API's documentation at `/swagger/index.html` and the OpenAPI document at `/swagger/v1/swagger.json`. */
-export function serveSwagger(app: NestFastifyApplication): void {
+/** The OpenAPI document of every route of the application, which need not have been started. */
+export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Message dispatcher')
     .setDescription(
@@ -18,9 +18,21 @@ export function serveSwagger(app: NestFastifyApplication): void {
     )
     .setVersion('1.0')
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: KEYS }, SECURITY_SCHEME)
+    .setLicense('MIT', 'https://spdx.org/licenses/MIT.html')
+    .addTag('messages', 'What is to be sent, and what became of it.')
+    .addTag('operations', 'What operators decide about messages.')
+    .addTag('scheduler', 'Start, stop, and the queue of jobs.')
+    .addTag('config', 'Settings that change while the service runs.')
+    .addTag('health', 'For probes.')
     .build();
+  const document = SwaggerModule.createDocument(app, config, { operationIdFactory: (_controller, method) => method });
+  return completed(document);
+}
+
+/** Serves the API's documentation at `/swagger/index.html` and the OpenAPI document at `/swagger/v1/swagger.json`. */
+export function serveSwagger(app: NestFastifyApplication): void {
   // Mounted at the page's own path: its asset links are relative to the last segment and would otherwise be 404.
-  SwaggerModule.setup(PAGE.slice(1), app, () => SwaggerModule.createDocument(app, config), {
+  SwaggerModule.setup(PAGE.slice(1), app, () => openApiDocument(app), {
     jsonDocumentUrl: 'swagger/v1/swagger.json',
     raw: ['json'],
     customSiteTitle: 'Message dispatcher',

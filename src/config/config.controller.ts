@@ -55,6 +55,7 @@ export class ConfigController {
   @Get()
   @RequiredScope('read')
   @ApiOperation({
+    operationId: 'getConfig',
     summary: 'The live settings in force',
     description:
       'Each with its source and version, what was refused and why, and how the sources do. Secrets are masked.',
@@ -67,6 +68,7 @@ export class ConfigController {
   @Put(':key')
   @RequiredScope('operate')
   @ApiOperation({
+    operationId: 'setConfig',
     summary: 'Set a live setting in etcd',
     description: 'In force here when it is answered, and on every replica within 100 ms.',
   })
@@ -85,6 +87,7 @@ export class ConfigController {
   @Delete(':key')
   @RequiredScope('operate')
   @ApiOperation({
+    operationId: 'deleteConfig',
     summary: 'Delete a live setting from etcd',
     description: 'The YAML file counts then, or the default. Deleting what is not there is no error.',
   })

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CONFIG_EXAMPLE, SETTING_EXAMPLE } from './config.examples.js';
 import type { LiveKeyReport, LiveReport } from './live-report.js';
 
 const MAX_VALUE_LENGTH = 8192;
@@ -34,7 +35,7 @@ export const putSettingSchema = z
       .meta({ description: 'As in etcd and YAML: text, or what JSON has for it.', example: 50 }),
     version: version.optional(),
   })
-  .meta({ id: 'PutSetting' });
+  .meta({ id: 'PutSetting', example: { value: 50 } });
 export type PutSetting = z.infer<typeof putSettingSchema>;
 
 export const deleteQuerySchema = z.strictObject({ version: version.optional() });
@@ -46,7 +47,7 @@ export const settingSchema = z
   .strictObject({
     key: z.string().meta({ example: 'rate_limit' }),
     value: z
-      .union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.number())])
+      .union([z.string().nullable(), z.number(), z.boolean(), z.array(z.number())])
       .meta({ description: 'In force. Seconds where it is a time; `***` for a secret.', example: 50 }),
     source: z.enum(['etcd', 'file', 'memory', 'default']).meta({ description: 'Who said so.' }),
     version: z
@@ -57,7 +58,7 @@ export const settingSchema = z
       .array(z.strictObject({ source: sourceName, version: z.string(), reason: z.string() }))
       .meta({ description: 'What a source holds and what does not fit; it changes nothing.' }),
   })
-  .meta({ id: 'LiveSetting' });
+  .meta({ id: 'LiveSetting', example: SETTING_EXAMPLE });
 
 export const configSchema = z
   .strictObject({
@@ -77,7 +78,7 @@ export const configSchema = z
       }),
     ),
   })
-  .meta({ id: 'LiveConfig' });
+  .meta({ id: 'LiveConfig', example: CONFIG_EXAMPLE });
 
 export function toSetting(report: LiveKeyReport): z.infer<typeof settingSchema> {
   const value = typeof report.value === 'object' && report.value !== null ? [...report.value] : report.value;

@@ -31,7 +31,11 @@ export class HealthController {
   @Get()
   @Public()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'The process answers', description: 'Says nothing of what it depends on, and asks nobody.' })
+  @ApiOperation({
+    operationId: 'getHealth',
+    summary: 'The process answers',
+    description: 'Says nothing of what it depends on, and asks nobody.',
+  })
   @ApiOkResponse({
     description: 'Always, while the process answers.',
     standardSchema: aliveSchema,
@@ -44,7 +48,11 @@ export class HealthController {
   @Get('live')
   @Public()
   @Header('cache-control', 'no-store')
-  @ApiOperation({ summary: 'The scheduler loop turns', description: 'Touches no network. Restart what answers 503.' })
+  @ApiOperation({
+    operationId: 'getLiveness',
+    summary: 'The scheduler loop turns',
+    description: 'Touches no network. Restart what answers 503.',
+  })
   @ApiOkResponse({ description: 'The loop turns.', standardSchema: reportSchema, example: LIVE_EXAMPLE })
   @ApiServiceUnavailableResponse({
     description: 'It does not.',
@@ -62,6 +70,7 @@ export class HealthController {
   @Public()
   @Header('cache-control', 'no-store')
   @ApiOperation({
+    operationId: 'getReadiness',
     summary: 'The service can send',
     description:
       'PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, and the process is not ' +

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { fromCursor } from './sent-cursor.js';
-import { contentFault, phoneFault, PHONE_EXAMPLE } from './message-rules.js';
+import { MESSAGE_EXAMPLE, MESSAGE_WITH_ATTEMPTS_EXAMPLE, SENT_MESSAGE_EXAMPLE } from './message.examples.js';
+import { fromCursor, toCursor } from './sent-cursor.js';
+import { CONTENT_MAX_CHARACTERS, contentFault, phoneFault, PHONE_EXAMPLE } from './message-rules.js';
 
 /** How many messages one request may bring. */
 export const BATCH_MAX = 1_000;
@@ -16,10 +17,14 @@ export const newMessageSchema = z
   .strictObject({
     recipient_phone: ruled(phoneFault).meta({
       description: 'A phone number of 3 to 15 digits, international form recommended.',
+      maxLength: 32,
+      pattern: String.raw`^[ ().-]*\+?[ ().-]*(\d[ ().-]*){3,15}$`,
       example: PHONE_EXAMPLE,
     }),
     content: ruled(contentFault).meta({
       description: 'Up to 160 characters, counted as Unicode code points.',
+      minLength: 1,
+      maxLength: CONTENT_MAX_CHARACTERS,
       example: 'Your order is on its way',
     }),
   })
@@ -32,7 +37,7 @@ export const postBodySchema = z.union([
     .array(z.unknown())
     .min(1, 'must hold at least 1 message')
     .max(BATCH_MAX, `must hold at most ${BATCH_MAX} messages`)
-    .meta({ description: 'A list of 1 to 1,000 of the same.' }),
+    .meta({ description: 'A list of 1 to 1,000 of the same.', items: { $ref: '#/components/schemas/NewMessage' } }),
 ]);
 
 /** What makes a request recognisable when it is sent again (draft-ietf-httpapi-idempotency-key-header). */
@@ -52,7 +57,7 @@ export const sentMessageSchema = z
     sent_at: time.nullable().meta({ description: 'UTC; null for a row that was marked by hand without a time.' }),
     message_id: z.string().nullable().meta({ description: "The provider's id.", example: '67f2f8a8-ea58-4ed0-a6f9' }),
   })
-  .meta({ id: 'SentMessage' });
+  .meta({ id: 'SentMessage', example: SENT_MESSAGE_EXAMPLE });
 export type SentMessage = z.infer<typeof sentMessageSchema>;
 
 const attemptSchema = z
@@ -82,12 +87,12 @@ export const messageSchema = sentMessageSchema
     parked_reason: z.string().nullable().meta({ description: 'Why it was taken out of the queue.' }),
     parked_at: time.nullable(),
   })
-  .meta({ id: 'Message' });
+  .meta({ id: 'Message', example: MESSAGE_EXAMPLE });
 export type MessageView = z.infer<typeof messageSchema>;
 
 export const messageWithAttemptsSchema = messageSchema
   .extend({ attempts: z.array(attemptSchema).meta({ description: 'Every HTTP attempt, oldest first.' }) })
-  .meta({ id: 'MessageWithAttempts' });
+  .meta({ id: 'MessageWithAttempts', example: MESSAGE_WITH_ATTEMPTS_EXAMPLE });
 
 const itemResultSchema = z.strictObject({
   index: z.number().int(),
@@ -101,6 +106,9 @@ export const batchResultSchema = z
   .strictObject({ results: z.array(itemResultSchema) })
   .meta({ id: 'BatchResult', example: { results: [{ index: 0, status: 'accepted', id: 1 }] } });
 
+// A parameter comes as text; the document says what the text must be.
+const WHOLE_NUMBER = { type: 'integer', pattern: undefined };
+
 export const idSchema = z
   .string()
   .regex(/^\d+$/, { error: 'must be a whole number', abort: true })
@@ -110,7 +118,7 @@ export const idSchema = z
     `must be at most ${Number.MAX_SAFE_INTEGER}`,
   )
   .transform(Number)
-  .meta({ description: 'The id of a message.', example: '1' });
+  .meta({ ...WHOLE_NUMBER, description: 'The id of a message.', minimum: 0, example: 1 });
 
 const limitSchema = z
   .string()
@@ -118,7 +126,16 @@ const limitSchema = z
   .transform(Number)
   .pipe(z.number().min(1, 'must be at least 1').max(LIST_MAX, `must be at most ${LIST_MAX}`))
   .optional()
-  .meta({ description: `How many at most, 1 to ${LIST_MAX}; ${LIST_MAX} when left out.`, example: '100' });
+  .meta({
+    ...WHOLE_NUMBER,
+    description: `How many at most; ${LIST_MAX} when left out.`,
+    minimum: 1,
+    maximum: LIST_MAX,
+    example: 100,
+  });
+
+/** Comes before everything, so that whoever tries the documentation's example gets the first page. */
+const NEWEST = toCursor({ sentAt: 'infinity', id: Number.MAX_SAFE_INTEGER });
 
 export const sentQuerySchema = z.strictObject({
   limit: limitSchema,
@@ -126,14 +143,16 @@ export const sentQuerySchema = z.strictObject({
     .string()
     .refine((text) => fromCursor(text) !== null, 'must be a cursor from the Link header of an earlier reply')
     .optional()
-    .meta({ description: 'Where to go on: from the `Link` header of the page before.' }),
+    .meta({ description: 'Where to go on: from the `Link` header of the page before.', example: NEWEST }),
 });
 export type SentQuery = z.infer<typeof sentQuerySchema>;
 
 export const listQuerySchema = z.strictObject({
-  state: stateSchema.optional().meta({ description: 'Only messages in this state.', example: 'uncertain' }),
+  state: stateSchema.optional().meta({ description: 'Only messages in this state.', example: 'waiting' }),
   limit: limitSchema,
-  after: idSchema.optional().meta({ description: 'Only messages with a greater id: from the `Link` header.' }),
+  after: idSchema
+    .optional()
+    .meta({ description: 'Only messages with a greater id: from the `Link` header.', example: 0 }),
 });
 export type ListQuery = z.infer<typeof listQuerySchema>;
 export const DEFAULT_LIMIT = LIST_MAX;

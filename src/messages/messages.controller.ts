@@ -51,6 +51,7 @@ export class MessagesController {
   @Get('sent')
   @RequiredScope('read')
   @ApiOperation({
+    operationId: 'listSent',
     summary: 'Sent messages, newest first',
     description:
       'The newest 1,000 unless `limit` says less. When there is more, `Link: <…>; rel="next"` tells the next page.',
@@ -87,6 +88,7 @@ export class MessagesController {
   @HttpCode(201)
   @RequiredScope('send')
   @ApiOperation({
+    operationId: 'createMessages',
     summary: 'Store a message, or up to 1,000',
     description:
       'One message is answered with that message; a list with a result per item. All of a list is stored, or nothing: when an item is refused the reply is 400 and `results` tells which.',
@@ -147,6 +149,7 @@ export class MessagesController {
   @Get('messages')
   @RequiredScope('read')
   @ApiOperation({
+    operationId: 'listMessages',
     summary: 'Messages by state, oldest first',
     description: 'When there is more, `Link: <…>; rel="next"` tells the next page.',
   })
@@ -166,7 +169,7 @@ export class MessagesController {
 
   @Get('messages/:id')
   @RequiredScope('read')
-  @ApiOperation({ summary: 'One message, with every attempt to send it' })
+  @ApiOperation({ operationId: 'getMessage', summary: 'One message, with every attempt to send it' })
   @ApiOkResponse({ description: 'The message.', standardSchema: messageWithAttemptsSchema })
   @ApiErrors(400, { status: 404, error: 'No message has the id 42', code: 'messages.not_found' }, 503)
   async find(@Param('id', { schema: idSchema }) id: number) {

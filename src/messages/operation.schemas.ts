@@ -26,7 +26,7 @@ export const resolveSchema = z
       .meta({ description: 'true: it was delivered, so it is sent. false: it was not, so it is sent again.' }),
     ...note,
   })
-  .meta({ id: 'Resolution' });
+  .meta({ id: 'Resolution', example: { delivered: true, by: 'ali', reason: 'the provider confirmed it by phone' } });
 export type Resolution = z.infer<typeof resolveSchema>;
 
 const instant = z.iso.datetime({ offset: true, error: 'must be a time such as 2025-07-20T14:36:51Z' }).optional();
@@ -34,13 +34,21 @@ const instant = z.iso.datetime({ offset: true, error: 'must be a time such as 20
 export const replaySchema = z
   .strictObject({
     state: z.enum(['failed', 'uncertain', 'cancelled']).meta({ description: 'Which parked messages.' }),
-    parked_from: instant.meta({ description: 'Parked at this time or later.', format: 'date-time' }),
-    parked_before: instant.meta({ description: 'Parked before this time.', format: 'date-time' }),
+    parked_from: instant.meta({
+      description: 'Parked at this time or later.',
+      format: 'date-time',
+      example: '2025-07-20T00:00:00Z',
+    }),
+    parked_before: instant.meta({
+      description: 'Parked before this time.',
+      format: 'date-time',
+      example: '2025-07-21T00:00:00Z',
+    }),
     reason_contains: text('Only those whose reason contains this text.', 'HTTP 422'),
     dry_run: z.boolean().default(false).meta({ description: 'Only count.' }),
     ...note,
   })
-  .meta({ id: 'Replay' });
+  .meta({ id: 'Replay', example: { state: 'failed', dry_run: true } });
 export type Replay = z.infer<typeof replaySchema>;
 
 export const replayResultSchema = z
@@ -52,5 +60,5 @@ export const replayResultSchema = z
     dry_run: z.boolean(),
     complete: z.boolean().meta({ description: 'false: there may be more than this call had time for; repeat it.' }),
   })
-  .meta({ id: 'ReplayResult' });
+  .meta({ id: 'ReplayResult', example: { count: 12, dry_run: true } });
 export type ReplayResult = z.infer<typeof replayResultSchema>;

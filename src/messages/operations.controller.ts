@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../api-errors.js';
 import { actorOf, type ActingRequest } from '../caller.js';
 import { RequiredScope } from '../required-scope.js';
@@ -17,11 +17,19 @@ import {
 } from './operation.schemas.js';
 
 const NOT_FOUND = { status: 404, error: 'No message has the id 42', code: 'messages.not_found' } as const;
-const SENT = {
-  status: 409,
-  error: 'Message 42 is sent and cannot be cancelled',
-  code: 'messages.already_sent',
-} as const;
+
+/** What a message's state may say against an act: it is sent, or being sent, or what else `state` names. */
+const conflicts = (asked: string, state?: 'failed') => [
+  { status: 409 as const, error: `Message 42 is sent and cannot be ${asked}`, code: 'messages.already_sent' },
+  {
+    status: 409 as const,
+    error: `Message 42 is being sent at this moment and cannot be ${asked}: ask again when its attempt has ended`,
+    code: 'messages.sending',
+  },
+  ...(state === undefined
+    ? []
+    : [{ status: 409 as const, error: `Message 42 is ${state} and cannot be ${asked}`, code: `messages.${state}` }]),
+];
 
 /** What operators decide about messages. Repeating a call changes nothing more. */
 @ApiTags('operations')
@@ -36,6 +44,7 @@ export class OperationsController {
   @HttpCode(200)
   @RequiredScope('operate')
   @ApiOperation({
+    operationId: 'replayMessages',
     summary: 'Send parked messages again',
     description:
       'All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: ' +
@@ -50,12 +59,14 @@ export class OperationsController {
   @Post(':id/retry')
   @HttpCode(200)
   @RequiredScope('operate')
+  @ApiBody({ required: false })
   @ApiOperation({
+    operationId: 'retryMessage',
     summary: 'Send a parked or pausing message again',
     description: 'In its turn, under the same idempotency key, with a fresh count of attempts.',
   })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, SENT, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), 503)
   async retry(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -67,12 +78,14 @@ export class OperationsController {
   @Post(':id/cancel')
   @HttpCode(200)
   @RequiredScope('operate')
+  @ApiBody({ required: false })
   @ApiOperation({
+    operationId: 'cancelMessage',
     summary: 'Take a message out of the queue',
     description: 'Until it is retried. One that is being sent is left alone.',
   })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, SENT, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), 503)
   async cancel(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -84,15 +97,9 @@ export class OperationsController {
   @Post(':id/resolve')
   @HttpCode(200)
   @RequiredScope('operate')
-  @ApiOperation({ summary: 'Say whether an uncertain message was delivered' })
+  @ApiOperation({ operationId: 'resolveMessage', summary: 'Say whether an uncertain message was delivered' })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(
-    400,
-    NOT_FOUND,
-    { ...SENT, error: 'Message 42 is failed and cannot be resolved', code: 'messages.failed' },
-    415,
-    503,
-  )
+  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, 503)
   async resolve(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: resolveSchema }) body: Resolution,

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Header, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
@@ -27,7 +27,9 @@ export class SchedulerController {
   @HttpCode(200)
   @RequiredScope('operate')
   @Header('content-type', 'application/json; charset=utf-8')
+  @ApiBody({ required: false })
   @ApiOperation({
+    operationId: 'start',
     summary: 'Start sending, on every replica',
     description:
       'The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing.',
@@ -46,7 +48,9 @@ export class SchedulerController {
   @HttpCode(200)
   @RequiredScope('operate')
   @Header('content-type', 'application/json; charset=utf-8')
+  @ApiBody({ required: false })
   @ApiOperation({
+    operationId: 'stop',
     summary: 'Stop sending, on every replica',
     description:
       'Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. It survives restarts until the next start or the next change of `auto_sending`.',
@@ -70,7 +74,7 @@ export class SchedulerController {
 
   @Get('scheduler')
   @RequiredScope('read')
-  @ApiOperation({ summary: 'The schedule, its queue, and the newest jobs' })
+  @ApiOperation({ operationId: 'getScheduler', summary: 'The schedule, its queue, and the newest jobs' })
   @ApiOkResponse({ description: 'The state of the fleet, as the database holds it.', standardSchema: overviewSchema })
   @ApiErrors(503)
   async overview(): Promise<Overview> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { JOB_EXAMPLE, SCHEDULER_EXAMPLE } from './scheduler.examples.js';
 
 const note = (description: string, example: string) =>
   z
@@ -38,7 +39,7 @@ const jobSchema = z
     not_sent: z.number().int().meta({ description: 'Attempts that did not end in a 2xx.' }),
     note: z.string().nullable().meta({ description: 'Why it ended early, if it did.' }),
   })
-  .meta({ id: 'Job' });
+  .meta({ id: 'Job', example: JOB_EXAMPLE });
 
 export const overviewSchema = z
   .strictObject({
@@ -66,5 +67,5 @@ export const overviewSchema = z
     running_jobs: z.array(jobSchema),
     recent_jobs: z.array(jobSchema).meta({ description: 'The newest 20 that ended, newest first.' }),
   })
-  .meta({ id: 'Scheduler' });
+  .meta({ id: 'Scheduler', example: SCHEDULER_EXAMPLE });
 export type Overview = z.infer<typeof overviewSchema>;

@@ -1,0 +1,30 @@
+export const JOB_EXAMPLE = {
+  id: 42,
+  state: 'done',
+  due_at: '2025-07-20T14:36:51.000Z',
+  started_at: '2025-07-20T14:36:51.004Z',
+  finished_at: '2025-07-20T14:36:51.123Z',
+  owner: 'dispatcher-0/7/5c2f1a9e',
+  budget: 2,
+  sent: 2,
+  not_sent: 0,
+  note: null,
+};
+
+export const SCHEDULER_EXAMPLE = {
+  state: 'running',
+  next_slot_at: '2025-07-20T14:38:51.000Z',
+  last_slot_at: '2025-07-20T14:36:51.000Z',
+  interval_seconds: 120,
+  rate_limit: 2,
+  queue_capacity: 100,
+  workers: 1,
+  waiting: 0,
+  overflow_total: 0,
+  changed_at: '2025-07-20T14:00:00.000Z',
+  changed_by: 'ali',
+  changed_why: 'the gateway has moved',
+  this_replica: { in_flight: 0, concurrency: 2, concurrency_limit: 64, trouble: null },
+  running_jobs: [],
+  recent_jobs: [JOB_EXAMPLE],
+};

@@ -1,0 +1,2499 @@
+// Generated from docs/openapi.json by `npm run openapi`.
+
+export interface paths {
+  '/config': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The live settings in force
+     * @description Each with its source and version, what was refused and why, and how the sources do. Secrets are masked.
+     */
+    get: operations['getConfig'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/config/{key}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Set a live setting in etcd
+     * @description In force here when it is answered, and on every replica within 100 ms.
+     */
+    put: operations['setConfig'];
+    post?: never;
+    /**
+     * Delete a live setting from etcd
+     * @description The YAML file counts then, or the default. Deleting what is not there is no error.
+     */
+    delete: operations['deleteConfig'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/health': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The process answers
+     * @description Says nothing of what it depends on, and asks nobody.
+     */
+    get: operations['getHealth'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/health/live': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The scheduler loop turns
+     * @description Touches no network. Restart what answers 503.
+     */
+    get: operations['getLiveness'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/health/ready': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The service can send
+     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.
+     */
+    get: operations['getReadiness'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Messages by state, oldest first
+     * @description When there is more, `Link: <…>; rel="next"` tells the next page.
+     */
+    get: operations['listMessages'];
+    put?: never;
+    /**
+     * Store a message, or up to 1,000
+     * @description One message is answered with that message; a list with a result per item. All of a list is stored, or nothing: when an item is refused the reply is 400 and `results` tells which.
+     */
+    post: operations['createMessages'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages/replay': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Send parked messages again
+     * @description All that match the filter, in the order of their ids.
+     */
+    post: operations['replayMessages'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** One message, with every attempt to send it */
+    get: operations['getMessage'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages/{id}/cancel': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Take a message out of the queue
+     * @description Until it is retried. One that is being sent is left alone.
+     */
+    post: operations['cancelMessage'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages/{id}/resolve': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Say whether an uncertain message was delivered */
+    post: operations['resolveMessage'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages/{id}/retry': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Send a parked or pausing message again
+     * @description In its turn, under the same idempotency key, with a fresh count of attempts.
+     */
+    post: operations['retryMessage'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/scheduler': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The schedule, its queue, and the newest jobs */
+    get: operations['getScheduler'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/sent': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Sent messages, newest first
+     * @description The newest 1,000 unless `limit` says less. When there is more, `Link: <…>; rel="next"` tells the next page.
+     */
+    get: operations['listSent'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/start': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Start sending, on every replica
+     * @description The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing.
+     */
+    post: operations['start'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/stop': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Stop sending, on every replica
+     * @description Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. It survives restarts until the next start or the next change of `auto_sending`.
+     */
+    post: operations['stop'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+  schemas: {
+    Act: {
+      /**
+       * @description Who acts; the address when left out.
+       * @example ali
+       */
+      by?: string;
+      /**
+       * @description Why, for whoever looks later.
+       * @example the provider confirmed it by phone
+       */
+      reason?: string;
+    };
+    Alive: {
+      /** @enum {string} */
+      status: 'healthy';
+    };
+    /**
+     * @example {
+     *       "results": [
+     *         {
+     *           "index": 0,
+     *           "status": "accepted",
+     *           "id": 1
+     *         }
+     *       ]
+     *     }
+     */
+    BatchResult: {
+      results: {
+        index: number;
+        /** @enum {string} */
+        status: 'accepted' | 'invalid' | 'not_stored';
+        id?: number;
+        errors?: {
+          field: string;
+          error: string;
+        }[];
+      }[];
+    };
+    ChangeRequest: {
+      /**
+       * @description Who asks; the call and the address when left out.
+       * @example ali
+       */
+      by?: string;
+      /**
+       * @description Why, for whoever looks later.
+       * @example the gateway is being moved
+       */
+      reason?: string;
+    };
+    DeliveryAttempt: {
+      number: number;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      started_at: string;
+      duration_ms: number | null;
+      /** @enum {string} */
+      outcome: 'accepted' | 'refused' | 'unavailable' | 'channel' | 'uncertain';
+      http_status: number | null;
+      error: string | null;
+      provider_id: string | null;
+      /** @description The first 4 KiB at most, when it was not a 2xx. */
+      response_excerpt: string | null;
+      job_id: number;
+    };
+    ErrorReply: {
+      /** @description What went wrong and what would mend it, in one sentence. */
+      error: string;
+      /** @description Stable, for programs. */
+      code: string;
+      /** @description With `request.invalid`: each field that was refused, and why. */
+      fields?: {
+        field: string;
+        error: string;
+      }[];
+    } & {
+      [key: string]: unknown;
+    };
+    HealthReport: {
+      /** @enum {string} */
+      status: 'ok' | 'error' | 'shutting_down';
+      info: {
+        [key: string]: {
+          /** @enum {string} */
+          status: 'up' | 'down';
+        } & {
+          [key: string]: unknown;
+        };
+      };
+      error: {
+        [key: string]: {
+          /** @enum {string} */
+          status: 'up' | 'down';
+        } & {
+          [key: string]: unknown;
+        };
+      };
+      details: {
+        [key: string]: {
+          /** @enum {string} */
+          status: 'up' | 'down';
+        } & {
+          [key: string]: unknown;
+        };
+      };
+    };
+    /**
+     * @example {
+     *       "id": 42,
+     *       "state": "done",
+     *       "due_at": "2025-07-20T14:36:51.000Z",
+     *       "started_at": "2025-07-20T14:36:51.004Z",
+     *       "finished_at": "2025-07-20T14:36:51.123Z",
+     *       "owner": "dispatcher-0/7/5c2f1a9e",
+     *       "budget": 2,
+     *       "sent": 2,
+     *       "not_sent": 0,
+     *       "note": null
+     *     }
+     */
+    Job: {
+      id: number;
+      /** @enum {string} */
+      state: 'waiting' | 'running' | 'done' | 'dropped';
+      /**
+       * Format: date-time
+       * @description The slot.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      due_at: string;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      started_at: string | null;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      finished_at: string | null;
+      /** @description The replica that runs it, or ran it last; null while it waits to go on. */
+      owner: string | null;
+      /** @description Attempts that it may make: `rate_limit` when it began. */
+      budget: number | null;
+      sent: number;
+      /** @description Attempts that did not end in a 2xx. */
+      not_sent: number;
+      /** @description Why it ended early, if it did. */
+      note: string | null;
+    };
+    /**
+     * @example {
+     *       "complete": true,
+     *       "settings": [
+     *         {
+     *           "key": "rate_limit",
+     *           "value": 50,
+     *           "source": "etcd",
+     *           "version": "17",
+     *           "refused": []
+     *         },
+     *         {
+     *           "key": "scheduler_interval",
+     *           "value": 120,
+     *           "source": "default",
+     *           "version": null,
+     *           "refused": [
+     *             {
+     *               "source": "file",
+     *               "version": "2026-01-20T14:36:51.123Z",
+     *               "reason": "scheduler_interval must be a whole number from 1 to 2147483, but is \"0\""
+     *             }
+     *           ]
+     *         },
+     *         {
+     *           "key": "webhook_auth_key",
+     *           "value": "***",
+     *           "source": "etcd",
+     *           "version": "16",
+     *           "refused": []
+     *         }
+     *       ],
+     *       "sources": [
+     *         {
+     *           "name": "etcd",
+     *           "connected": true,
+     *           "since": "2026-01-20T14:36:51.123Z",
+     *           "problem": null,
+     *           "version": "17",
+     *           "unknown_keys": [
+     *             "rate_limt"
+     *           ]
+     *         }
+     *       ]
+     *     }
+     */
+    LiveConfig: {
+      /** @description Whether every source has been read at least once. */
+      complete: boolean;
+      settings: components['schemas']['LiveSetting'][];
+      sources: {
+        /** @enum {string} */
+        name: 'etcd' | 'file' | 'memory';
+        connected: boolean;
+        /**
+         * Format: date-time
+         * @description Since when it is connected, or not.
+         * @example 2026-01-20T14:36:51.123Z
+         */
+        since: string;
+        problem: string | null;
+        /**
+         * @description Of what was read last: the revision of etcd.
+         * @example 17
+         */
+        version: string | null;
+        unknown_keys: string[];
+      }[];
+    };
+    /**
+     * @example {
+     *       "key": "rate_limit",
+     *       "value": 50,
+     *       "source": "etcd",
+     *       "version": "17",
+     *       "refused": []
+     *     }
+     */
+    LiveSetting: {
+      /** @example rate_limit */
+      key: string;
+      /**
+       * @description In force. Seconds where it is a time; `***` for a secret.
+       * @example 50
+       */
+      value: (string | null) | number | boolean | number[];
+      /**
+       * @description Who said so.
+       * @enum {string}
+       */
+      source: 'etcd' | 'file' | 'memory' | 'default';
+      /**
+       * @description The revision in etcd, or the time of the file.
+       * @example 17
+       */
+      version: string | null;
+      /** @description What a source holds and what does not fit; it changes nothing. */
+      refused: {
+        /** @enum {string} */
+        source: 'etcd' | 'file' | 'memory';
+        version: string;
+        reason: string;
+      }[];
+    };
+    /**
+     * @example {
+     *       "id": 1,
+     *       "recipient_phone": "+905551111111",
+     *       "content": "Your order is on its way",
+     *       "sent_status": false,
+     *       "sent_at": null,
+     *       "message_id": null,
+     *       "state": "waiting",
+     *       "created_at": "2025-07-20T14:36:20.001Z",
+     *       "charged_attempts": 0,
+     *       "next_attempt_at": null,
+     *       "parked_reason": null,
+     *       "parked_at": null
+     *     }
+     */
+    Message: {
+      /** @example 1 */
+      id: number;
+      /** @example +905551111111 */
+      recipient_phone: string;
+      /** @example Your order is on its way */
+      content: string;
+      /** @example true */
+      sent_status: boolean;
+      /**
+       * Format: date-time
+       * @description UTC; null for a row that was marked by hand without a time.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      sent_at: string | null;
+      /**
+       * @description The provider's id.
+       * @example 67f2f8a8-ea58-4ed0-a6f9
+       */
+      message_id: string | null;
+      /** @enum {string} */
+      state: 'waiting' | 'sending' | 'sent' | 'failed' | 'uncertain' | 'cancelled';
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      created_at: string | null;
+      /** @description Attempts that count towards `max_attempts`. */
+      charged_attempts: number;
+      /**
+       * Format: date-time
+       * @description After a failed attempt: not sent before.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      next_attempt_at: string | null;
+      /** @description Why it was taken out of the queue. */
+      parked_reason: string | null;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      parked_at: string | null;
+    };
+    /**
+     * @example {
+     *       "id": 1,
+     *       "recipient_phone": "+905551111111",
+     *       "content": "Your order is on its way",
+     *       "sent_status": true,
+     *       "sent_at": "2025-07-20T14:36:51.123Z",
+     *       "message_id": "67f2f8a8-ea58-4ed0-a6f9-ff217df4d849",
+     *       "state": "sent",
+     *       "created_at": "2025-07-20T14:36:20.001Z",
+     *       "charged_attempts": 1,
+     *       "next_attempt_at": null,
+     *       "parked_reason": null,
+     *       "parked_at": null,
+     *       "attempts": [
+     *         {
+     *           "number": 1,
+     *           "started_at": "2025-07-20T14:36:21.004Z",
+     *           "duration_ms": 38,
+     *           "outcome": "unavailable",
+     *           "http_status": 503,
+     *           "error": "HTTP 503",
+     *           "provider_id": null,
+     *           "response_excerpt": "Service Unavailable",
+     *           "job_id": 7
+     *         },
+     *         {
+     *           "number": 2,
+     *           "started_at": "2025-07-20T14:36:51.101Z",
+     *           "duration_ms": 22,
+     *           "outcome": "accepted",
+     *           "http_status": 202,
+     *           "error": null,
+     *           "provider_id": "67f2f8a8-ea58-4ed0-a6f9-ff217df4d849",
+     *           "response_excerpt": null,
+     *           "job_id": 8
+     *         }
+     *       ]
+     *     }
+     */
+    MessageWithAttempts: {
+      /** @example 1 */
+      id: number;
+      /** @example +905551111111 */
+      recipient_phone: string;
+      /** @example Your order is on its way */
+      content: string;
+      /** @example true */
+      sent_status: boolean;
+      /**
+       * Format: date-time
+       * @description UTC; null for a row that was marked by hand without a time.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      sent_at: string | null;
+      /**
+       * @description The provider's id.
+       * @example 67f2f8a8-ea58-4ed0-a6f9
+       */
+      message_id: string | null;
+      /** @enum {string} */
+      state: 'waiting' | 'sending' | 'sent' | 'failed' | 'uncertain' | 'cancelled';
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      created_at: string | null;
+      /** @description Attempts that count towards `max_attempts`. */
+      charged_attempts: number;
+      /**
+       * Format: date-time
+       * @description After a failed attempt: not sent before.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      next_attempt_at: string | null;
+      /** @description Why it was taken out of the queue. */
+      parked_reason: string | null;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      parked_at: string | null;
+      /** @description Every HTTP attempt, oldest first. */
+      attempts: components['schemas']['DeliveryAttempt'][];
+    };
+    NewMessage: {
+      /**
+       * @description A phone number of 3 to 15 digits, international form recommended.
+       * @example +905551111111
+       */
+      recipient_phone: string;
+      /**
+       * @description Up to 160 characters, counted as Unicode code points.
+       * @example Your order is on its way
+       */
+      content: string;
+    };
+    /**
+     * @example {
+     *       "value": 50
+     *     }
+     */
+    PutSetting: {
+      /**
+       * @description As in etcd and YAML: text, or what JSON has for it.
+       * @example 50
+       */
+      value: string | number | boolean | number[];
+      /**
+       * @description Write only if the key still has this version in etcd; `0`: only if it is not there.
+       * @example 17
+       */
+      version?: string;
+    };
+    /**
+     * @example {
+     *       "state": "failed",
+     *       "dry_run": true
+     *     }
+     */
+    Replay: {
+      /**
+       * @description Which parked messages.
+       * @enum {string}
+       */
+      state: 'failed' | 'uncertain' | 'cancelled';
+      /**
+       * Format: date-time
+       * @description Parked at this time or later.
+       * @example 2025-07-20T00:00:00Z
+       */
+      parked_from?: string;
+      /**
+       * Format: date-time
+       * @description Parked before this time.
+       * @example 2025-07-21T00:00:00Z
+       */
+      parked_before?: string;
+      /**
+       * @description Only those whose reason contains this text.
+       * @example HTTP 422
+       */
+      reason_contains?: string;
+      /**
+       * @description Only count.
+       * @default false
+       */
+      dry_run: boolean;
+      /**
+       * @description Who acts; the address when left out.
+       * @example ali
+       */
+      by?: string;
+      /**
+       * @description Why, for whoever looks later.
+       * @example the provider confirmed it by phone
+       */
+      reason?: string;
+    };
+    /**
+     * @example {
+     *       "count": 12,
+     *       "dry_run": true
+     *     }
+     */
+    ReplayResult: {
+      /** @description How many messages match, and with `dry_run: false` wait to be sent again. */
+      count: number;
+      dry_run: boolean;
+    };
+    /**
+     * @example {
+     *       "delivered": true,
+     *       "by": "ali",
+     *       "reason": "the provider confirmed it by phone"
+     *     }
+     */
+    Resolution: {
+      /** @description true: it was delivered, so it is sent. false: it was not, so it is sent again. */
+      delivered: boolean;
+      /**
+       * @description Who acts; the address when left out.
+       * @example ali
+       */
+      by?: string;
+      /**
+       * @description Why, for whoever looks later.
+       * @example the provider confirmed it by phone
+       */
+      reason?: string;
+    };
+    /**
+     * @example {
+     *       "state": "running",
+     *       "next_slot_at": "2025-07-20T14:38:51.000Z",
+     *       "last_slot_at": "2025-07-20T14:36:51.000Z",
+     *       "interval_seconds": 120,
+     *       "rate_limit": 2,
+     *       "queue_capacity": 100,
+     *       "workers": 1,
+     *       "waiting": 0,
+     *       "overflow_total": 0,
+     *       "changed_at": "2025-07-20T14:00:00.000Z",
+     *       "changed_by": "ali",
+     *       "changed_why": "the gateway has moved",
+     *       "this_replica": {
+     *         "in_flight": 0,
+     *         "concurrency": 2,
+     *         "concurrency_limit": 64,
+     *         "trouble": null
+     *       },
+     *       "running_jobs": [],
+     *       "recent_jobs": [
+     *         {
+     *           "id": 42,
+     *           "state": "done",
+     *           "due_at": "2025-07-20T14:36:51.000Z",
+     *           "started_at": "2025-07-20T14:36:51.004Z",
+     *           "finished_at": "2025-07-20T14:36:51.123Z",
+     *           "owner": "dispatcher-0/7/5c2f1a9e",
+     *           "budget": 2,
+     *           "sent": 2,
+     *           "not_sent": 0,
+     *           "note": null
+     *         }
+     *       ]
+     *     }
+     */
+    Scheduler: {
+      /** @enum {string} */
+      state: 'running' | 'stopped';
+      /**
+       * Format: date-time
+       * @description null while stopped.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      next_slot_at: string | null;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      last_slot_at: string | null;
+      interval_seconds: number;
+      rate_limit: number;
+      queue_capacity: number;
+      workers: number;
+      /** @description Jobs that came due and have not begun. */
+      waiting: number;
+      /** @description Slots that found the queue full, ever. */
+      overflow_total: number;
+      /**
+       * Format: date-time
+       * @description When sending was last started or stopped.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      changed_at: string;
+      changed_by: string | null;
+      changed_why: string | null;
+      /** @description The replica that answers. */
+      this_replica: {
+        /** @description Requests without an answer yet. */
+        in_flight: number;
+        /** @description How many may be in flight now: it grows with success. */
+        concurrency: number;
+        concurrency_limit: number;
+        /** @description What ended its latest job early; null when nothing did. */
+        trouble: string | null;
+      } | null;
+      running_jobs: components['schemas']['Job'][];
+      /** @description The newest 20 that ended, newest first. */
+      recent_jobs: components['schemas']['Job'][];
+    };
+    /**
+     * @example {
+     *       "id": 1,
+     *       "recipient_phone": "+905551111111",
+     *       "content": "Your order is on its way",
+     *       "sent_status": true,
+     *       "sent_at": "2025-07-20T14:36:51.123Z",
+     *       "message_id": "67f2f8a8-ea58-4ed0-a6f9-ff217df4d849"
+     *     }
+     */
+    SentMessage: {
+      /** @example 1 */
+      id: number;
+      /** @example +905551111111 */
+      recipient_phone: string;
+      /** @example Your order is on its way */
+      content: string;
+      /** @example true */
+      sent_status: boolean;
+      /**
+       * Format: date-time
+       * @description UTC; null for a row that was marked by hand without a time.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      sent_at: string | null;
+      /**
+       * @description The provider's id.
+       * @example 67f2f8a8-ea58-4ed0-a6f9
+       */
+      message_id: string | null;
+    };
+  };
+  responses: never;
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+  getConfig: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description All live settings. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LiveConfig'];
+        };
+      };
+      /** @description The request does not fit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  setConfig: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description A live setting, as GET /config lists them. */
+        key: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PutSetting'];
+      };
+    };
+    responses: {
+      /** @description The setting as it is in force now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LiveSetting'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description There is no such thing. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is not JSON. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  deleteConfig: {
+    parameters: {
+      query?: {
+        /** @description Write only if the key still has this version in etcd; `0`: only if it is not there. */
+        version?: string;
+      };
+      header?: never;
+      path: {
+        /** @description A live setting, as GET /config lists them. */
+        key: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The setting as it is in force now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LiveSetting'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description There is no such thing. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is of another type. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  getHealth: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Always, while the process answers. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example {
+           *       "status": "healthy"
+           *     }
+           */
+          'application/json': components['schemas']['Alive'];
+        };
+      };
+      /** @description The request does not fit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  getLiveness: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The loop turns. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example {
+           *       "status": "ok",
+           *       "info": {
+           *         "loop": {
+           *           "status": "up"
+           *         }
+           *       },
+           *       "error": {},
+           *       "details": {
+           *         "loop": {
+           *           "status": "up"
+           *         }
+           *       }
+           *     }
+           */
+          'application/json': components['schemas']['HealthReport'];
+        };
+      };
+      /** @description The request does not fit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description It does not. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example {
+           *       "status": "error",
+           *       "info": {},
+           *       "error": {
+           *         "loop": {
+           *           "status": "down",
+           *           "message": "The scheduler loop does not turn"
+           *         }
+           *       },
+           *       "details": {
+           *         "loop": {
+           *           "status": "down",
+           *           "message": "The scheduler loop does not turn"
+           *         }
+           *       }
+           *     }
+           */
+          'application/json': components['schemas']['HealthReport'];
+        };
+      };
+    };
+  };
+  getReadiness: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It can. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example {
+           *       "status": "ok",
+           *       "info": {
+           *         "process": {
+           *           "status": "up"
+           *         },
+           *         "postgres": {
+           *           "status": "up"
+           *         },
+           *         "schema": {
+           *           "status": "up"
+           *         },
+           *         "webhook": {
+           *           "status": "up"
+           *         },
+           *         "redis": {
+           *           "status": "up",
+           *           "stale": true
+           *         },
+           *         "etcd": {
+           *           "status": "up"
+           *         }
+           *       },
+           *       "error": {},
+           *       "details": {
+           *         "process": {
+           *           "status": "up"
+           *         },
+           *         "postgres": {
+           *           "status": "up"
+           *         },
+           *         "schema": {
+           *           "status": "up"
+           *         },
+           *         "webhook": {
+           *           "status": "up"
+           *         },
+           *         "redis": {
+           *           "status": "up",
+           *           "stale": true
+           *         },
+           *         "etcd": {
+           *           "status": "up"
+           *         }
+           *       }
+           *     }
+           */
+          'application/json': components['schemas']['HealthReport'];
+        };
+      };
+      /** @description The request does not fit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description It cannot; `error` says why. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /**
+           * @example {
+           *       "status": "error",
+           *       "info": {
+           *         "process": {
+           *           "status": "up"
+           *         },
+           *         "schema": {
+           *           "status": "up"
+           *         },
+           *         "webhook": {
+           *           "status": "up"
+           *         },
+           *         "redis": {
+           *           "status": "up"
+           *         },
+           *         "etcd": {
+           *           "status": "up"
+           *         }
+           *       },
+           *       "error": {
+           *         "postgres": {
+           *           "status": "down",
+           *           "message": "PostgreSQL did not answer within 1000 ms; check APP_DB_URL and the server"
+           *         }
+           *       },
+           *       "details": {
+           *         "process": {
+           *           "status": "up"
+           *         },
+           *         "schema": {
+           *           "status": "up"
+           *         },
+           *         "webhook": {
+           *           "status": "up"
+           *         },
+           *         "redis": {
+           *           "status": "up"
+           *         },
+           *         "etcd": {
+           *           "status": "up"
+           *         },
+           *         "postgres": {
+           *           "status": "down",
+           *           "message": "PostgreSQL did not answer within 1000 ms; check APP_DB_URL and the server"
+           *         }
+           *       }
+           *     }
+           */
+          'application/json': components['schemas']['HealthReport'];
+        };
+      };
+    };
+  };
+  listMessages: {
+    parameters: {
+      query?: {
+        /** @description Only messages in this state. */
+        state?: 'waiting' | 'sending' | 'sent' | 'failed' | 'uncertain' | 'cancelled';
+        /** @description How many at most; 1000 when left out. */
+        limit?: number;
+        /** @description Only messages with a greater id: from the `Link` header. */
+        after?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A bare array. */
+      200: {
+        headers: {
+          /** @description The next page, `rel="next"`, when there is one. */
+          Link?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Message'][];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  createMessages: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['NewMessage'] | components['schemas']['NewMessage'][];
+      };
+    };
+    responses: {
+      /** @description Stored; it goes out in its turn. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Message'] | components['schemas']['BatchResult'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is not JSON. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  replayMessages: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Replay'];
+      };
+    };
+    responses: {
+      /** @description How many. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ReplayResult'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is not JSON. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  getMessage: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The id of a message. */
+        id: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The message. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MessageWithAttempts'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description There is no such thing. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  cancelMessage: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The id of a message. */
+        id: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Act'];
+      };
+    };
+    responses: {
+      /** @description The message as it is now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Message'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description There is no such thing. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is of another type. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  resolveMessage: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The id of a message. */
+        id: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Resolution'];
+      };
+    };
+    responses: {
+      /** @description The message as it is now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Message'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description There is no such thing. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is not JSON. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  retryMessage: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The id of a message. */
+        id: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['Act'];
+      };
+    };
+    responses: {
+      /** @description The message as it is now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Message'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description There is no such thing. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is of another type. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  getScheduler: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The state of the fleet, as the database holds it. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Scheduler'];
+        };
+      };
+      /** @description The request does not fit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  listSent: {
+    parameters: {
+      query?: {
+        /** @description How many at most; 1000 when left out. */
+        limit?: number;
+        /** @description Where to go on: from the `Link` header of the page before. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A bare array; `[]` when nothing was sent. */
+      200: {
+        headers: {
+          /** @description The next page, `rel="next"`, when there is one. */
+          Link?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SentMessage'][];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  start: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['ChangeRequest'];
+      };
+    };
+    responses: {
+      /** @description Sending runs. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /** @example Started */
+          'application/json': 'Started';
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is of another type. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  stop: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: {
+      content: {
+        'application/json': components['schemas']['ChangeRequest'];
+      };
+    };
+    responses: {
+      /** @description Sending is stopped. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          /** @example Stopped */
+          'application/json': 'Stopped';
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is of another type. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+}
