@@ -51,6 +51,14 @@ describe('GET /sent', () => {
     );
   });
 
+  it('answers beside the list of messages by state, whichever of their connections each of them gets', async () => {
+    for (let times = 0; times < 20; times += 1) {
+      for (const path of ['/sent?limit=1', '/messages?state=sent&limit=1']) {
+        expect([path, (await app.get(path)).status]).toEqual([path, 200]);
+      }
+    }
+  });
+
   it('is newest first, by id where the time is the same, and rows marked by hand without a time last', async () => {
     const [byHand = 0, byHandToo = 0] = await insertSent('NULL', 2);
     const [old = 0] = await insertSent(`'2025-01-01'`);

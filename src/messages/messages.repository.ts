@@ -113,7 +113,8 @@ const ATTEMPTS: Statement = {
 
 /** `$1`, `$2` the position to go on after, `$3` the limit. */
 export const LIST_SENT: Statement = {
-  name: 'messages.list-sent',
+  // Not `list-…`: that is the list by state, another statement.
+  name: 'messages.sent-page',
   text: `
     SELECT id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
       coalesce(to_char(sent_at, 'YYYY-MM-DD HH24:MI:SS.US'), sent_at::text, '-infinity') AS position
