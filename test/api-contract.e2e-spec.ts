@@ -69,10 +69,12 @@ describe('the literal replies', () => {
     expect(reply.json()).toMatchObject({ code: 'request.invalid', fields: [{ field }] });
   });
 
-  it.each(['by', 'reason'])('POST /stop never fails on a %s that PostgreSQL cannot hold', async (field) => {
+  it.each(['by', 'reason'])('POST /start and /stop refuse a %s that PostgreSQL cannot hold', async (field) => {
     for (const text of ['a\0b', 'a\ud800']) {
-      const { status } = await app.post('/stop', { [field]: text });
-      expect([200, 400]).toContain(status);
+      for (const path of ['/start', '/stop']) {
+        const { status, text: reply } = await app.post(path, { [field]: text });
+        expect([path, status, reply]).toEqual([path, 400, expect.stringContaining(field)]);
+      }
     }
   });
 });
