@@ -3,10 +3,11 @@ import type { Logger } from 'pino';
 
 const QUIET = /^\/(?:health|swagger)(?:\/|$)/;
 const MAX_PATH_CHARS = 200;
+const PLAIN = /^(?:[a-z_.]{1,32}\d{0,2}|\d{1,6})$/i;
 
 /**
  * Writes one line for each request that was answered or given up: method, path, status and time, never the query, a header
- * or a body. Runs of seven digits and more in the path are masked, since they may be a phone number.
+ * or a body. What a caller put into the path is masked unless it is a word or a short number: it may be a phone number, a text or a key.
  * Probes and the assets of the documentation are logged at `debug`.
  */
 export function logRequests(fastify: FastifyInstance, logger: Logger): void {
@@ -18,7 +19,7 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
 
 function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const { method } = request;
-  const path = loggablePath(request.url);
+  const path = loggablePath(request.url, request.routeOptions.url);
   const outcome = reply.raw.writableFinished ? String(reply.statusCode) : 'given up by the client';
   const fields = {
     'trace.id': request.id,
@@ -35,7 +36,14 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
   );
 }
 
-function loggablePath(url: string): string {
+/** The parts that the route itself has are shown as they are. */
+function loggablePath(url: string, route = ''): string {
   const [path = ''] = url.split('?', 1);
-  return path.slice(0, MAX_PATH_CHARS).replace(/\d{7,}/g, '***');
+  const known = route.split('/');
+  const shown = (part: string, at: number) => part === '' || part === known[at] || PLAIN.test(part);
+  return path
+    .slice(0, MAX_PATH_CHARS)
+    .split('/')
+    .map((part, at) => (shown(part, at) ? part : '***'))
+    .join('/');
 }

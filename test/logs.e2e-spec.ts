@@ -96,6 +96,8 @@ describe('the log in production', () => {
     await app.get(`/messages/${inUrl}`);
     await app.get(`/unknown/+${inUrl}?to=%2B${inUrl}&content=planted-content`);
     await app.get(`/sent?cursor=planted-content-${inUrl}`);
+    await app.get('/messages/planted-content');
+    await app.get('/nowhere/planted-content%20one');
     await app.request('GET', '/sent', undefined, {
       authorization: 'Bearer planted-token',
       cookie: 'session=planted-token',
