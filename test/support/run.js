@@ -55,7 +55,7 @@ async function main() {
       // A process group of its own: jest, its workers and what the tests started can then be ended together.
       detached: true,
       stdio: 'inherit',
-      env: { ...process.env, ...env },
+      env: { ...process.env, TEST_CHROMIUM_BIN: findServiceBinaries().chromium, ...env },
     });
     services.stdin.write(`${jest.pid}\n`);
     await once(jest, 'exit');
@@ -82,9 +82,10 @@ async function needServices() {
   if (!process.env.TEST_REDIS_URL && !found.redis) missing.push('redis');
   if (!process.env.TEST_ETCD_URL && !found.etcd) missing.push('etcd');
   if (!found.pgbouncer) missing.push('pgbouncer');
+  if (!found.chromium) missing.push('chromium');
   if (missing.length === 0) return;
   if (!canInstall()) throw new Error(howToInstall(missing));
-  process.stderr.write(`The tests need ${missing.join(' and ')}: installing the Debian packages with apt-get …\n`);
+  process.stderr.write(`The tests need ${missing.join(', ')}: installing the Debian packages with apt-get …\n`);
   await install(missing, interrupted.signal);
 }
 

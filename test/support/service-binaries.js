@@ -4,23 +4,30 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
-const DEBIAN = { redis: 'redis-server', etcd: 'etcd-server', pgbouncer: 'pgbouncer' };
-const BREW = { redis: 'redis', etcd: 'etcd', pgbouncer: 'pgbouncer' };
-const UNITS = { redis: 'redis-server', etcd: 'etcd', pgbouncer: 'pgbouncer' };
+const DEBIAN = { redis: 'redis-server', etcd: 'etcd-server', pgbouncer: 'pgbouncer', chromium: 'chromium' };
+const BREW = { redis: 'redis', etcd: 'etcd', pgbouncer: 'pgbouncer', chromium: '--cask chromium' };
+/** Chromium is no service. */
+const UNITS = { redis: ['redis-server'], etcd: ['etcd'], pgbouncer: ['pgbouncer'], chromium: [] };
 
-/** @typedef {{ redis?: string, etcd?: string, pgbouncer?: string }} ServiceBinaries */
+/** @typedef {{ redis?: string, etcd?: string, pgbouncer?: string, chromium?: string }} ServiceBinaries */
 /** @typedef {keyof typeof DEBIAN} ServiceName */
 
 /**
- * The paths of redis-server (which is Sentinel as well), etcd and pgbouncer, from TEST_REDIS_SERVER_BIN, TEST_ETCD_BIN and
- * TEST_PGBOUNCER_BIN or else the PATH.
+ * The paths of redis-server (which is Sentinel as well), etcd, pgbouncer and Chromium, from TEST_REDIS_SERVER_BIN,
+ * TEST_ETCD_BIN, TEST_PGBOUNCER_BIN and TEST_CHROMIUM_BIN or else the PATH.
  * @returns {ServiceBinaries}
  */
 export function findServiceBinaries() {
   const redis = process.env.TEST_REDIS_SERVER_BIN ?? onPath('redis-server');
   const etcd = process.env.TEST_ETCD_BIN ?? onPath('etcd');
   const pgbouncer = process.env.TEST_PGBOUNCER_BIN ?? onPath('pgbouncer', ['/usr/sbin']);
-  return { ...(redis && { redis }), ...(etcd && { etcd }), ...(pgbouncer && { pgbouncer }) };
+  const chromium = process.env.TEST_CHROMIUM_BIN ?? onPath('chromium');
+  return {
+    ...(redis && { redis }),
+    ...(etcd && { etcd }),
+    ...(pgbouncer && { pgbouncer }),
+    ...(chromium && { chromium }),
+  };
 }
 
 /**
@@ -64,7 +71,8 @@ export async function install(names, signal) {
     if (child.exitCode !== 0) throw new Error(`apt-get ${args.join(' ')} failed:\n${said.trim()}`);
   }
   if (!existsSync('/run/systemd/system')) return;
-  const units = names.map((name) => UNITS[name]);
+  const units = names.flatMap((name) => UNITS[name]);
+  if (units.length === 0) return;
   await promisify(execFile)('systemctl', ['disable', '--now', ...units]).catch(() => undefined);
 }
 
@@ -73,17 +81,18 @@ export async function install(names, signal) {
  * @param {readonly ServiceName[]} names
  */
 export function howToInstall(names) {
-  const variables = { redis: 'TEST_REDIS_URL=redis://127.0.0.1:6379', etcd: 'TEST_ETCD_URL=http://127.0.0.1:2379' };
-  const served = names.filter((name) => name !== 'pgbouncer');
+  const variables = {
+    redis: 'TEST_REDIS_URL=redis://127.0.0.1:6379',
+    etcd: 'TEST_ETCD_URL=http://127.0.0.1:2379',
+    pgbouncer: 'TEST_PGBOUNCER_BIN=/path/to/pgbouncer',
+    chromium: 'TEST_CHROMIUM_BIN=/path/to/chromium-or-chrome',
+  };
+  const containers = names.filter((name) => name === 'redis' || name === 'etcd');
   return [
     `The tests need a real ${names.join(' and a real ')}, and the PATH has none. One of these brings it:`,
     `  Debian, Ubuntu:  sudo apt-get install -y ${names.map((name) => DEBIAN[name]).join(' ')}`,
     `  macOS:           brew install ${names.map((name) => BREW[name]).join(' ')}`,
-    ...(served.length < names.length
-      ? []
-      : [
-          `  Docker:          docker compose up -d ${served.join(' ')}`,
-          `                   ${served.map((name) => variables[name]).join(' ')} npm test`,
-        ]),
+    ...(containers.length > 0 ? [`  Docker:          docker compose up -d ${containers.join(' ')}`] : []),
+    `  what there is:   ${names.map((name) => variables[name]).join(' ')} npm test`,
   ].join('\n');
 }
