@@ -78,10 +78,10 @@ function endWhenLate({ raw }: FastifyRequest, timeoutMs: number): void {
     if (raw.complete) return;
     refuseOnSocket(Object.assign(new Error('the body is late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), raw.socket);
   }, timeoutMs);
-  const settle = () => {
-    if (raw.complete || raw.socket.destroyed) clearTimeout(late);
-  };
-  raw.once('end', settle).once('close', settle);
+  const arrived = () => clearTimeout(late);
+  raw.once('end', arrived).once('close', () => {
+    if (raw.complete || raw.socket.destroyed) arrived();
+  });
 }
 
 // A client that is still sending would see a broken connection instead of the reply.

@@ -49,10 +49,11 @@ describe('what operators do to messages', () => {
       )
     ).map(({ id }) => id);
   const act = async (id: number, action: string, body?: unknown) => await app.post(`/messages/${id}/${action}`, body);
+  /** What was noted of messages; starting and stopping is noted as well. */
   const actions = async () =>
-    await database.query(
-      'SELECT actor, action, reason, message_id::int AS message_id FROM operator_actions ORDER BY id',
-    );
+    await database.query(`
+      SELECT actor, action, reason, message_id::int AS message_id FROM operator_actions
+      WHERE action NOT IN ('start', 'stop') ORDER BY id`);
 
   it.each(['failed', 'uncertain', 'cancelled'])(
     'sends a %s message again, once, and notes who and why',

@@ -129,6 +129,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/messages/import': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Store a file of messages, of any size
+     * @description NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. The rows are stored in their order and in one transaction when the last has come; a client that goes away before leaves nothing behind. A record has at most 16 KiB. The upload may take as long as it likes, as long as something comes every `APP_SERVER_READ_TIMEOUT` seconds. Two imports at once per replica.
+     */
+    post: operations['importFile'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/messages/replay': {
     parameters: {
       query?: never;
@@ -140,7 +160,7 @@ export interface paths {
     put?: never;
     /**
      * Send parked messages again
-     * @description All that match the filter, in the order of their ids.
+     * @description All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: while the answer says `complete: false`, the same call goes on with the rest.
      */
     post: operations['replayMessages'];
     delete?: never;
@@ -217,6 +237,26 @@ export interface paths {
      * @description In its turn, under the same idempotency key, with a fresh count of attempts.
      */
     post: operations['retryMessage'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/operator-actions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * What operators did, newest first
+     * @description Who, when, what and why. When there is more, `Link: <…>; rel="next"` tells the next page.
+     */
+    get: operations['list'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -306,7 +346,7 @@ export interface components {
   schemas: {
     Act: {
       /**
-       * @description Who acts; the address when left out.
+       * @description Who acts, or for whom a key acts; the address when both are left out.
        * @example ali
        */
       by?: string;
@@ -345,7 +385,7 @@ export interface components {
     };
     ChangeRequest: {
       /**
-       * @description Who asks; the call and the address when left out.
+       * @description Who asks, or for whom a key asks; the call and the address when both are left out.
        * @example ali
        */
       by?: string;
@@ -412,6 +452,26 @@ export interface components {
           [key: string]: unknown;
         };
       };
+    };
+    ImportReport: {
+      /** @enum {string} */
+      mode: 'all-or-nothing' | 'per-row';
+      /**
+       * @description Rows that were read.
+       * @example 1000
+       */
+      rows: number;
+      /** @example 999 */
+      stored: number;
+      /** @example 1 */
+      refused: number;
+      /** @description The first 1000, in the order of the lines. */
+      faults: components['schemas']['RowFault'][];
+      /**
+       * @description Further faults, which are not listed.
+       * @example 0
+       */
+      faults_left_out: number;
     };
     /**
      * @example {
@@ -717,6 +777,35 @@ export interface components {
        */
       content: string;
     };
+    OperatorAction: {
+      id: number;
+      /**
+       * Format: date-time
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      at: string;
+      /**
+       * @description The name of the key; where none is needed, what `by` said, or the address.
+       * @example ops
+       */
+      actor: string;
+      /**
+       * @description What `by` said beside a key.
+       * @example ali
+       */
+      on_behalf_of: string | null;
+      /**
+       * @description `start`, `stop`, `retry`, `cancel`, `resolve-delivered`, `resolve-undelivered`, `replay`, `config-set`, `config-unset`; more may come.
+       * @example retry
+       */
+      action: string;
+      reason: string | null;
+      message_id: number | null;
+      /** @description What else belongs to the action: a filter and a count, a setting. */
+      detail: {
+        [key: string]: unknown;
+      } | null;
+    };
     /**
      * @example {
      *       "value": 50
@@ -727,7 +816,7 @@ export interface components {
        * @description As in etcd and YAML: text, or what JSON has for it.
        * @example 50
        */
-      value: string | number | boolean | number[];
+      value: string | number | boolean | number[] | string[];
       /**
        * @description Write only if the key still has this version in etcd; `0`: only if it is not there.
        * @example 17
@@ -769,7 +858,7 @@ export interface components {
        */
       dry_run: boolean;
       /**
-       * @description Who acts; the address when left out.
+       * @description Who acts, or for whom a key acts; the address when both are left out.
        * @example ali
        */
       by?: string;
@@ -789,6 +878,8 @@ export interface components {
       /** @description How many messages match, and with `dry_run: false` wait to be sent again. */
       count: number;
       dry_run: boolean;
+      /** @description false: there may be more than this call had time for; repeat it. */
+      complete: boolean;
     };
     /**
      * @example {
@@ -801,7 +892,7 @@ export interface components {
       /** @description true: it was delivered, so it is sent. false: it was not, so it is sent again. */
       delivered: boolean;
       /**
-       * @description Who acts; the address when left out.
+       * @description Who acts, or for whom a key acts; the address when both are left out.
        * @example ali
        */
       by?: string;
@@ -810,6 +901,20 @@ export interface components {
        * @example the provider confirmed it by phone
        */
       reason?: string;
+    };
+    RowFault: {
+      /**
+       * @description Counted from 1; the line that the row begins on.
+       * @example 7
+       */
+      line: number;
+      /**
+       * @description Empty when the row as a whole was refused.
+       * @example content
+       */
+      field: string;
+      /** @example must be at most 160 characters, got 161 */
+      reason: string;
     };
     /**
      * @example {
@@ -959,8 +1064,35 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1022,6 +1154,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description There is no such thing. */
       404: {
         headers: {
@@ -1069,6 +1219,15 @@ export interface operations {
       };
       /** @description The request is well-formed, and refused by a rule. */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1138,6 +1297,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description There is no such thing. */
       404: {
         headers: {
@@ -1176,6 +1353,15 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1570,8 +1756,35 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1611,7 +1824,10 @@ export interface operations {
   createMessages: {
     parameters: {
       query?: never;
-      header?: never;
+      header?: {
+        /** @description 1 to 255 printable characters, unique to this request. The same key and body again stores nothing and gets the first answer, with `Idempotent-Replayed: true`. Keys are kept for a day at least; refused requests keep none. */
+        'Idempotency-Key'?: string;
+      };
       path?: never;
       cookie?: never;
     };
@@ -1624,6 +1840,8 @@ export interface operations {
       /** @description Stored; it goes out in its turn. */
       201: {
         headers: {
+          /** @description `true` when this is the first answer to an `Idempotency-Key`, given again. */
+          'Idempotent-Replayed'?: string;
           [name: string]: unknown;
         };
         content: {
@@ -1639,7 +1857,170 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is too large. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body is not JSON. */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  importFile: {
+    parameters: {
+      query?: {
+        /** @description `all-or-nothing`: one bad row and nothing is stored. `per-row`: the good rows are stored. */
+        mode?: 'all-or-nothing' | 'per-row';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {"recipient_phone":"+905551111111","content":"Your order is on its way"}
+         *     {"recipient_phone":"+905552222222","content":"Your order has arrived"}
+         */
+        'application/x-ndjson': string;
+        /**
+         * @example recipient_phone,content
+         *     +905551111111,Your order is on its way
+         *     +905552222222,"It has arrived, enjoy"
+         */
+        'text/csv': string;
+      };
+    };
+    responses: {
+      /** @description Stored. With `per-row`, `refused` tells how many rows were not. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ImportReport'];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The body stalled. */
       408: {
         headers: {
           [name: string]: unknown;
@@ -1659,6 +2040,15 @@ export interface operations {
       };
       /** @description The body is not JSON. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1726,6 +2116,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
         headers: {
@@ -1746,6 +2154,15 @@ export interface operations {
       };
       /** @description The body is not JSON. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1812,6 +2229,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description There is no such thing. */
       404: {
         headers: {
@@ -1823,6 +2258,15 @@ export interface operations {
       };
       /** @description The request took too long to arrive. */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -1893,6 +2337,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description There is no such thing. */
       404: {
         headers: {
@@ -1931,6 +2393,15 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2001,6 +2472,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description There is no such thing. */
       404: {
         headers: {
@@ -2039,6 +2528,15 @@ export interface operations {
       };
       /** @description The body is not JSON. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2109,6 +2607,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description There is no such thing. */
       404: {
         headers: {
@@ -2147,6 +2663,114 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  list: {
+    parameters: {
+      query?: {
+        /** @description At most so many; 100 unless given. */
+        limit?: number;
+        /** @description Only those with a smaller id; the `Link` of a page says which. */
+        before?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A bare array. */
+      200: {
+        headers: {
+          /** @description The next page, `rel="next"`, when there is one. */
+          Link?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['OperatorAction'][];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2210,8 +2834,35 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2282,8 +2933,35 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2352,6 +3030,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
         headers: {
@@ -2372,6 +3068,15 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
@@ -2440,6 +3145,24 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description The request took too long to arrive. */
       408: {
         headers: {
@@ -2460,6 +3183,15 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
         headers: {
           [name: string]: unknown;
         };
