@@ -29,7 +29,10 @@ const esmOnly = [
 
 const shared = {
   testEnvironment: 'node',
-  modulePathIgnorePatterns: ['<rootDir>/(dist|bench|deploy|coverage|\\.data)/', '<rootDir>/test/con(tainers|tract/node_modules)/'],
+  modulePathIgnorePatterns: [
+    '<rootDir>/(dist|bench|deploy|coverage|\\.data)/',
+    '<rootDir>/test/con(tainers|tract/node_modules)/',
+  ],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': ['@swc/jest', swc], '^.+\\.js$': ['@swc/jest', javascript] },
   transformIgnorePatterns: [`node_modules/(?!(${esmOnly})/)`],

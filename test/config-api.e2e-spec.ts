@@ -171,7 +171,12 @@ describe('/config', () => {
   });
 
   it('refuses a webhook_url at an address that no connection would be made to, in every environment but local', async () => {
-    const elsewhere = { APP_ENV: 'stage', APP_AUTH: 'none', APP_DB_URL: 'postgres://db/x', APP_WEBHOOK_ALLOW: '10.1.0.0/16' };
+    const elsewhere = {
+      APP_ENV: 'stage',
+      APP_AUTH: 'none',
+      APP_DB_URL: 'postgres://db/x',
+      APP_WEBHOOK_ALLOW: '10.1.0.0/16',
+    };
     const app = await start(server.url, elsewhere);
     for (const value of [
       'http://169.254.169.254/',
