@@ -11,6 +11,7 @@ export type ImportMode = z.infer<typeof modeSchema>;
 
 export const importQuerySchema = z.strictObject({
   mode: modeSchema.default('all-or-nothing').meta({
+    example: 'all-or-nothing',
     description: '`all-or-nothing`: one bad row and nothing is stored. `per-row`: the good rows are stored.',
   }),
 });
