@@ -18,6 +18,9 @@ const MAX_FAILURES = 200;
 const PROGRESS_MS = 5_000;
 const REQUEST_MS = 30_000;
 
+/** A refused setting is shown to who set it, unless it is a secret. */
+const REPEATS_VALUES = new Set(['setConfig']);
+
 /** Fires everything at one instance and notes what it may never answer. */
 export class Campaign {
   /**
@@ -100,7 +103,7 @@ export class Campaign {
     const { method, url, headers, body } = shot;
     this.requests += 1;
     count(this.kinds, shot.how);
-    count(this.operations, shot.target?.operation.operationId ?? 'none');
+    count(this.operations, idOf(shot));
     try {
       const reply = await pool.request({ method, path: url, headers, body });
       const text = await reply.body.text();
@@ -122,9 +125,10 @@ export class Campaign {
     if (reply.status >= 500) this.fail('no 5xx', number, shot, said);
     const objection = shot.method === 'HEAD' ? null : this.api.objection(shot, reply);
     if (objection !== null) this.fail('documented replies only', number, shot, `${objection}; ${said}`);
-    const asked = `${shot.url} ${decoded(shot.url)} ${shot.body === null ? '' : String(shot.body)}`;
-    const leak = reply.status < 400 ? null : leakInReply(reply.body, asked);
-    if (leak !== null) this.fail('nothing of the inside in an error', number, shot, `${leak}; ${said}`);
+    const sent = shot.body === null ? '' : String(shot.body);
+    const named = `${shot.url} ${decoded(shot.url)} ${fieldNames(sent)} ${REPEATS_VALUES.has(idOf(shot)) ? sent : ''}`;
+    const leak = leakInReply(reply.status, reply.body, named, `${named} ${sent}`);
+    if (leak !== null) this.fail('no secret, and nothing of the inside', number, shot, `${leak}; ${said}`);
   }
 
   /** @param {number} number */
@@ -138,8 +142,9 @@ export class Campaign {
     for (const { status, body } of repliesIn(received)) {
       count(this.statuses, status);
       if (status >= 500) this.failures.push({ rule: 'no 5xx', what: `${where}: ${status} ${body.slice(0, 600)}` });
-      const leak = status < 400 ? null : leakInReply(body, '');
-      if (leak !== null) this.failures.push({ rule: 'nothing of the inside in an error', what: `${where}: ${leak}` });
+      const leak = leakInReply(status, body, '', '');
+      if (leak !== null)
+        this.failures.push({ rule: 'no secret, and nothing of the inside', what: `${where}: ${leak}` });
     }
   }
 
@@ -170,4 +175,24 @@ function decoded(url) {
   } catch {
     return url;
   }
+}
+
+/** @param {Shot} shot */
+function idOf({ target }) {
+  return target?.operation.operationId ?? 'none';
+}
+
+/**
+ * The names of the fields of a body of JSON.
+ * @param {string} body
+ */
+function fieldNames(body) {
+  /** @type {string[]} */
+  const names = [];
+  try {
+    JSON.parse(body, (key, value) => (names.push(key), /** @type {unknown} */ (value)));
+  } catch {
+    // Not JSON, or too deep: it has no fields.
+  }
+  return names.join(' ');
 }

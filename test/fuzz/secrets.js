@@ -9,8 +9,8 @@ export const SECRETS = {
   token: 'planted-token-harrier',
 };
 
-/** Whatever a request brings along is its caller's own; these are the service's. */
-const OWN = [SECRETS.authKey, SECRETS.newAuthKey, SECRETS.databasePassword, SECRETS.redisPassword];
+/** What only the service knows: no request brings it, and no reply may have it. */
+const NEVER_TOLD = [SECRETS.authKey, SECRETS.databasePassword, SECRETS.redisPassword];
 
 const EVERYTHING = Object.values(SECRETS).flat();
 
@@ -26,13 +26,18 @@ const INSIDES = [
 ];
 
 /**
- * What of the inside an error reply shows, or null.
+ * What a reply shows that it may not, or null.
+ * @param {number} status
  * @param {string} body
- * @param {string} asked the URL and the body of the request: what is repeated from there is no leak
+ * @param {string} named what the request named itself by and an error may therefore repeat: its URL, the names of its fields
+ * @param {string} asked all that the request said: a pattern that is found there as well was not ours
  */
-export function leakInReply(body, asked) {
-  const secret = OWN.find((one) => body.includes(one) && !asked.includes(one));
-  if (secret !== undefined) return `the secret ${secret}`;
+export function leakInReply(status, body, named, asked) {
+  const told = NEVER_TOLD.find((one) => body.includes(one));
+  if (told !== undefined) return `the secret ${told}`;
+  if (status < 400) return null;
+  const repeated = EVERYTHING.find((one) => body.includes(one) && !named.includes(one));
+  if (repeated !== undefined) return `the caller's own ${repeated}`;
   for (const [name, pattern] of INSIDES) {
     const found = pattern.exec(body)?.[0];
     if (found !== undefined && !asked.includes(found)) return `${name}: ${found}`;

@@ -77,6 +77,7 @@ export function nastyText(random) {
     [6, () => random.pick(NASTY_TEXTS)],
     [2, () => `+${random.pick(SECRETS.phones)}`],
     [2, () => random.pick(SECRETS.contents)],
+    [1, () => SECRETS.newAuthKey],
     [1, () => `${random.pick(SECRETS.contents)} ${random.pick(NASTY_TEXTS)}`],
     [1, () => String.fromCodePoint(...Array.from({ length: 12 }, () => codePoint(random)))],
   ])();
