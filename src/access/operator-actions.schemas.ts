@@ -9,14 +9,14 @@ export const actionsQuerySchema = z.strictObject({
     .min(1)
     .max(1000)
     .optional()
-    .meta({ description: `At most so many; ${DEFAULT_LIMIT} unless given.` }),
+    .meta({ description: `At most so many; ${DEFAULT_LIMIT} unless given.`, example: 100 }),
   before: z.coerce
     .number()
     .int()
     .min(1)
     .max(Number.MAX_SAFE_INTEGER)
     .optional()
-    .meta({ description: 'Only those with a smaller id; the `Link` of a page says which.' }),
+    .meta({ description: 'Only those with a smaller id; the `Link` of a page says which.', example: 1000 }),
 });
 export type ActionsQuery = z.infer<typeof actionsQuerySchema>;
 

@@ -60,5 +60,5 @@ export const replayResultSchema = z
     dry_run: z.boolean(),
     complete: z.boolean().meta({ description: 'false: there may be more than this call had time for; repeat it.' }),
   })
-  .meta({ id: 'ReplayResult', example: { count: 12, dry_run: true } });
+  .meta({ id: 'ReplayResult', example: { count: 12, dry_run: true, complete: true } });
 export type ReplayResult = z.infer<typeof replayResultSchema>;

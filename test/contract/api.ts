@@ -871,7 +871,8 @@ export interface components {
     /**
      * @example {
      *       "count": 12,
-     *       "dry_run": true
+     *       "dry_run": true,
+     *       "complete": true
      *     }
      */
     ReplayResult: {
