@@ -42,8 +42,9 @@ describe('the way to a webhook with a name', () => {
 
   beforeEach(async () => {
     dns = await DnsServer.start();
-    receiver = await Receiver.start(0, '127.0.0.2');
-    victim = await Receiver.start(receiver.port, '127.0.0.1');
+    // In this order: nobody else binds to 127.0.0.2, so the port that is free on 127.0.0.1 is free there.
+    victim = await Receiver.start(0, '127.0.0.1');
+    receiver = await Receiver.start(victim.port, '127.0.0.2');
     client = open('127.0.0.2');
   });
 
