@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Verdict } from './chaos/types.js';
 
-const CAMPAIGN_MS = 100_000;
+const CAMPAIGN_MS = 300_000;
 const KILLS = 10;
 const MESSAGES = 1_500;
 

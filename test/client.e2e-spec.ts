@@ -4,7 +4,7 @@ import { eventually } from './support/eventually.js';
 import { answer } from './support/receiver.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 const MESSAGE = { recipient_phone: '+905551111111', content: 'from a generated client' };
 

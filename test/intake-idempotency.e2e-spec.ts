@@ -3,7 +3,7 @@ import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 import { Client } from 'pg';
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 const message = { recipient_phone: '+905551111111', content: 'Insider - Project' };
 

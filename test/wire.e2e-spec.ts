@@ -4,7 +4,7 @@ import { eventually } from './support/eventually.js';
 import { accept, answer, type Received } from './support/receiver.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(120_000);
 
 interface Message {
   state: string;
