@@ -54,10 +54,8 @@ export class Settler {
 
   add(settlement: Settlement): void {
     this.buffer.push(settlement);
-    if (settlement.state === 'sent') this.unreceipted.push(settlement);
-    if (this.writing !== null) return;
-    if (this.buffer.length >= BATCH_MAX) this.flush();
-    else this.timer ??= setTimeout(() => this.flush(), this.waitMs);
+    if (isSent(settlement)) this.unreceipted.push(settlement);
+    if (this.writing === null) this.flushInTime();
   }
 
   /**
@@ -80,8 +78,11 @@ export class Settler {
     }
   }
 
-  private get waitMs(): number {
-    return Math.max(BATCH_WAIT_MS, this.wroteAt + WRITES_APART_MS - performance.now());
+  /** At once when there is a whole batch, else when it is time for the next one. */
+  private flushInTime(): void {
+    const waitMs = Math.max(BATCH_WAIT_MS, this.wroteAt + WRITES_APART_MS - performance.now());
+    if (this.buffer.length >= BATCH_MAX) this.flush();
+    else if (this.buffer.length > 0) this.timer ??= setTimeout(() => this.flush(), waitMs);
   }
 
   private flush(): void {
@@ -92,8 +93,7 @@ export class Settler {
     this.wroteAt = performance.now();
     this.writing = this.write(batch).finally(() => {
       this.writing = null;
-      if (this.buffer.length >= BATCH_MAX) this.flush();
-      else if (this.buffer.length > 0) this.timer ??= setTimeout(() => this.flush(), this.waitMs);
+      this.flushInTime();
     });
   }
 
@@ -113,7 +113,7 @@ export class Settler {
         this.held = true;
         again = true;
         // Redis may have been away as well when they were handed to it.
-        this.handToRedis([...batch, ...this.buffer]);
+        this.handToRedis([...batch, ...this.buffer].filter(isSent));
         await sleep(retryMs, undefined, { signal: this.job.abandoned }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
@@ -146,15 +146,17 @@ export class Settler {
     );
   }
 
-  private handToRedis(settlements: readonly Settlement[]): void {
+  private handToRedis(sent: readonly Settlement[]): void {
     const now = Date.now();
     this.receipts.keep(
       this.installationId,
-      settlements
-        .filter(({ state }) => state === 'sent')
-        .map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
+      sent.map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
     );
   }
+}
+
+function isSent({ state }: Settlement): boolean {
+  return state === 'sent';
 }
 
 /** Outcomes that have waited since they were known. */
