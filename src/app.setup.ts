@@ -13,14 +13,12 @@ import { acceptJsonBodies } from './json-body.js';
 import { KnownRoutes } from './known-routes.js';
 import { createLogger, loggingParams, nestLogger } from './logging.js';
 import { boundReplies } from './reply-deadline.js';
+import { CSV, NDJSON } from './import/import.controller.js';
 import { logRequests } from './request-log.js';
 import { RequestValidationPipe } from './request-validation.js';
 import { setSecurityHeaders } from './security-headers.js';
 import { refuseOnSocket } from './socket-errors.js';
 import { serveSwagger } from './swagger.js';
-
-/** The types of files that some route takes as a stream; everything else takes JSON. */
-const STREAMED_TYPES = ['application/x-ndjson', 'text/csv'];
 
 type RootModule = Parameters<typeof NestFactory.create>[0];
 
@@ -49,7 +47,8 @@ export async function createApp(
   limitBodyArrival(fastify, settings.serverReadTimeoutMs);
   setSecurityHeaders(fastify, settings.tls !== null);
   acceptJsonBodies(fastify);
-  acceptStreamedBodies(fastify, STREAMED_TYPES);
+  // Of files; everything else takes JSON.
+  acceptStreamedBodies(fastify, [NDJSON, CSV]);
   drainOnClose(fastify);
   boundReplies(fastify, settings.serverWriteTimeoutMs, logger);
   logRequests(fastify, logger);
