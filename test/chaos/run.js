@@ -4,6 +4,7 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runWithCleanUp } from '../support/run-with-clean-up.js';
 import { copyBuild } from './build.js';
 import { runCampaign } from './campaign.js';
 import { readOptions } from './options.js';
@@ -14,22 +15,10 @@ import { judge } from './verdict.js';
 
 const say = (/** @type {string} */ line) => void process.stdout.write(`${line}\n`);
 
-/** @type {(() => Promise<void>)[]} */
-const cleanUps = [];
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-  process.once(signal, () => void cleanUp().then(() => process.exit(130)));
-}
+await runWithCleanUp(main);
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 2;
-} finally {
-  await cleanUp();
-}
-
-async function main() {
+/** @param {import('../support/run-with-clean-up.js').Undo[]} cleanUps */
+async function main(cleanUps) {
   const options = readOptions(process.argv.slice(2));
   const folder = await mkdtemp(join(tmpdir(), 'message-dispatcher-chaos-'));
   // Root's PostgreSQL runs as another user, who must get through.
@@ -57,8 +46,4 @@ async function main() {
   }
   if (options.json !== null) await writeFile(options.json, JSON.stringify({ options, verdicts }, null, 2));
   return verdicts.some(({ breaches }) => breaches.length > 0) ? 1 : 0;
-}
-
-async function cleanUp() {
-  for (const undo of cleanUps.splice(0).toReversed()) await undo().catch(() => undefined);
 }

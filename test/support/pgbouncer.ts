@@ -1,30 +1,24 @@
-import { type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { freePort } from '../../src/local/free-port.js';
 import { launcherFor } from '../../src/local/run-as.js';
 import { eventually } from './eventually.js';
-import { freePort } from '../../src/local/free-port.js';
+import { ServerProgram } from './server-program.js';
 
 const PGBOUNCER = process.env['TEST_PGBOUNCER_BIN'] ?? 'pgbouncer';
 const READY_MS = 20_000;
 
-const alive = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
-});
-
 /** A real PgBouncer before a database, with so few connections to it that clients have to share them. */
-export class PgBouncer {
-  private child: ChildProcess | null = null;
-
+export class PgBouncer extends ServerProgram {
   private constructor(
     private readonly folder: string,
     private readonly target: URL,
     private readonly port: number,
-  ) {}
+  ) {
+    super();
+  }
 
   static async started(databaseUrl: string, mode: 'transaction' | 'session', connections: number): Promise<PgBouncer> {
     const folder = mkdtempSync(join(tmpdir(), 'pgbouncer-'));
@@ -68,25 +62,13 @@ default_pool_size = ${connections}
       cwd: this.folder,
       stdio: 'ignore',
     });
-    alive.add(child);
-    child.once('exit', () => alive.delete(child));
-    this.child = child;
+    this.own(child);
     await eventually(async () => {
       if (child.exitCode !== null) throw new Error(`PgBouncer ended with ${child.exitCode}`);
       const client = new Client({ connectionString: this.url });
       await client.connect();
       await client.end();
     }, READY_MS);
-  }
-
-  /** As `kill -9` does. */
-  async kill(): Promise<void> {
-    const { child } = this;
-    this.child = null;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
   }
 
   /** For good: nothing of it is left. */

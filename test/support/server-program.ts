@@ -13,10 +13,15 @@ export abstract class ServerProgram {
   /** Resolves when the program runs, which is before it answers. */
   protected async run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<void> {
     const child = spawn(program, args, { stdio: 'ignore', env });
+    this.own(child);
+    await once(child, 'spawn');
+  }
+
+  /** Takes over a process that was started otherwise. */
+  protected own(child: ChildProcess): void {
     alive.add(child);
     child.once('exit', () => alive.delete(child));
     this.child = child;
-    await once(child, 'spawn');
   }
 
   /** At once and without a word, as `kill -9` does. */
