@@ -41,7 +41,7 @@ const shared = {
 export default {
   maxWorkers: 2,
   // Deadlines of what is awaited are the tests' own; this one only ends a test that hangs, on a slow machine too.
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/**/*.unit-spec.ts'] },
     { ...shared, displayName: 'int', testMatch: ['<rootDir>/test/**/*.int-spec.ts'] },

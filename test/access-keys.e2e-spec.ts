@@ -8,8 +8,6 @@ import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 const run = promisify(execFile);
 const makeKey = async (...args: string[]) => (await run(process.execPath, ['dist/src/make-key.js', ...args])).stdout;
 

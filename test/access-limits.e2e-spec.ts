@@ -4,8 +4,6 @@ import { bearer, entryOf } from './support/api-keys.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 const LIMIT = 5;
 const A = 'mdk_of-a';
 const A_TOO = 'mdk_of-a-too';

@@ -10,8 +10,6 @@ import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 const KEYS: Readonly<Record<Scope, string>> = {
   read: 'mdk_planted-key-that-reads',
   send: 'mdk_planted-key-that-sends',

@@ -5,8 +5,6 @@ import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
-jest.setTimeout(120_000);
-
 const JSON_TYPE = /^application\/json(?:; charset=utf-8)?$/;
 
 describe('the literal replies', () => {

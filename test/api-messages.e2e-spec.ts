@@ -4,8 +4,6 @@ import type { DispatcherProcess, Reply } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 interface Refusal {
   error: string;
   code: string;

@@ -2,8 +2,6 @@ import { LIST_SENT } from '../src/messages/messages.repository.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 interface Sent {
   id: number;
   sent_at: string | null;

@@ -7,8 +7,6 @@ import { claimsHistories } from './support/claims-commands.js';
 import { ClaimsModel } from './support/claims-model.js';
 import { TestDatabase } from './support/test-database.js';
 
-jest.setTimeout(120_000);
-
 const HISTORIES = 200;
 
 describe('claims, by random histories of several claimers', () => {

@@ -4,8 +4,6 @@ import { eventually } from './support/eventually.js';
 import { answer } from './support/receiver.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 const MESSAGE = { recipient_phone: '+905551111111', content: 'from a generated client' };
 
 /** A client whose every path, parameter, body and reply has the types of docs/openapi.json. */

@@ -7,8 +7,6 @@ import { eventually } from './support/eventually.js';
 import { accepted, answerOf, RawReceiver, takeAll, type Conduct } from './support/raw-receiver.js';
 import { TestDatabase } from './support/test-database.js';
 
-jest.setTimeout(120_000);
-
 interface Attempt {
   readonly outcome: string;
   readonly http_status: number | null;

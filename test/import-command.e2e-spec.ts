@@ -7,8 +7,6 @@ import { text } from 'node:stream/consumers';
 import { eventually } from './support/eventually.js';
 import { TestDatabase } from './support/test-database.js';
 
-jest.setTimeout(120_000);
-
 const HEADER = 'recipient_phone,content\n';
 const PHONE = '+905551111111';
 const rows = (count: number, from = 0) =>

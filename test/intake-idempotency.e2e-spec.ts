@@ -3,8 +3,6 @@ import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 import { Client } from 'pg';
 
-jest.setTimeout(120_000);
-
 const message = { recipient_phone: '+905551111111', content: 'Insider - Project' };
 
 const code = (reply: Reply) => reply.json<{ code?: string }>().code;

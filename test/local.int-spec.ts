@@ -14,8 +14,6 @@ import { runningServer, stopServer } from '../src/local/postgres-server.js';
 import { StartupError } from '../src/startup-error.js';
 import { ServiceProcess, writePostgresProgram } from './support/service-process.js';
 
-jest.setTimeout(120_000);
-
 async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
   await client.connect();

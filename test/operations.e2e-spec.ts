@@ -3,8 +3,6 @@ import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver } from './support/receiver.js';
 import { TestDatabase } from './support/test-database.js';
 
-jest.setTimeout(120_000);
-
 interface Message {
   id: number;
   state: string;

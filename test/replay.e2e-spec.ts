@@ -3,8 +3,6 @@ import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { TestDatabase } from './support/test-database.js';
 
-jest.setTimeout(120_000);
-
 const SLICE_ROWS = 5_000;
 
 describe('a replay of very many messages', () => {

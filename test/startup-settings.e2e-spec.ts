@@ -7,8 +7,6 @@ import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 const ETCD = new URL(process.env['TEST_ETCD_URL'] ?? 'http://127.0.0.1:2379').host;
 
 const started: DispatcherProcess[] = [];

@@ -4,8 +4,6 @@ import { Browser } from './support/browser.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 interface Documented {
   readonly paths: Readonly<Record<string, Readonly<Record<string, { operationId: string }>>>>;
 }

@@ -4,8 +4,6 @@ import { eventually } from './support/eventually.js';
 import { accept, answer, type Received } from './support/receiver.js';
 import { Stage } from './support/stage.js';
 
-jest.setTimeout(120_000);
-
 interface Message {
   state: string;
   message_id: string | null;
