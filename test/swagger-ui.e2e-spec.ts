@@ -99,7 +99,7 @@ describe('Swagger UI in Chromium', () => {
     for (let left = await closed.count(); left > 0; left = await closed.count()) {
       await closed.first().locator('.opblock-summary-control').click();
     }
-    const text = await page.locator('.swagger-ui').innerText();
+    const text = await page.locator('.swagger-ui.swagger-container').innerText();
     expect(text).not.toMatch(/\[object \w+\]|undefined|Could not resolve|Could not render/);
     expectNoComplaint();
   });
