@@ -11,7 +11,7 @@ import { IMPORT } from '../support/built.js';
 import { figure, median } from '../support/numbers.js';
 import { Postgres } from '../support/postgres.js';
 import { Product } from '../support/product.js';
-import { onPath } from '../support/programs.js';
+import { onPath } from '../../test/support/service-binaries.js';
 
 /** @typedef {import('../support/stage.js').Stage} Stage */
 /** @typedef {import('../support/postgres.js').Database} Database */
