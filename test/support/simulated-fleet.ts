@@ -35,6 +35,8 @@ export class SimulatedFleet {
   private clockOffset = FIRST_NOW;
   private lastSlotCopy: number | null = null;
   private setForwardAt = -Infinity;
+  /** Monotonic, until a replica has seen it: when the clock was last set back. */
+  private setBackAt: number | null = null;
 
   constructor(private readonly options: SimulationOptions) {
     this.settings = { ...options.settings };
@@ -101,6 +103,7 @@ export class SimulatedFleet {
   setClock(byMs: number): void {
     this.clockOffset += byMs;
     if (byMs > 0) this.setForwardAt = this.at;
+    if (byMs < 0) this.setBackAt = this.at;
   }
 
   /** Two replicas look at once and both act on it: when the first one writes, the second must lose the swap. */
@@ -163,14 +166,27 @@ export class SimulatedFleet {
   private takeTurn(replica: SimulatedReplica): void {
     const seen = this.store.observe(this.now, this.settings.workExists);
     const shiftMs = replica.clockShift(seen, this.at);
+    this.noteSetBack(replica, shiftMs, seen.clockEpoch);
     if (shiftMs !== 0) {
-      // Nobody measured the jump: the pause begins anew.
-      if (replica.measuresSince >= this.at) this.promises.pauseSince = this.at;
       this.store.shiftClock(seen.version, shiftMs, this.now, LEASE_MS);
       this.oracle.moveBack(shiftMs);
       return this.takeTurn(replica);
     }
     this.carryOut(replica, replica.decide(seen, this.settings, this.at));
+  }
+
+  /**
+   * A set-back that no replica measures begins the pause anew: nobody has a reading from before it that is comparable
+   * still, or one that has none moved the schedule as far as it could tell, and readings from before that end there.
+   */
+  private noteSetBack(looking: SimulatedReplica, shiftMs: number, clockEpoch: number): void {
+    const { at, setBackAt } = this;
+    if (setBackAt === null) return;
+    const measured = looking.measuresSince < at;
+    const others = this.alive().some((replica) => replica.canMeasure(setBackAt, clockEpoch));
+    if (!measured && shiftMs === 0 && others) return;
+    if (!measured) this.promises.pauseSince = at;
+    this.setBackAt = null;
   }
 
   private carryOut(replica: SimulatedReplica, decision: Decision): void {

@@ -82,6 +82,11 @@ export class SimulatedReplica {
     return shiftMs;
   }
 
+  /** Whether its last look, from before that moment, is comparable with its next. */
+  canMeasure(at: number, clockEpoch: number): boolean {
+    return this.reading !== null && this.reading.epoch === clockEpoch && this.reading.askedAt <= at;
+  }
+
   decide(seen: SimulatedSighting, settings: SimulatedSettings, at: number): Decision {
     const circumstances: Circumstances = {
       self: this.name,
