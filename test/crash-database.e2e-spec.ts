@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
+import { receiptsIn } from './support/kept-receipts.js';
 import { RedisServer } from './support/redis-server.js';
 import { Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
@@ -124,8 +125,7 @@ describe('Redis in trouble', () => {
     await app.logged(/^Redis is back/);
     const ids = await sendsAsEver();
     await eventually(async () => {
-      const receipts = await redis.hands.keys('*:receipt:*');
-      expect(receipts.map((key) => Number(key.split(':').at(-1)))).toEqual(expect.arrayContaining(ids));
+      expect(await receiptsIn(redis.hands)).toEqual(expect.arrayContaining(ids));
     });
   });
 });

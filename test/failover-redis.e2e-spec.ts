@@ -3,6 +3,7 @@ import { makeCertificates } from './support/certificates.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
+import { keptReceipts, receiptsIn } from './support/kept-receipts.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { RedisSentinel } from './support/redis-sentinel.js';
 import { freePort } from '../src/local/free-port.js';
@@ -31,8 +32,6 @@ const said = (app: DispatcherProcess, pattern: RegExp) => app.lines.filter(({ me
 /** What a library prints by itself would not be a line of the log. */
 const onlyLogged = (app: DispatcherProcess) => expect(app.printed).toHaveLength(app.lines.length);
 
-const idsOf = (keys: readonly string[]) => keys.map((key) => Number(key.split(':').at(-1)));
-
 /** The time of the last slot is no older than two slots. */
 function expectFresh(time: string | null) {
   expect(Date.now() - Date.parse(time ?? '')).toBeLessThan(2_500);
@@ -55,7 +54,7 @@ describe('Redis with Sentinel', () => {
 
   const keptByMaster = async (ids: readonly number[]) => {
     await eventually(async () => {
-      expect(idsOf(await group.hands.keys('*:receipt:*'))).toEqual(expect.arrayContaining([...ids]));
+      expect(await receiptsIn(group.hands)).toEqual(expect.arrayContaining([...ids]));
       expectFresh(await group.hands.get('scheduler_last_attempt_time'));
     });
   };
@@ -122,12 +121,16 @@ describe('a Redis Cluster', () => {
   });
   beforeEach(() => void (stage.receiver.ledger.length = 0));
 
+  const receiptsOfCluster = async () => {
+    const client = cluster.connect();
+    return await keptReceipts(client, await cluster.keys('*')).finally(() => client.disconnect());
+  };
   const keptAgain = async (withinMs: number) => {
     await eventually(async () => {
       stage.receiver.ledger.length = 0;
       const ids = await stage.database.insertMessages(5);
       await allSentOnce(stage, ids, 10_000);
-      expect(idsOf(await cluster.keys('*:receipt:*'))).toEqual(expect.arrayContaining(ids));
+      expect(await receiptsOfCluster()).toEqual(expect.arrayContaining(ids));
       const client = cluster.connect();
       expectFresh(await client.get('scheduler_last_attempt_time').finally(() => client.disconnect()));
     }, withinMs);
@@ -159,7 +162,7 @@ describe('a Redis Cluster', () => {
     await eventually(() => expect(responses).toHaveLength(ids.length));
     way.cut();
     for (const respond of responses) respond();
-    await eventually(async () => expect(idsOf(await cluster.keys('*:receipt:*'))).toEqual(expect.arrayContaining(ids)));
+    await eventually(async () => expect(await receiptsOfCluster()).toEqual(expect.arrayContaining(ids)));
     await app.end('SIGKILL');
     way.mend();
     stage.receiver.behave = accept;
@@ -181,9 +184,7 @@ describe('Redis over TLS', () => {
       const app = await stage.replica({ rate_limit: 5 }, env);
       const ids = await stage.database.insertMessages(5);
       await allSentOnce(stage, ids, 10_000);
-      await eventually(async () =>
-        expect(idsOf(await redis.hands.keys('*:receipt:*'))).toEqual(expect.arrayContaining(ids)),
-      );
+      await eventually(async () => expect(await receiptsIn(redis.hands)).toEqual(expect.arrayContaining(ids)));
       expect(said(app, /Redis is out of reach/)).toEqual([]);
     } finally {
       await stage.strike();

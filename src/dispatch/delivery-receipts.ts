@@ -30,24 +30,24 @@ export class DeliveryReceipts {
   constructor(private readonly redis: RedisConnection) {}
 
   /**
-   * Keeps receipts for a day. They are with the connection when this returns; what Redis says to them decides only whether
-   * the next ones are sent at all.
+   * Keeps a job's receipts, for a day after the last one. They are with the connection when this returns; what Redis says
+   * to them decides only whether the next ones are sent at all.
    */
-  keep(installationId: string, receipts: readonly Receipt[]): void {
+  keep(installationId: string, jobId: number, receipts: readonly Receipt[]): void {
     const client = this.redis.connected;
     if (client === null || receipts.length === 0 || performance.now() < this.pausedUntil) return;
-    const pipeline = client.pipeline();
-    for (const { id, messageId, sentAt } of receipts) {
-      pipeline.set(keyOf(installationId, id), JSON.stringify({ messageId, sentAt }), 'EX', KEPT_SECONDS);
-    }
-    this.watch(pipeline.exec()).catch(() => undefined);
+    const key = keyOf(installationId, jobId);
+    const fields = receipts.flatMap(({ id, messageId, sentAt }) => [id, JSON.stringify({ messageId, sentAt })]);
+    const replies = client.pipeline().hset(key, fields).expire(key, KEPT_SECONDS).exec();
+    this.watch(replies).catch(() => undefined);
   }
 
-  /** The receipts that Redis holds for these messages; what it does not tell in time counts as none. */
-  async find(installationId: string, ids: readonly number[]): Promise<Map<number, Receipt>> {
+  /** The receipts that Redis holds for these messages of a job; what it does not tell in time counts as none. */
+  async find(installationId: string, jobId: number, ids: readonly number[]): Promise<Map<number, Receipt>> {
     const client = this.redis.connected;
     if (client === null || ids.length === 0) return new Map();
-    const texts = await within(RECOVERY_PATIENCE_MS, client.mget(ids.map((id) => keyOf(installationId, id))));
+    const key = keyOf(installationId, jobId);
+    const texts = await within(RECOVERY_PATIENCE_MS, client.hmget(key, ...ids.map(String)));
     return new Map(
       (texts ?? []).flatMap((text, index) => {
         const id = ids[index];
@@ -82,9 +82,9 @@ const storedReceipt = z.object({
   sentAt: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
 });
 
-/** In braces is what a Redis Cluster chooses the node by: receipts are written and read many at a time, which needs one node. */
-function keyOf(installationId: string, id: number): string {
-  return `message-dispatcher:{${installationId}}:receipt:${id}`;
+/** A hash by message. One key for a whole job: its receipts are written many at a time, which a key for each makes dear. */
+function keyOf(installationId: string, jobId: number): string {
+  return `message-dispatcher:{${installationId}}:receipts:${jobId}`;
 }
 
 function parse(id: number, text: string): Receipt | null {

@@ -74,6 +74,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     if (orphans.length === 0) return;
     const receipts = await this.receipts.find(
       installationId,
+      job.id,
       orphans.map((orphan) => orphan.id),
     );
     for (const orphan of orphans) {

@@ -150,6 +150,7 @@ export class Settler {
     const now = Date.now();
     this.receipts.keep(
       this.installationId,
+      this.job.id,
       sent.map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
     );
   }

@@ -90,7 +90,7 @@ export class MessageClaims {
     const settled =
       sent.length === 0
         ? []
-        : await this.database.query<{ id: number }>(SETTLE_SENT, [
+        : await this.database.query<Settled>(SETTLE_SENT, [
             job.id,
             job.fence,
             arrayOf(sent.map(({ id }) => id)),
@@ -104,8 +104,8 @@ export class MessageClaims {
     const further =
       others.length === 0
         ? []
-        : await this.database.query<{ id: number }>(SETTLE, [job.id, job.fence, JSON.stringify(others), again]);
-    return [...settled, ...further].map((row) => row.id);
+        : await this.database.query<Settled>(SETTLE, [job.id, job.fence, JSON.stringify(others), again]);
+    return [...settled, ...further].flatMap((row) => row.ids);
   }
 
   /**
@@ -131,6 +131,11 @@ export class MessageClaims {
 }
 
 type PlainSettlement = Settlement & { readonly attempt: AttemptRecord };
+
+/** One row with a list: a row for each id would cost more than the ids. */
+interface Settled {
+  readonly ids: readonly number[];
+}
 
 /** What was simply accepted, which is nearly everything and has a statement of its own, and all other outcomes. */
 function apart(settlements: readonly Settlement[]): [PlainSettlement[], Settlement[]] {
@@ -220,7 +225,7 @@ const SETTLE_SENT: Statement = {
       FROM outcome
       WHERE NOT $9 OR outcome.id IN (SELECT id FROM settled)
     )
-    SELECT id FROM settled`,
+    SELECT coalesce(json_agg(id), '[]') AS ids FROM settled`,
 };
 
 // `coalesce` keeps the planner from trusting the statistics of the claim columns, which are all NULL in an idle table: it
@@ -263,7 +268,7 @@ const SETTLE: Statement = {
         number int, "durationMs" float8, "httpStatus" smallint, outcome text, error text, "responseExcerpt" text)
       WHERE attempt.number IS NOT NULL AND (NOT $4 OR outcome.id IN (SELECT id FROM settled))
     )
-    SELECT id FROM settled`,
+    SELECT coalesce(json_agg(id), '[]') AS ids FROM settled`,
 };
 
 const RELEASE: Statement = {
