@@ -22,7 +22,7 @@ export type ActionsQuery = z.infer<typeof actionsQuerySchema>;
 
 export const operatorActionSchema = z
   .strictObject({
-    id: z.number().int(),
+    id: z.number().int().meta({ example: 57 }),
     at: z.string().meta({ format: 'date-time', example: '2025-07-20T14:36:51.123Z' }),
     actor: z.string().meta({
       description: 'The name of the key; where none is needed, what `by` said, or the address.',
@@ -32,13 +32,16 @@ export const operatorActionSchema = z
     action: z.string().meta({
       description:
         '`start`, `stop`, `retry`, `cancel`, `resolve-delivered`, `resolve-undelivered`, `replay`, `config-set`, `config-unset`; more may come.',
-      example: 'retry',
+      example: 'replay',
     }),
-    reason: z.string().nullable(),
-    message_id: z.number().int().nullable(),
+    reason: z.string().nullable().meta({ example: 'the gateway was down' }),
+    message_id: z.number().int().nullable().meta({ example: null }),
     detail: z
       .record(z.string(), z.unknown())
       .nullable()
-      .meta({ description: 'What else belongs to the action: a filter and a count, a setting.' }),
+      .meta({
+        description: 'What else belongs to the action: a filter and a count, a setting.',
+        example: { state: 'failed', count: 120 },
+      }),
   })
   .meta({ id: 'OperatorAction' });

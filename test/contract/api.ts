@@ -778,6 +778,7 @@ export interface components {
       content: string;
     };
     OperatorAction: {
+      /** @example 57 */
       id: number;
       /**
        * Format: date-time
@@ -796,12 +797,20 @@ export interface components {
       on_behalf_of: string | null;
       /**
        * @description `start`, `stop`, `retry`, `cancel`, `resolve-delivered`, `resolve-undelivered`, `replay`, `config-set`, `config-unset`; more may come.
-       * @example retry
+       * @example replay
        */
       action: string;
+      /** @example the gateway was down */
       reason: string | null;
+      /** @example null */
       message_id: number | null;
-      /** @description What else belongs to the action: a filter and a count, a setting. */
+      /**
+       * @description What else belongs to the action: a filter and a count, a setting.
+       * @example {
+       *       "state": "failed",
+       *       "count": 120
+       *     }
+       */
       detail: {
         [key: string]: unknown;
       } | null;
