@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Etcd3, type IOptions, type IRangeResponse, type IWatchResponse, type Watcher } from 'etcd3';
+import type { Etcd3, IOptions, IRangeResponse, IWatchResponse, Watcher } from 'etcd3';
 import type { StaticSettings } from './static-settings.js';
 
 export type EtcdAccess = Pick<StaticSettings, 'etcdEndpoints' | 'etcdPrefix' | 'etcdAuth' | 'etcdTls'>;
@@ -31,15 +31,17 @@ export class EtcdConnection {
   private readonly streams = new Set<Call>();
 
   private constructor(
+    library: typeof import('etcd3'),
     private readonly endpoint: string,
     private readonly access: EtcdAccess,
   ) {
-    this.client = new Etcd3(this.clientOptions());
+    this.client = new library.Etcd3(this.clientOptions());
   }
 
   /** Connects and logs in, where etcd asks for it. @throws when either fails. */
   static async open(endpoint: string, access: EtcdAccess): Promise<EtcdConnection> {
-    const connection = new EtcdConnection(endpoint, access);
+    // Loaded where etcd is configured and nowhere else: with gRPC it would be a tenth of every start.
+    const connection = new EtcdConnection(await import('etcd3'), endpoint, access);
     try {
       await connection.logIn();
       return connection;
