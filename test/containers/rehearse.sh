@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# rehearse.sh [--where-possible]: builds the image, brings docker-compose.yml up with .env.example as its .env, runs
-# rehearsal.js on it, and takes it down with its volumes. With a Docker engine, on that (ports 8080, 6379 and 2379 must be
-# free). Without one, as root on Debian, with the container tools in $CONTAINER_TOOLS_DIR, on stand-ins of the base images;
+# rehearse.sh [--where-possible] [--only-build]: builds the image, brings docker-compose.yml up with .env.example as its .env,
+# runs rehearsal.js on it, and takes it down with its volumes. With a Docker engine, on that (ports 8080, 6379 and 2379 must
+# be free). Without one, as root on Debian, with the container tools in $CONTAINER_TOOLS_DIR, on stand-ins of the base images;
 # those and the layers of the newest build are kept in $CONTAINERS_HOME. With --where-possible, neither is no failure.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -10,12 +10,14 @@ tools=${CONTAINER_TOOLS_DIR:-$root/../shared/containers}
 export CONTAINERS_HOME=${CONTAINERS_HOME:-${TMPDIR:-/tmp}/message-dispatcher-containers}
 export COMPOSE_PROJECT_NAME=message-dispatcher-rehearsal
 
+has() { [[ " $arguments " == *" $1 "* ]]; }
+arguments=$*
 engine() { docker info >/dev/null 2>&1; }
 tooling() { [ -f "$tools/mkbase.sh" ] && [ -f /etc/debian_version ] && [ "$(id -u)" = 0 ]; }
 
 if ! engine && ! tooling; then
   needs="a Docker engine; or root on Debian, and the container tools in $tools (CONTAINER_TOOLS_DIR)"
-  if [ "${1:-}" = --where-possible ]; then
+  if has --where-possible; then
     echo "The container rehearsal is left out here: it needs $needs."
     exit 0
   fi
@@ -50,6 +52,7 @@ with_engine() {
   export COMPOSE='docker compose'
   docker compose version >/dev/null 2>&1 || COMPOSE=docker-compose
   docker build -t message-dispatcher "$root"
+  if has --only-build; then return; fi
   cd "$stage"
   $COMPOSE up -d --no-build
   bash rehearsal.sh
@@ -75,20 +78,28 @@ full_name() {
   case $1 in *.*/*) echo "$1" ;; *) echo "docker.io/library/$1" ;; esac
 }
 
+build_services() {
+  local service image
+  for service in postgres redis etcd; do
+    image=$(sed -n "s/^ *image: \(.*$service:.*\)$/\1/p" "$root/docker-compose.yml")
+    podman image exists "$(full_name "$image")" || "$tools/build.sh" "$(full_name "$image")" "$tools/$service"
+  done
+}
+
 # Leaves the images of the stack in $CONTAINERS_HOME, and the layers that make the next build quick; no others.
 build_images() {
   # shellcheck source=/dev/null
   . "$tools/env.sh"
   buildah rm --all >/dev/null
   podman image exists docker.io/library/node:24-slim || "$tools/mkbase.sh"
-  local service image target
-  for service in postgres redis etcd; do
-    image=$(sed -n "s/^ *image: \(.*$service:.*\)$/\1/p" "$root/docker-compose.yml")
-    podman image exists "$(full_name "$image")" || "$tools/build.sh" "$(full_name "$image")" "$tools/$service"
-  done
+  build_services &
+  local services=$! target
   # Stages have names of their own, or they would be swept away with what earlier builds left.
-  for target in dependencies packages build; do "$tools/build.sh" "localhost/message-dispatcher-$target" "$root" --target "$target"; done
+  for target in dependencies packages build; do
+    "$tools/build.sh" "localhost/message-dispatcher-$target" "$root" --target "$target"
+  done
   "$tools/build.sh" "$(full_name message-dispatcher)" "$root"
+  wait "$services"
   podman image prune --force
   podman images
 }
@@ -120,8 +131,9 @@ without_engine() {
   # It installs packages, which is better not killed.
   if ! command -v podman >/dev/null; then apt-get -q update && "$tools/mkbase.sh"; fi
   export tools root stage
-  export -f build_images full_name rehearse_on_podman
+  export -f build_images build_services full_name rehearse_on_podman
   apart bash -euo pipefail -c build_images
+  if has --only-build; then return; fi
   # Containers, volumes and networks are written to the folder that goes with this run; the images are only read.
   export STORAGE_OPTS="overlay.imagestore=$CONTAINERS_HOME/storage"
   CONTAINERS_HOME=$stage/containers apart "$tools/ns-run.sh" bash -euo pipefail -c rehearse_on_podman
