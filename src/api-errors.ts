@@ -11,9 +11,9 @@ const DOCUMENTED = {
   400: {
     description: 'The request does not fit: the reply names each field and its limit.',
     example: {
-      error: 'limit: must be at most 1000',
+      error: 'colour: is not a known field',
       code: 'request.invalid',
-      fields: [{ field: 'limit', error: 'must be at most 1000' }],
+      fields: [{ field: 'colour', error: 'is not a known field' }],
     },
   },
   401: {
@@ -45,7 +45,7 @@ const DOCUMENTED = {
     example: { error: 'The body is larger than the limit of 4194304 bytes', code: 'request.too_large' },
   },
   415: {
-    description: 'The body is not JSON.',
+    description: 'The body is of another type.',
     example: {
       error: 'The body must be JSON, sent with the header Content-Type: application/json',
       code: 'request.media_type',

@@ -100,7 +100,9 @@ function addReplies(responses: Responses, replies: readonly SharedReply[]): void
     });
     const media = 'content' in reply ? reply.content?.['application/json'] : undefined;
     if (media && media.example === undefined) {
-      media.examples = { ...media.examples, [example.code]: { summary: example.error, value: example } };
+      // An operation's own example of the same error says more.
+      media.examples = { ...media.examples };
+      media.examples[example.code] ??= { summary: example.error, value: example };
     }
   }
 }

@@ -19,6 +19,7 @@ export class OperatorActionsController {
   @Get()
   @RequiredScope('read')
   @ApiOperation({
+    operationId: 'listOperatorActions',
     summary: 'What operators did, newest first',
     description: 'Who, when, what and why. When there is more, `Link: <…>; rel="next"` tells the next page.',
   })

@@ -26,7 +26,7 @@ export const rowFaultSchema = z
 
 export const importReportSchema = z
   .strictObject({
-    mode: modeSchema,
+    mode: modeSchema.meta({ example: 'per-row' }),
     rows: z.number().int().meta({ description: 'Rows that were read.', example: 1000 }),
     stored: z.number().int().meta({ example: 999 }),
     refused: z.number().int().meta({ example: 1 }),

@@ -22,6 +22,13 @@ export const MESSAGE_EXAMPLE = {
   parked_at: null,
 };
 
+export const CANCELLED_EXAMPLE = {
+  ...MESSAGE_EXAMPLE,
+  state: 'cancelled',
+  parked_reason: 'ordered twice',
+  parked_at: '2025-07-20T14:36:30.250Z',
+};
+
 export const MESSAGE_WITH_ATTEMPTS_EXAMPLE = {
   ...MESSAGE_EXAMPLE,
   ...SENT_MESSAGE_EXAMPLE,

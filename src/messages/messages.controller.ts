@@ -171,7 +171,16 @@ export class MessagesController {
   @RequiredScope('read')
   @ApiOperation({ operationId: 'getMessage', summary: 'One message, with every attempt to send it' })
   @ApiOkResponse({ description: 'The message.', standardSchema: messageWithAttemptsSchema })
-  @ApiErrors(400, { status: 404, error: 'No message has the id 42', code: 'messages.not_found' }, 503)
+  @ApiErrors(
+    {
+      status: 400,
+      error: 'id: must be a whole number',
+      code: 'request.invalid',
+      fields: [{ field: 'id', error: 'must be a whole number' }],
+    },
+    { status: 404, error: 'No message has the id 42', code: 'messages.not_found' },
+    503,
+  )
   async find(@Param('id', { schema: idSchema }) id: number) {
     const message = await this.messages.find(id);
     if (message === null) throw new MessageNotFound(id);

@@ -26,7 +26,7 @@ export const resolveSchema = z
       .meta({ description: 'true: it was delivered, so it is sent. false: it was not, so it is sent again.' }),
     ...note,
   })
-  .meta({ id: 'Resolution', example: { delivered: true, by: 'ali', reason: 'the provider confirmed it by phone' } });
+  .meta({ id: 'Resolution', example: { delivered: false, by: 'ali', reason: 'the provider has no trace of it' } });
 export type Resolution = z.infer<typeof resolveSchema>;
 
 const instant = z.iso.datetime({ offset: true, error: 'must be a time such as 2025-07-20T14:36:51Z' }).optional();

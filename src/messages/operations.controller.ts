@@ -3,6 +3,7 @@ import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiErrors } from '../api-errors.js';
 import { actorOf, type ActingRequest } from '../caller.js';
 import { RequiredScope } from '../required-scope.js';
+import { CANCELLED_EXAMPLE } from './message.examples.js';
 import { idSchema, messageSchema } from './message.schemas.js';
 import { MessageOperations } from './message-operations.js';
 import { MessageReplay } from './message-replay.js';
@@ -84,7 +85,11 @@ export class OperationsController {
     summary: 'Take a message out of the queue',
     description: 'Until it is retried. One that is being sent is left alone.',
   })
-  @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
+  @ApiOkResponse({
+    description: 'The message as it is now.',
+    standardSchema: messageSchema,
+    example: CANCELLED_EXAMPLE,
+  })
   @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), 503)
   async cancel(
     @Param('id', { schema: idSchema }) id: number,

@@ -254,7 +254,7 @@ export interface paths {
      * What operators did, newest first
      * @description Who, when, what and why. When there is more, `Link: <…>; rel="next"` tells the next page.
      */
-    get: operations['list'];
+    get: operations['listOperatorActions'];
     put?: never;
     post?: never;
     delete?: never;
@@ -454,7 +454,10 @@ export interface components {
       };
     };
     ImportReport: {
-      /** @enum {string} */
+      /**
+       * @example per-row
+       * @enum {string}
+       */
       mode: 'all-or-nothing' | 'per-row';
       /**
        * @description Rows that were read.
@@ -893,9 +896,9 @@ export interface components {
     };
     /**
      * @example {
-     *       "delivered": true,
+     *       "delivered": false,
      *       "by": "ali",
-     *       "reason": "the provider confirmed it by phone"
+     *       "reason": "the provider has no trace of it"
      *     }
      */
     Resolution: {
@@ -1218,7 +1221,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description The body is not JSON. */
+      /** @description The body is of another type. */
       415: {
         headers: {
           [name: string]: unknown;
@@ -1912,7 +1915,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description The body is not JSON. */
+      /** @description The body is of another type. */
       415: {
         headers: {
           [name: string]: unknown;
@@ -2048,7 +2051,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description The body is not JSON. */
+      /** @description The body is of another type. */
       415: {
         headers: {
           [name: string]: unknown;
@@ -2162,7 +2165,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description The body is not JSON. */
+      /** @description The body is of another type. */
       415: {
         headers: {
           [name: string]: unknown;
@@ -2335,6 +2338,22 @@ export interface operations {
           [name: string]: unknown;
         };
         content: {
+          /**
+           * @example {
+           *       "id": 1,
+           *       "recipient_phone": "+905551111111",
+           *       "content": "Your order is on its way",
+           *       "sent_status": false,
+           *       "sent_at": null,
+           *       "message_id": null,
+           *       "state": "cancelled",
+           *       "created_at": "2025-07-20T14:36:20.001Z",
+           *       "charged_attempts": 0,
+           *       "next_attempt_at": null,
+           *       "parked_reason": "ordered twice",
+           *       "parked_at": "2025-07-20T14:36:30.250Z"
+           *     }
+           */
           'application/json': components['schemas']['Message'];
         };
       };
@@ -2536,7 +2555,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description The body is not JSON. */
+      /** @description The body is of another type. */
       415: {
         headers: {
           [name: string]: unknown;
@@ -2718,7 +2737,7 @@ export interface operations {
       };
     };
   };
-  list: {
+  listOperatorActions: {
     parameters: {
       query?: {
         /** @description At most so many; 100 unless given. */
