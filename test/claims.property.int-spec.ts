@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { createDataSource } from '../src/data-source.js';
 import { Database } from '../src/database.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
+import { MessageSettlements } from '../src/messages/message-settlements.js';
 import { claimsHistories } from './support/claims-commands.js';
 import { ClaimsModel } from './support/claims-model.js';
 import { TestDatabase } from './support/test-database.js';
@@ -26,12 +27,13 @@ describe('claims, by random histories of several claimers', () => {
 
   it('gives a message to one live owner, keeps to the budget, ignores former owners and unsends nothing', async () => {
     const claims = new MessageClaims(new Database(dataSource));
+    const settlements = new MessageSettlements(new Database(dataSource));
     let steps = 0;
     await fc.assert(
       fc.asyncProperty(claimsHistories, async (commands) => {
         await database.query(`TRUNCATE messages, dispatch_jobs, delivery_attempts`);
         await database.query(`UPDATE scheduler_state SET running = TRUE`);
-        await fc.asyncModelRun(() => ({ model: new ClaimsModel(), real: { claims, database } }), commands);
+        await fc.asyncModelRun(() => ({ model: new ClaimsModel(), real: { claims, settlements, database } }), commands);
         steps += [...commands].length;
       }),
       { numRuns: HISTORIES },

@@ -1,7 +1,8 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
-import { MessageClaims, type Settlement } from '../messages/message-claims.js';
+import { MessageClaims } from '../messages/message-claims.js';
+import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
@@ -26,6 +27,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly queue: IntervalQueue,
     private readonly live: LiveConfig,
     private readonly claims: MessageClaims,
+    private readonly settlements: MessageSettlements,
     private readonly client: WebhookClient,
     private readonly receipts: DeliveryReceipts,
   ) {
@@ -48,7 +50,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   async run(job: Job): Promise<JobReport> {
     const installationId = await this.claims.open(job);
     const makeSettler = (onWritten: (batch: readonly Settlement[]) => void) =>
-      new Settler(this.claims, this.receipts, job, installationId, this.logger, onWritten);
+      new Settler(this.settlements, this.receipts, job, installationId, this.logger, onWritten);
     if (job.fence > 1)
       await this.recover(
         job,

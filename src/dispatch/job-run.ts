@@ -1,7 +1,8 @@
 import type { Logger } from '@nestjs/common';
 import type { LiveConfig } from '../config/live-config.js';
-import type { ClaimedMessage, MessageClaims, Settlement } from '../messages/message-claims.js';
+import type { ClaimedMessage, MessageClaims } from '../messages/message-claims.js';
 import { contentFault, phoneFault } from '../messages/message-rules.js';
+import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';

@@ -1,5 +1,5 @@
 import type { Logger } from '@nestjs/common';
-import type { Settlement } from '../messages/message-claims.js';
+import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
 import type { Delivery } from './delivery.js';
 

@@ -1,4 +1,5 @@
-import type { ClaimedMessage, Settlement } from '../messages/message-claims.js';
+import type { ClaimedMessage } from '../messages/message-claims.js';
+import type { Settlement } from '../messages/message-settlements.js';
 import type { Receipt } from './delivery-receipts.js';
 
 export interface OrphanRules {

@@ -1,4 +1,5 @@
-import type { AttemptRecord, ClaimedMessage, Settlement } from '../messages/message-claims.js';
+import type { ClaimedMessage } from '../messages/message-claims.js';
+import type { AttemptRecord, Settlement } from '../messages/message-settlements.js';
 import type { Delivery } from './delivery.js';
 import { retryDelayMs, type RetrySettings } from './retry-policy.js';
 

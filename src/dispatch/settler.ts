@@ -1,7 +1,8 @@
 import type { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../described-error.js';
-import type { ClaimKey, MessageClaims, Settlement } from '../messages/message-claims.js';
+import type { ClaimKey } from '../messages/message-claims.js';
+import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
 import type { DeliveryReceipts } from './delivery-receipts.js';
 
 const BATCH_MAX = 500;
@@ -28,7 +29,7 @@ export class Settler {
   private gaveUp = false;
 
   constructor(
-    private readonly claims: MessageClaims,
+    private readonly settlements: MessageSettlements,
     private readonly receipts: DeliveryReceipts,
     private readonly job: ClaimKey & { readonly abandoned: AbortSignal },
     private readonly installationId: string,
@@ -127,14 +128,14 @@ export class Settler {
   private async settle(batch: readonly Settlement[], again: boolean): Promise<void> {
     let settled: number[];
     try {
-      settled = await this.claims.settle(this.job, batch, again);
+      settled = await this.settlements.settle(this.job, batch, again);
     } catch (error) {
       if (!DATA_FAULT.test(codeOf(error) ?? '')) throw error;
       this.logger.error(
         { err: error },
         'an outcome holds text that PostgreSQL refuses; outcomes are written without texts',
       );
-      settled = await this.claims.settle(this.job, batch.map(withoutTexts), again);
+      settled = await this.settlements.settle(this.job, batch.map(withoutTexts), again);
     }
     if (settled.length === batch.length) return;
     const missing = batch.length - settled.length;

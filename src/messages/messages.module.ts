@@ -5,6 +5,7 @@ import { MessageClaims } from './message-claims.js';
 import { MessageIntake } from './message-intake.js';
 import { MessageOperations } from './message-operations.js';
 import { MessageReplay } from './message-replay.js';
+import { MessageSettlements } from './message-settlements.js';
 import { MessagesController } from './messages.controller.js';
 import { OperationsController } from './operations.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -12,7 +13,15 @@ import { MessagesRepository } from './messages.repository.js';
 @Module({
   imports: [DatabaseModule],
   controllers: [OperationsController, MessagesController],
-  providers: [MessagesRepository, MessageClaims, IntakeKeys, MessageIntake, MessageOperations, MessageReplay],
-  exports: [MessageClaims, MessagesRepository],
+  providers: [
+    MessagesRepository,
+    MessageClaims,
+    MessageSettlements,
+    IntakeKeys,
+    MessageIntake,
+    MessageOperations,
+    MessageReplay,
+  ],
+  exports: [MessageClaims, MessageSettlements, MessagesRepository],
 })
 export class MessagesModule {}

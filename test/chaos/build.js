@@ -31,10 +31,10 @@ const SABOTAGES = {
   // What a former owner of the job writes late is taken.
   fence: [
     {
-      file: 'src/messages/message-claims.js',
-      from: 'WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)',
-      to: 'WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND $2 > 0, FALSE)',
-      times: 2,
+      file: 'src/messages/message-settlements.js',
+      from: 'message.claimed_by = $1 AND message.claim_fence = $2',
+      to: 'message.claimed_by = $1 AND $2 > 0',
+      times: 1,
     },
   ],
 };

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
-import type { MessageClaims, Settlement } from '../../src/messages/message-claims.js';
+import type { MessageClaims } from '../../src/messages/message-claims.js';
+import type { MessageSettlements, Settlement } from '../../src/messages/message-settlements.js';
 import { ClaimsModel, type Claimer } from './claims-model.js';
 import type { TestDatabase } from './test-database.js';
 
@@ -8,6 +9,7 @@ import type { TestDatabase } from './test-database.js';
 
 export interface ClaimsSystem {
   readonly claims: MessageClaims;
+  readonly settlements: MessageSettlements;
   readonly database: TestDatabase;
 }
 
@@ -148,15 +150,15 @@ const settle = fc.tuple(natural, fc.array(outcome, { minLength: 1, maxLength: 5 
   step(
     `settle ${outcomes.map(({ state }) => state).join(', ')} by ${who}`,
     (model) => model.claimers.some(({ held }) => held.size > 0),
-    async (model, { claims }) => {
+    async (model, { settlements }) => {
       const claimer = pick(
         model.claimers.filter(({ held }) => held.size > 0),
         who,
       );
       const ids = [...claimer.held].slice(0, outcomes.length);
-      const settlements = ids.map((id, index) => settlement(id, pick(outcomes, index)));
-      const settled = await claims.settle(keyOf(claimer), settlements);
-      expect(settled.toSorted((a, b) => a - b)).toEqual(model.settle(claimer, settlements).toSorted((a, b) => a - b));
+      const batch = ids.map((id, index) => settlement(id, pick(outcomes, index)));
+      const settled = await settlements.settle(keyOf(claimer), batch);
+      expect(settled.toSorted((a, b) => a - b)).toEqual(model.settle(claimer, batch).toSorted((a, b) => a - b));
     },
   ),
 );
@@ -180,11 +182,11 @@ const release = natural.map((who) =>
 
 /** The owner goes away; the next one takes over while the former still claims and settles. */
 const takeOver = fc.tuple(natural, outcome).map(([which, late]) =>
-  step(`take over job ${which}`, hasClaimers, async (model, { claims, database }) => {
+  step(`take over job ${which}`, hasClaimers, async (model, { claims, settlements, database }) => {
     const former = pick(model.live, which);
     const { job } = former;
     const before = [...former.held];
-    const settlements = before.map((id) => settlement(id, { ...late, tried: true }));
+    const batch = before.map((id) => settlement(id, { ...late, tried: true }));
     const claimedBefore = job.claimed;
     const { sendable } = model;
     const next = async () => {
@@ -192,7 +194,7 @@ const takeOver = fc.tuple(natural, outcome).map(([which, late]) =>
       return await claims.takeOver({ id: job.id, fence: former.fence + 1 });
     };
     const [settled, claimed, taken] = await Promise.all([
-      claims.settle(keyOf(former), settlements),
+      settlements.settle(keyOf(former), batch),
       claims.claim(keyOf(former), 2),
       next(),
     ]);
@@ -201,7 +203,7 @@ const takeOver = fc.tuple(natural, outcome).map(([which, late]) =>
     expect(idsOf(claimed).filter((id) => !sendable.includes(id) && !settled.includes(id))).toEqual([]);
     model.settle(
       former,
-      settlements.filter(({ id }) => settled.includes(id)),
+      batch.filter(({ id }) => settled.includes(id)),
     );
     // What was claimed again right after it was settled is in the hands of the former owner once more.
     for (const { id } of claimed)

@@ -1,4 +1,4 @@
-import type { Settlement } from '../../src/messages/message-claims.js';
+import type { Settlement } from '../../src/messages/message-settlements.js';
 
 /** One who believes to own a job; whether it does, the job's fence tells. */
 export interface Claimer {
