@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Client } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { from as copyFrom, type CopyStreamQuery } from 'pg-copy-streams';
 
 /** Rows as the text format of COPY has them, gathered until there are enough for one statement. */
 export class CopyRows {
@@ -30,11 +31,31 @@ export class CopyRows {
   }
 }
 
-/** Makes messages of such rows, in their order: of all of them, or of none when it rejects. */
-export async function copyRows(client: Client, bytes: Buffer): Promise<void> {
-  const copy = client.query(copyFrom('COPY messages (recipient_phone, content) FROM STDIN'));
-  copy.end(bytes);
-  await finished(copy);
+/**
+ * Makes messages of such rows, in their order: of all that were written when `end` resolves, of none when anything rejects.
+ * Nothing else may run on the connection between the first `write` and `end`.
+ */
+export class CopyToMessages {
+  private readonly stream: CopyStreamQuery;
+  private readonly ended: Promise<void>;
+
+  constructor(client: Client) {
+    this.stream = client.query(copyFrom('COPY messages (recipient_phone, content) FROM STDIN'));
+    this.ended = finished(this.stream);
+    // `end` tells of it, or the `write` that waits.
+    this.ended.catch(() => undefined);
+  }
+
+  /** Resolves when the connection takes more. */
+  async write(bytes: Buffer): Promise<void> {
+    if (this.stream.destroyed) await this.ended;
+    else if (!this.stream.write(bytes)) await once(this.stream, 'drain');
+  }
+
+  async end(): Promise<void> {
+    this.stream.end();
+    await this.ended;
+  }
 }
 
 // https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS

@@ -1,12 +1,15 @@
 import type { Client } from 'pg';
-import { copyRows, CopyRows } from './copy-rows.js';
+import { ChunkTransaction } from './chunk-transaction.js';
+import { CopyRows } from './copy-rows.js';
 import type { ImportFile } from './import-file.js';
 import type { ImportLedger, ImportRun } from './import-ledger.js';
 import { RefusedRows } from './import-report.js';
 import type { FilePosition } from './row-reader.js';
 
-/** Characters of one transaction, some 50,000 rows. After `kill -9` no more than this is read again. */
-const CHUNK_SIZE = 2 * 1024 * 1024;
+/** Rows of one transaction, at least: about a second's. After `kill -9` no more than these are read again. */
+const CHUNK_ROWS = 100_000;
+/** Characters that are handed to PostgreSQL at once. */
+const WRITE_SIZE = 64 * 1024;
 
 export interface FileProgress {
   readonly offset: number;
@@ -15,7 +18,7 @@ export interface FileProgress {
 
 /**
  * Stores the rest of a file in chunks. Each is one transaction together with the position after it, so that whatever ends
- * the process, the next one goes on exactly there. One chunk is stored while the next is read. Returns what this call did.
+ * the process, the next one goes on exactly there. Returns what this call did.
  */
 export async function importRest(
   client: Client,
@@ -30,33 +33,37 @@ export async function importRest(
     take: (phone, content) => good.add(phone, content),
     refuse: (faults) => refused.add(faults),
   });
-  let from = run.position;
-  let refusedBefore = 0;
-  let stored = 0;
-  let storing: Promise<void> = Promise.resolve();
+  let committed = { position: run.position, stored: 0, refused: 0 };
+  let written = 0;
+  let chunk = await ChunkTransaction.begin(client, ledger);
 
-  const store = async (to: FilePosition, isLast: boolean) => {
-    await storing;
+  const write = async () => {
     const { bytes, count } = good.takeAll();
-    const step = { from, to, isLast, stored: count, refused: refused.rows - refusedBefore };
-    [from, refusedBefore] = [to, refused.rows];
-    storing = (async () => {
-      await client.query('BEGIN');
-      if (count > 0) await copyRows(client, bytes);
-      await ledger.advance(run, step);
-      await client.query('COMMIT');
-      stored += count;
-      onProgress({ offset: to.offset, stored });
-    })();
-    storing.catch(() => undefined);
+    if (count > 0) await chunk.write(bytes);
+    written += count;
+  };
+  const commit = async (to: FilePosition, isLast: boolean) => {
+    await write();
+    await chunk.commit(run, {
+      from: committed.position,
+      to,
+      isLast,
+      stored: written - committed.stored,
+      refused: refused.rows - committed.refused,
+    });
+    committed = { position: to, stored: written, refused: refused.rows };
+    onProgress({ offset: to.offset, stored: written });
   };
 
   for await (const { piece } of file.pieces(run.position.offset)) {
     reader.push(piece);
-    if (good.size >= CHUNK_SIZE && reader.position !== null) await store(reader.position, false);
+    if (good.size >= WRITE_SIZE) await write();
+    const rowsRead = written + refused.rows - committed.stored - committed.refused;
+    if (rowsRead < CHUNK_ROWS || reader.position === null) continue;
+    await commit(reader.position, false);
+    chunk = await ChunkTransaction.begin(client, ledger);
   }
   reader.end();
-  await store({ offset: file.bytes, line: reader.nextLine }, true);
-  await storing;
-  return { stored, refused };
+  await commit({ offset: file.bytes, line: reader.nextLine }, true);
+  return { stored: written, refused };
 }

@@ -1,16 +1,21 @@
 import type { Client, QueryConfig } from 'pg';
 import { z } from 'zod';
-import { copyRows } from './copy-rows.js';
+import { CopyToMessages } from './copy-rows.js';
 import { openImportConnection } from './import-connection.js';
 
 const batch = z.tuple([z.object({ rows: z.instanceof(Buffer) })]);
 
+/** What stays in memory: only a file that is larger pays for the way to PostgreSQL and back. */
+const MAX_HELD_BYTES = 32 * 1024 * 1024;
+
 /**
- * Rows that have arrived and are not messages yet, batch by batch as COPY will take them, in a temporary table, which is
- * gone with its connection. No transaction is open between two batches, so an upload may take hours without keeping
- * PostgreSQL from cleaning up; and what is given up leaves no dead rows in `messages`.
+ * Rows that have arrived and are not messages yet, batch by batch as COPY will take them: the first of them in memory, the
+ * others in a temporary table, which is gone with its connection. No transaction is open between two batches, so an upload
+ * may take hours without keeping PostgreSQL from cleaning up; and what is given up leaves no dead rows in `messages`.
  */
 export class StagedRows {
+  private readonly held: Buffer[] = [];
+  private heldBytes = 0;
   private batches = 0;
   private storing: Promise<unknown> = Promise.resolve();
 
@@ -35,6 +40,11 @@ export class StagedRows {
   /** Resolves when the batches before this one are stored, and rejects when one was not: one batch is under way at most. */
   async add(rows: Buffer): Promise<void> {
     await this.storing;
+    if (this.batches === 0 && this.heldBytes + rows.length <= MAX_HELD_BYTES) {
+      this.held.push(rows);
+      this.heldBytes += rows.length;
+      return;
+    }
     this.batches += 1;
     this.storing = this.client.query('INSERT INTO staged_rows VALUES ($1, $2)', [this.batches, rows]);
     // Whoever comes next hears of it.
@@ -45,10 +55,8 @@ export class StagedRows {
   async publish(signal: AbortSignal): Promise<void> {
     await this.storing;
     await this.client.query('BEGIN');
-    for (let number = 1; number <= this.batches; number += 1) {
-      signal.throwIfAborted();
-      await copyRows(this.client, await this.rowsOf(number));
-    }
+    for (const rows of this.held) await this.copy(rows, signal);
+    for (let number = 1; number <= this.batches; number += 1) await this.copy(await this.rowsOf(number), signal);
     signal.throwIfAborted();
     await this.client.query('COMMIT');
   }
@@ -56,6 +64,13 @@ export class StagedRows {
   /** Ends the connection, at once when a statement is under way. What was not published is gone. */
   async discard(): Promise<void> {
     await this.client.end().catch(() => undefined);
+  }
+
+  private async copy(rows: Buffer, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const copy = new CopyToMessages(this.client);
+    await copy.write(rows);
+    await copy.end();
   }
 
   private async rowsOf(number: number): Promise<Buffer> {
