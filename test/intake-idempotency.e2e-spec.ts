@@ -60,6 +60,13 @@ describe('Idempotency-Key on POST /messages', () => {
     expect((await post('key-1')).status).toBe(201);
   });
 
+  it('refuses a body that is nested too deeply to be compared, as it does without a key', async () => {
+    const body = '['.repeat(20_000) + ']'.repeat(20_000);
+    const headers = { 'content-type': 'application/json', 'idempotency-key': 'key-1' };
+    const reply = await fetch(`${apps[0].origin}/messages`, { method: 'POST', headers, body });
+    expect([reply.status, await reply.json()]).toEqual([400, expect.objectContaining({ code: 'messages.invalid' })]);
+  });
+
   it('answers 409 while the first is under way, and the same as to the first after it', async () => {
     const blocker = new Client({ connectionString: stage.database.url });
     await blocker.connect();

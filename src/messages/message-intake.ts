@@ -25,9 +25,11 @@ export class MessageIntake {
    * @throws MessagesInvalid when an item cannot be a message; nothing is stored then.
    */
   async take(body: PostBody, key: string | null, caller: Caller | null): Promise<Answer> {
+    // Before the key: what is not a message may be nested too deeply to be compared.
+    const messages = isList(body) ? allValid(body) : body;
     const store = async (manager: EntityManager) => ({
       status: CREATED,
-      body: isList(body) ? await this.storeAll(body, manager) : await this.store(body, manager),
+      body: isList(messages) ? await this.storeAll(messages, manager) : await this.store(messages, manager),
     });
     if (key !== null) return await this.keys.once(caller?.name ?? '', key, body, store);
     const answer = await store(this.dataSource.manager);
@@ -39,17 +41,20 @@ export class MessageIntake {
     return await this.messages.findStored(id, manager);
   }
 
-  private async storeAll(items: readonly unknown[], manager: EntityManager): Promise<{ results: ItemResult[] }> {
-    const checked = items.map((item) => newMessageSchema.safeParse(item));
-    if (checked.some((result) => !result.success)) throw new MessagesInvalid(checked.map(verdict));
-    const rows = checked.flatMap((result) => (result.success ? [result.data] : []));
+  private async storeAll(rows: readonly NewMessage[], manager: EntityManager): Promise<{ results: ItemResult[] }> {
     const ids = await this.messages.insert(rows, manager);
     return { results: ids.map((id, index) => ({ index, status: 'accepted', id })) };
   }
 }
 
-function isList(body: PostBody): body is readonly unknown[] {
+function isList<T>(body: NewMessage | readonly T[]): body is readonly T[] {
   return Array.isArray(body);
+}
+
+function allValid(items: readonly unknown[]): NewMessage[] {
+  const checked = items.map((item) => newMessageSchema.safeParse(item));
+  if (checked.some((result) => !result.success)) throw new MessagesInvalid(checked.map(verdict));
+  return checked.flatMap((result) => (result.success ? [result.data] : []));
 }
 
 function verdict(result: ReturnType<typeof newMessageSchema.safeParse>, index: number): ItemResult {
