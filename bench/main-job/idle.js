@@ -6,8 +6,8 @@ import { QueryCounter } from '../support/query-counter.js';
 
 /** @typedef {import('../support/stage.js').Stage} Stage */
 
-/** The last slot's work is over, and what a start leaves behind (idle connections) is gone. */
-const QUIET_MS = 15_000;
+/** The last slot's work is over, and what a start leaves behind is gone: idle connections, and garbage, which V8 collects late. */
+const QUIET_MS = 60_000;
 const EMPTY_SLOTS = 10;
 const BUSY = { auto_sending: true, scheduler_interval: 1, webhook_url: 'http://127.0.0.1:9/messages' };
 
