@@ -10,7 +10,7 @@ const CAMPAIGN_MS = 300_000;
 const KILLS = 10;
 const MESSAGES = 1_500;
 
-jest.setTimeout(CAMPAIGN_MS + 20_000);
+jest.setTimeout(2 * CAMPAIGN_MS + 20_000);
 
 interface Campaign {
   readonly exitCode: number | null;
@@ -41,9 +41,9 @@ describe('a short campaign of kills and outages', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'chaos-verdict-'));
-    const policies = ['hold', 'resend'];
-    const ended = await Promise.all(policies.map((policy) => campaign(policy, folder)));
-    campaigns = new Map(policies.flatMap((policy, index) => (ended[index] ? [[policy, ended[index]]] : [])));
+    campaigns = new Map();
+    // One after the other: what a kill leaves in doubt grows when six replicas and two databases share two cores.
+    for (const policy of ['hold', 'resend']) campaigns.set(policy, await campaign(policy, folder));
   });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));

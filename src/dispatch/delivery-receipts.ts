@@ -11,8 +11,11 @@ export interface Receipt {
 }
 
 const KEPT_SECONDS = 24 * 3600;
-/** Redis is a second memory, not one to wait for: one that is slower than this gets a pause. */
-const PATIENCE_MS = 250;
+/**
+ * Redis is a second memory, not one to wait for: one that is slower than this gets a pause, in which nothing is kept.
+ * Shorter, and a replica that got no processor for a moment would take its own delay for that of Redis.
+ */
+const PATIENCE_MS = 1_000;
 /** Recovery is rarer, and what it does not learn becomes uncertain. */
 const RECOVERY_PATIENCE_MS = 3_000;
 const PAUSE_AFTER_TROUBLE_MS = 1_000;
