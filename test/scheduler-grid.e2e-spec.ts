@@ -1,6 +1,7 @@
+import { LEAD_MS } from '../src/scheduler/schedule.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
-import { accept } from './support/receiver.js';
+import { accept, type Received } from './support/receiver.js';
 import { gaps, Stage } from './support/stage.js';
 
 jest.setTimeout(60_000);
@@ -61,6 +62,18 @@ describe('the grid of slots', () => {
     expect(Math.min(...lateness.slice(-5))).toBeLessThan(50);
   });
 
+  it('begins a job shortly before its slot, and makes no request before it', async () => {
+    const rows = await stage.database.query<{ key: string; due: number; started: number }>(
+      `SELECT attempt.message_id::text AS key, extract(epoch FROM due_at)::float8 * 1000 AS due,
+         extract(epoch FROM job.started_at)::float8 * 1000 AS started
+       FROM delivery_attempts attempt JOIN dispatch_jobs job ON job.id = attempt.job_id`,
+    );
+    const arrivedAt = new Map(stage.receiver.ledger.map((received) => [messageIn(received), received.wallAt]));
+    expect(rows.length).toBeGreaterThan(10);
+    expect(rows.filter(({ due, started }) => started < due && started >= due - LEAD_MS).length).toBeGreaterThan(5);
+    expect(rows.filter(({ key, due }) => !((arrivedAt.get(key) ?? 0) >= due))).toEqual([]);
+  });
+
   it('queues the slots that an overrun covers, runs them directly after it, and goes on with the grid', async () => {
     const { id } = await jobInHand();
     await eventually(async () => expect((await stage.schedule()).waiting).toBeGreaterThanOrEqual(2));
@@ -75,7 +88,7 @@ describe('the grid of slots', () => {
     const pauses = rest.map(({ startedAt }, index) => startedAt - (jobs[index]?.finishedAt ?? Number.NaN));
     expect(Math.min(...pauses)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...pauses.slice(0, 2))).toBeLessThan(500);
-    expect(overrun!.finishedAt - overrun!.dueAt).toBeGreaterThan(2000);
+    expect(overrun!.finishedAt - overrun!.dueAt).toBeGreaterThan(2000 - LEAD_MS);
     expect(jobs.every(({ attempts }) => attempts === 1)).toBe(true);
   });
 
@@ -179,3 +192,8 @@ describe('a new interval', () => {
     expect(jobs.filter(({ state }) => state === 'dropped')).toEqual([]);
   });
 });
+
+/** Idempotency keys end with the message's id. */
+function messageIn({ headers }: Received): string | undefined {
+  return String(headers['idempotency-key']).split('-').at(-1);
+}

@@ -48,7 +48,7 @@ export async function measureSlots(stage, slots) {
   const creep = median(late.slice(-tenth)) - median(late.slice(0, tenth));
   return [
     { what: `POST arrives after its slot, p99 of ${slots} slots of 1 s`, ...lateness(late), aim: '≤ 5 ms' },
-    { what: 'job begins after its slot, p99', ...lateness(begun) },
+    { what: 'job begins after its slot (before it: negative), p99', ...lateness(begun) },
     { what: `drift of the grid over ${slots} slots`, value: drift, unit: 'ms', aim: '0' },
     { what: 'lateness of the last tenth − of the first', value: creep, unit: 'ms' },
   ];

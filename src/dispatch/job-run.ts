@@ -38,6 +38,7 @@ export interface RunParts {
 
 /**
  * One job's way: claiming the next batch, sending, and settling overlap, so that the sockets never wait for the database.
+ * The first batch is claimed before the slot's time, and sent from then on.
  * It ends when the budget is spent, nothing is left, the channel is in trouble or the job winds down; then what is in
  * flight finishes, what was claimed but not sent is given back, and every outcome is written.
  */
@@ -140,6 +141,7 @@ export class JobRun {
       if (this.queue.stale) await this.giveBack();
       const takenBefore = this.queue.taken;
       const messages = await this.parts.claims.claim(this.job, limit, this.claimedTo);
+      await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
       // What was passed over because somebody else had it locked is looked for once more, from the start.

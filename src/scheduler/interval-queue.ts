@@ -10,7 +10,7 @@ import { JobRunner } from './job-runner.js';
 import { LastAttemptCopy } from './last-attempt-copy.js';
 import { planTurn, type Circumstances, type Plan } from './plan.js';
 import { LEASE_MS } from './running-job.js';
-import { clockShiftMs } from './schedule.js';
+import { clockShiftMs, LEAD_MS } from './schedule.js';
 import { ScheduleStore, type Sighting } from './schedule-store.js';
 import { TurnLog } from './turn-log.js';
 import { WakeSignal } from './wake-signal.js';
@@ -127,7 +127,10 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       if (!written.applied) return askedAt;
       if (plan.ended !== null) this.runner.forgetEnded();
       if (written.tenure !== null) {
-        this.runner.begin(handler, written.tenure, answeredAt, () => this.signal.wake());
+        const leadMs = Math.min(written.tenure.dueAt.getTime() - seen.exactNow, LEAD_MS);
+        this.runner.begin(handler, written.tenure, { grantedFrom: answeredAt, dueFrom: answeredAt + leadMs }, () =>
+          this.signal.wake(),
+        );
       }
     }
     this.log.turned(seen, plan);
@@ -135,7 +138,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     this.lastSlotCopy = null;
     this.broughtIntervalMs = current.schedulerIntervalMs;
     if (circumstances.newAutoSending !== null) this.comparedAutoSending = circumstances.newAutoSending;
-    return answeredAt + (plan.wakeAt - seen.now);
+    return answeredAt + (plan.wakeAt - seen.exactNow);
   }
 
   private circumstances(seen: Sighting, answeredAt: number): Circumstances {

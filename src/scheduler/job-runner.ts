@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { JobHandler } from './job.js';
 import type { EndedRun } from './plan.js';
-import { LEASE_MS, RunningJob } from './running-job.js';
+import { LEASE_MS, RunningJob, type TenureTimes } from './running-job.js';
 import { ScheduleStore, type Tenure } from './schedule-store.js';
 
 /** After so many owners of one job something about it is wrong: what it has claimed is settled, and it makes no further attempts. */
@@ -34,9 +34,9 @@ export class JobRunner {
     return this.endedRun;
   }
 
-  /** Begins a job whose lease was granted no earlier than the monotonic time `grantedFrom`; `onEnd` is called once, when it is over. */
-  begin(handler: JobHandler, tenure: Tenure, grantedFrom: number, onEnd: () => void): void {
-    const job = new RunningJob(tenure, grantedFrom, () => this.store.renew(tenure.id, tenure.fence, LEASE_MS));
+  /** Begins a job; `onEnd` is called once, when it is over. */
+  begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, onEnd: () => void): void {
+    const job = new RunningJob(tenure, times, () => this.store.renew(tenure.id, tenure.fence, LEASE_MS));
     if (tenure.fence > OWNERS_AT_MOST) job.windDown('worn out');
     this.job = job;
     this.run = this.runToEnd(handler, job).then(onEnd);

@@ -4,6 +4,8 @@ export interface Job {
   /** Which owner of the job this is, counted from 1; every write for the job carries it. */
   readonly fence: number;
   readonly dueAt: Date;
+  /** Resolves at the slot's time, or when the job winds down; until then it may claim, and makes no request. */
+  readonly due: Promise<void>;
   /** Sent to the receiver and found in every log line of the job. */
   readonly correlationId: string;
   /** Aborts when nothing new may begin: sending was stopped, the process ends, or the lease is lost. */

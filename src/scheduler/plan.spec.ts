@@ -1,5 +1,5 @@
 import { planTurn, type Circumstances, type EndedRun, type Observation } from './plan.js';
-import type { Schedule } from './schedule.js';
+import { LEAD_MS, type Schedule } from './schedule.js';
 
 const NOW = 1_000_000;
 const schedule: Schedule = {
@@ -39,15 +39,27 @@ const plan = (seen: Partial<Observation>, circumstances: Partial<Circumstances> 
   planTurn({ ...quiet, ...seen }, { ...replica, ...circumstances });
 
 describe('planTurn', () => {
-  it('writes nothing and sleeps until the next slot when nothing is due', () => {
-    expect(plan({})).toMatchObject({ changes: false, slots: [], begin: null, wakeAt: NOW + 50_000 });
+  it('writes nothing and sleeps until the next slot, or shortly before, when nothing is due', () => {
+    const rest = { changes: false, slots: [], begin: null };
+    expect(plan({})).toMatchObject({ ...rest, wakeAt: NOW + 50_000 - LEAD_MS });
+    expect(plan({ workExists: false })).toMatchObject({ ...rest, wakeAt: NOW + 50_000 });
+  });
+
+  it('takes a slot for which there is work shortly before its time, and every other one at its time', () => {
+    const soon = { ...due, nextSlotAt: NOW + LEAD_MS };
+    expect(plan({ schedule: soon })).toMatchObject({
+      slots: [{ dueAt: NOW + LEAD_MS, state: 'running' }],
+      schedule: { lastSlotAt: NOW + LEAD_MS, nextSlotAt: NOW + LEAD_MS + 60_000 },
+    });
+    expect(plan({ schedule: { ...soon, nextSlotAt: NOW + LEAD_MS + 1 } }).slots).toEqual([]);
+    expect(plan({ schedule: soon, workExists: false })).toMatchObject({ slots: [], wakeAt: NOW + LEAD_MS });
   });
 
   describe('with a slot that is due', () => {
     it('begins it at once when there is room', () => {
       const turn = plan({ schedule: due });
       expect(turn.slots).toEqual([{ dueAt: NOW, state: 'running' }]);
-      expect(turn).toMatchObject({ begin: null, changes: true, wakeAt: NOW + 60_000 });
+      expect(turn).toMatchObject({ begin: null, changes: true, wakeAt: NOW + 60_000 - LEAD_MS });
     });
 
     it('queues it while another job runs', () => {
@@ -161,7 +173,7 @@ describe('planTurn', () => {
       expect(turn.slots.every((slot) => slot.state === 'waiting')).toBe(true);
       expect(turn.wakeAt).toBe(NOW + 1_000);
     }
-    expect(plan({ begun: [elsewhere] }, { ...handedBack, free: false }).wakeAt).toBe(schedule.nextSlotAt);
+    expect(plan({ begun: [elsewhere] }, { ...handedBack, free: false }).wakeAt).toBe(schedule.nextSlotAt - LEAD_MS);
   });
 
   describe('auto_sending', () => {
@@ -207,7 +219,7 @@ describe('planTurn', () => {
 
   it('goes on from the copy of the last slot when that is later', () => {
     const turn = plan({}, { lastSlotCopy: NOW - 5_000 });
-    expect(turn).toMatchObject({ changes: true, wakeAt: NOW + 55_000 });
+    expect(turn).toMatchObject({ changes: true, wakeAt: NOW + 55_000 - LEAD_MS });
   });
 
   it('sleeps until something is heard while stopped', () => {

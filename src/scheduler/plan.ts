@@ -1,4 +1,4 @@
-import { changeInterval, adoptLastSlot, start, stop, tick, trim, type Schedule } from './schedule.js';
+import { changeInterval, adoptLastSlot, LEAD_MS, start, stop, tick, trim, type Schedule } from './schedule.js';
 
 /** A job of the fleet that has begun and not ended. Times are milliseconds of the database's clock. */
 export interface BegunJob {
@@ -88,12 +88,14 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const autoSending = circumstances.newAutoSending ?? seen.autoSending;
   if (autoSending !== seen.autoSending) schedule = autoSending ? start(schedule, now) : stop(schedule);
 
-  const old = tick(schedule, now, capacity);
+  // With nothing to send there is nothing to prepare, and what comes until the slot may still go out in it.
+  const leadMs = seen.workExists ? LEAD_MS : 0;
+  const old = tick(schedule, now + leadMs, capacity);
   const changed =
     circumstances.newIntervalMs === null
       ? old.schedule
       : changeInterval(old.schedule, now, circumstances.newIntervalMs);
-  const fresh = tick(changed, now, capacity);
+  const fresh = tick(changed, now + leadMs, capacity);
   const trimming = trim(fresh.schedule, capacity);
   schedule = trimming.schedule;
   const due = [...old.slots, ...fresh.slots];
@@ -130,6 +132,6 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     dropped: stopped ? seen.schedule.waiting : trimming.trimmed,
     overflow: old.overflow + fresh.overflow + trimming.trimmed,
     changes: schedule !== seen.schedule || autoSending !== seen.autoSending || begin !== null || ended !== null,
-    wakeAt: Math.min(schedule.running ? schedule.nextSlotAt : Infinity, ...watched),
+    wakeAt: Math.min(schedule.running ? schedule.nextSlotAt - leadMs : Infinity, ...watched),
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Job } from './job.js';
 import type { Tenure } from './schedule-store.js';
+import { WakeSignal } from './wake-signal.js';
 
 /** How long a job belongs to a replica that does not renew: so long a crash keeps its messages back. */
 export const LEASE_MS = 10_000;
@@ -8,13 +9,20 @@ const RENEWAL_MS = 3_000;
 /** The owner lets go this much before the database does. */
 const LETTING_GO_MS = 500;
 
+/** Points of the monotonic clock, in milliseconds. */
+export interface TenureTimes {
+  /** Before the lease was asked for, so that this side's idea of its end is never later than the database's. */
+  readonly grantedFrom: number;
+  /** Not before the slot's time. */
+  readonly dueFrom: number;
+}
+
 /** Why a run ends before its budget is spent. */
 export type WindingReason = 'stopped' | 'shutdown' | 'lease lost' | 'worn out';
 
 /**
  * A job while this replica runs it: renews the lease, and aborts the run when the lease cannot be renewed in time or has
- * passed to another replica. `grantedFrom` is the monotonic time before the lease was asked for, so that this side's
- * idea of its end is never later than the database's.
+ * passed to another replica.
  */
 export class RunningJob implements Job {
   readonly id: number;
@@ -27,6 +35,7 @@ export class RunningJob implements Job {
   readonly winding = this.windingDown.signal;
   readonly cut = this.cutting.signal;
   readonly abandoned = this.abandoning.signal;
+  readonly due: Promise<void>;
   private holdsUntil: number;
   /** The same on the wall clock, which, unlike the monotonic one, runs on while a machine is suspended. */
   private wallLimit: number;
@@ -35,7 +44,7 @@ export class RunningJob implements Job {
 
   constructor(
     tenure: Tenure,
-    grantedFrom: number,
+    { grantedFrom, dueFrom }: TenureTimes,
     private readonly renew: () => Promise<boolean>,
   ) {
     this.id = tenure.id;
@@ -44,6 +53,9 @@ export class RunningJob implements Job {
     this.holdsUntil = grantedFrom + LEASE_MS - LETTING_GO_MS;
     this.wallLimit = Date.now() + this.holdsUntil - performance.now();
     this.timer = this.renewAfter(RENEWAL_MS);
+    const alarm = new WakeSignal();
+    this.winding.addEventListener('abort', () => alarm.wake());
+    this.due = alarm.waitUntil(dueFrom);
   }
 
   mayBegin(): boolean {

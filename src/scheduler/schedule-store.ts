@@ -32,6 +32,8 @@ export interface Tenure {
 
 /** An observation with what only the loop needs to know. */
 export interface Sighting extends Observation {
+  /** `now` with its fraction: slots lie on whole milliseconds, and are met more closely than that. */
+  readonly exactNow: number;
   readonly clockEpoch: number;
   readonly postmasterStartedAt: number;
   readonly changedAt: Date;
@@ -86,7 +88,8 @@ export class ScheduleStore {
     if (row === undefined) throw new Error('scheduler_state has no row; run the migrations again');
     return {
       version: row.version,
-      now: row.now,
+      now: Math.floor(row.now),
+      exactNow: row.now,
       schedule: {
         running: row.running,
         intervalMs: row.interval_ms,
@@ -172,7 +175,7 @@ const observe = (workExists: string): Statement => ({
   name: 'scheduler.observe',
   text: `
     SELECT version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_at, changed_by, changed_why,
-      floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
+      extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
       round(extract(epoch FROM last_slot_at) * 1000)::float8 AS last_slot_at,
       round(extract(epoch FROM next_slot_at) * 1000)::float8 AS next_slot_at,
       extract(epoch FROM pg_postmaster_start_time())::float8 * 1000 AS postmaster_started_at,

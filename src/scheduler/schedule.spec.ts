@@ -1,4 +1,14 @@
-import { adoptLastSlot, changeInterval, clockShiftMs, start, stop, tick, trim, type Schedule } from './schedule.js';
+import {
+  adoptLastSlot,
+  changeInterval,
+  clockShiftMs,
+  LEAD_MS,
+  start,
+  stop,
+  tick,
+  trim,
+  type Schedule,
+} from './schedule.js';
 
 const running: Schedule = {
   running: true,
@@ -145,6 +155,7 @@ describe('clockShiftMs', () => {
   it.each([
     ['not at all while the clock runs on', hourly, 10_500_000, 0, 0],
     ['not for a clock that is being slewed', hourly, 9_999_960, 0, 0],
+    ['not for a slot that was taken ahead of its time, by such a clock', hourly, 10_000_000 - LEAD_MS - 40, 0, 0],
     ['as far as a replica measured', hourly, 10_500_000, 20_000, 20_000],
     ['not for a clock that was set forward', hourly, 10_500_000, -20_000, 0],
     ['so far that the last slot is not in the future', hourly, 9_000_000, 0, 1_000_000],

@@ -7,7 +7,7 @@ export interface Schedule {
   readonly running: boolean;
   /** The distance of the grid's slots; it may lag behind the live setting until `changeInterval` takes that over. */
   readonly intervalMs: number;
-  /** The newest slot that came due; null before the first. */
+  /** The newest slot that was taken, up to `LEAD_MS` ahead of its time; null before the first. */
   readonly lastSlotAt: number | null;
   /** The slot to come, meaningful while `running`. */
   readonly nextSlotAt: number;
@@ -17,8 +17,14 @@ export interface Schedule {
   readonly overflowTotal: number;
 }
 
+/**
+ * A slot for which there is work is taken this long before its time: its job begins, finds its messages and claims them, and
+ * makes its first request at the slot's time, however long the database's disk takes.
+ */
+export const LEAD_MS = 50;
+
 /** A clock that is being slewed runs back by less than this between two looks; the grid stays where it is. */
-const SLIGHT_MS = 50;
+const SLEWED_AT_MOST_MS = 50;
 
 /** What a turn of the clock brings: the schedule after it, the slots to queue in order, and how many found no room. */
 export interface Tick {
@@ -97,7 +103,8 @@ export function adoptLastSlot(schedule: Schedule, lastSlotAt: number, now: numbe
 export function clockShiftMs(schedule: Schedule, now: number, setBackMs: number): number {
   const { running, intervalMs, lastSlotAt, nextSlotAt } = schedule;
   const shiftMs = Math.max(setBackMs, running ? nextSlotAt - (now + intervalMs) : 0, (lastSlotAt ?? now) - now);
-  return shiftMs > SLIGHT_MS ? shiftMs : 0;
+  // Without a jump, a slot that was taken ahead of its time is in the future too.
+  return shiftMs > LEAD_MS + SLEWED_AT_MOST_MS ? shiftMs : 0;
 }
 
 function slotAfter(lastSlotAt: number | null, intervalMs: number, now: number): number {

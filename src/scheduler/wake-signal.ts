@@ -16,16 +16,19 @@ export class WakeSignal {
     while (!this.pending) {
       const restMs = deadline - performance.now();
       if (restMs <= 0) return;
-      await this.nap(Math.min(Math.ceil(restMs), LONGEST_NAP_MS));
+      await this.nap(Math.min(Math.floor(restMs), LONGEST_NAP_MS));
     }
     this.pending = false;
   }
 
-  private async nap(napMs: number): Promise<void> {
+  /** Timers count whole milliseconds; the last, broken one is spent turning. */
+  private async nap(wholeMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, napMs);
+      const timer = wholeMs > 0 ? setTimeout(resolve, wholeMs) : null;
+      const turn = wholeMs > 0 ? null : setImmediate(resolve);
       this.ring = () => {
-        clearTimeout(timer);
+        if (timer !== null) clearTimeout(timer);
+        if (turn !== null) clearImmediate(turn);
         resolve();
       };
     });

@@ -1,3 +1,4 @@
+import { LEAD_MS } from '../../src/scheduler/schedule.js';
 import type { Decision } from './simulated-replica.js';
 import type { SimulatedJob, SimulatedStore } from './simulated-store.js';
 import type { SlotOracle } from './slot-oracle.js';
@@ -44,10 +45,11 @@ export class FleetPromises {
         oracle.stop();
       }
     }
-    const due = oracle.takeDue(now);
+    const reach = seen.workExists ? now + LEAD_MS : now;
+    const due = oracle.takeDue(reach);
     if (newIntervalMs !== null) {
       oracle.changeInterval(now, newIntervalMs);
-      due.push(...oracle.takeDue(now));
+      due.push(...oracle.takeDue(reach));
     }
     const { schedule } = store;
     const fitting = Math.min(due.length, Math.max(0, capacity - waitingBefore));
