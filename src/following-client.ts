@@ -5,19 +5,23 @@ import { READ_ONLY, type PrimaryFinder } from './primary-finder.js';
 
 export interface FollowingClientConfig extends ClientConfig {
   readonly primary: PrimaryFinder;
+  /** How long the server may take to answer a query, in milliseconds; 0 or none: as long as it likes. */
+  readonly query_timeout?: number;
 }
 
 /**
  * A connection to the server that takes writes, whichever of several that is when it connects. It breaks when that server
  * refuses a write, or when another one turned out to be the primary, so that whoever owns it (a pool, a loop) connects anew.
+ * It breaks as well when the server does not answer a query within `query_timeout`.
  */
 export class FollowingClient extends Client {
   private readonly primary: PrimaryFinder;
 
-  constructor(config: FollowingClientConfig) {
-    const { servers, serverTimeoutMs } = config.primary.address;
+  constructor({ primary, query_timeout: answerWithinMs = 0, ...config }: FollowingClientConfig) {
+    const { servers, serverTimeoutMs } = primary.address;
     super({ ...config, connectionString: servers[0].url, connectionTimeoutMillis: serverTimeoutMs });
-    this.primary = config.primary;
+    this.primary = primary;
+    if (answerWithinMs > 0) this.boundAnswers(answerWithinMs);
   }
 
   override connect(): Promise<Client>;
@@ -63,7 +67,27 @@ export class FollowingClient extends Client {
     });
   }
 
-  private break(): void {
-    this.connection.stream.destroy();
+  /**
+   * One timer for the connection. node-postgres's own `query_timeout` sets one for each query, through which V8 keeps the
+   * rows of answered queries: a quarter of the time that large answers take goes into collecting them.
+   */
+  private boundAnswers(withinMs: number): void {
+    let asked = false;
+    const deadline = setTimeout(() => asked && this.break(new Error('Query read timeout')), withinMs).unref();
+    const ask = super.query.bind(this);
+    // The overloads of `query` are too many to be repeated, and all of them pass through here.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    this.query = ((...query: Parameters<typeof ask>) => {
+      asked = true;
+      deadline.refresh();
+      return ask(...query);
+    }) as typeof this.query;
+    this.on('drain', () => {
+      asked = false;
+    });
+  }
+
+  private break(error?: Error): void {
+    this.connection.stream.destroy(error);
   }
 }

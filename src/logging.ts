@@ -81,6 +81,8 @@ export function loggingParams(settings: LogSettings, logger: Logger = createLogg
       autoLogging: false,
       quietReqLogger: true,
       wrapSerializers: false,
+      // pino-http makes a second logger for each request, which nobody uses, and has the whole request masked for it.
+      serializers: { req: () => undefined },
       customAttributeKeys: { reqId: 'trace.id' },
     },
     renameContext: 'log.logger',

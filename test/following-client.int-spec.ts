@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { primaryFinder } from '../src/data-source.js';
+import { isDatabaseOutage } from '../src/database-outage.js';
+import { FollowingClient } from '../src/following-client.js';
+import { TestDatabase } from './support/test-database.js';
+
+const ANSWER_WITHIN_MS = 400;
+
+describe('a connection whose server must answer within a time', () => {
+  let database: TestDatabase;
+  let client: FollowingClient;
+  const errors: Error[] = [];
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+  });
+  beforeEach(async () => {
+    client = new FollowingClient({ primary: primaryFinder(database.url), query_timeout: ANSWER_WITHIN_MS });
+    client.on('error', (error: Error) => errors.push(error));
+    await client.connect();
+  });
+  afterEach(async () => {
+    await client.end().catch(() => undefined);
+    errors.length = 0;
+  });
+  afterAll(() => database.drop());
+
+  it('breaks when it does not, and fails the query as an outage', async () => {
+    const failure = await client.query('SELECT pg_sleep(60)').then(
+      () => null,
+      (error: unknown) => error,
+    );
+    expect(failure).toMatchObject({ message: 'Query read timeout' });
+    expect(isDatabaseOutage(failure)).toBe(true);
+    await expect(client.query('SELECT 1')).rejects.toThrow();
+    expect(errors).toEqual([failure]);
+  });
+
+  it('stays when nothing is asked for longer than that, inside a transaction too', async () => {
+    await client.query('BEGIN');
+    await sleep(2.5 * ANSWER_WITHIN_MS);
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+    expect(errors).toEqual([]);
+  });
+
+  it('gives each query that time anew', async () => {
+    for (let count = 0; count < 4; count += 1) await client.query('SELECT pg_sleep($1)', [ANSWER_WITHIN_MS / 2_000]);
+    expect(errors).toEqual([]);
+  });
+
+  it('counts from a query that comes after a pause', async () => {
+    await sleep(2.5 * ANSWER_WITHIN_MS);
+    await expect(client.query('SELECT pg_sleep(60)')).rejects.toThrow('Query read timeout');
+  });
+});
