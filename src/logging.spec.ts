@@ -65,6 +65,20 @@ describe('JSON logs', () => {
     expect(line).not.toMatch(/905551111111|INSERT/);
   });
 
+  it('keep what is no secret as it was given, dates and lists too', () => {
+    const [line] = parsed(
+      logged(JSON_LOGS, (logger) =>
+        logger.info({ at: new Date(0), list: [1, { two: [2] }], none: null, deep: { a: { b: { c: 'd' } } } }, 'plain'),
+      ),
+    );
+    expect(line).toMatchObject({
+      at: '1970-01-01T00:00:00.000Z',
+      list: [1, { two: [2] }],
+      none: null,
+      deep: { a: { b: { c: 'd' } } },
+    });
+  });
+
   it('tell of a thrown text', () => {
     const [line] = parsed(logged(JSON_LOGS, (logger) => logger.error({ err: 'only a text' }, 'oh')));
     expect(line?.['error']).toEqual({ type: 'string', message: 'only a text' });
@@ -77,6 +91,8 @@ describe.each([JSON_LOGS, READABLE])('$logFormat logs', (settings) => {
       logger.info({ headers: { authorization: 'hunter1', 'x-ins-auth-key': 'hunter2', cookie: 'hunter3' } }, 'a');
       logger.info({ req: { headers: { 'x-api-key': 'hunter4' } }, webhookAuthKey: 'hunter5' }, 'b');
       logger.info({ recipient_phone: '905551111111', message: { content: 'hunter6' } }, 'c');
+      const child = logger.child({ webhook_auth_key: 'hunter8' });
+      child.info({ of: [{ content: 'hunter9' }], 'x-api-key': 'hunter10' }, 'd');
       logger.info('connecting to postgres://someone:hunter7@db/x for +905551111111');
     }).join('');
     expect(text).toContain('postgres://someone:***@db/x');

@@ -3,6 +3,7 @@ import { RequestMethod } from '@nestjs/common';
 import { Logger as NestPinoLogger, type Params, PinoLogger } from 'nestjs-pino';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { CENSORED, censorFields, SECRET_KEYS } from './censor-fields.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { describeError, isError } from './described-error.js';
 import { maskSecrets } from './mask-secrets.js';
@@ -17,28 +18,6 @@ const LEVEL_ALIASES: Readonly<Record<string, string>> = { warning: 'warn', log: 
 const NEST_CHATTER = new Set(['InstanceLoader', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
 // What these say at any level, a start that failed, is also thrown to main.ts, which explains it.
 const NEST_ECHOES = new Set(['ExceptionHandler', 'NestApplication', 'TypeOrmModule']);
-
-const SECRET_KEYS = [
-  'authorization',
-  '["x-ins-auth-key"]',
-  '["x-api-key"]',
-  'cookie',
-  '["set-cookie"]',
-  'password',
-  'webhookAuthKey',
-  'webhook_auth_key',
-  'webhookSigningSecrets',
-  'webhook_signing_secrets',
-  '["webhook-signature"]',
-  'recipientPhone',
-  'recipient_phone',
-  'content',
-];
-// At the top of a line and up to two levels below, as in `req.headers.cookie`.
-const SECRET_PATHS = SECRET_KEYS.flatMap((key) => {
-  const below = key.startsWith('[') ? key : `.${key}`;
-  return [key, `*${below}`, `*.*${below}`];
-});
 
 // The message of a request line says them already.
 const PRETTY_LEAVES_OUT = [
@@ -99,7 +78,8 @@ export function nestLogger(params: Params): NestPinoLogger {
 function shared(settings: LogSettings): LoggerOptions {
   return {
     level: levelOf(settings.logLevel),
-    redact: { paths: SECRET_PATHS, censor: '[redacted]' },
+    // The bindings of a child logger do not pass the formatters.
+    redact: { paths: [...SECRET_KEYS].map((key) => `["${key}"]`), censor: CENSORED },
     hooks: {
       streamWrite: maskSecrets,
       logMethod(args, method, level) {
@@ -112,14 +92,11 @@ function shared(settings: LogSettings): LoggerOptions {
 
 function json(settings: LogSettings): LoggerOptions {
   const ecs = ecsFormat({ serviceName: settings.serviceName, convertErr: false, apmIntegration: false });
-  return {
-    ...ecs,
-    formatters: { ...ecs.formatters, log: (line) => withErrorsDescribed(line, 'error') },
-  };
+  return { ...ecs, formatters: { ...ecs.formatters, log: (line) => loggable(line, 'error') } };
 }
 
 function readable(): LoggerOptions {
-  return { base: null, formatters: { log: (line) => withErrorsDescribed(line, 'err') } };
+  return { base: null, formatters: { log: (line) => loggable(line, 'err') } };
 }
 
 // Not the stream of pino-pretty: that one is asynchronous, and the last lines before an exit would be lost.
@@ -138,6 +115,11 @@ function levelOf(text: string): string {
   const level = text.trim().toLowerCase();
   const known = LEVEL_ALIASES[level] ?? level;
   return LEVELS.has(known) ? known : 'info';
+}
+
+/** The fields of a line as they may be written. */
+function loggable(line: Record<string, unknown>, errorKey: string): Record<string, unknown> {
+  return censorFields(withErrorsDescribed(line, errorKey));
 }
 
 // Any error, under whatever key: left to JSON.stringify it would show its enumerable properties.
