@@ -102,7 +102,8 @@ function parse(id: number, text: string): Receipt | null {
 async function within<T>(patienceMs: number, reply: Promise<T>): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const impatience = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), patienceMs);
+    // Timers come before sockets in a turn: after a moment without a processor the answer may be there, and unread.
+    timer = setTimeout(() => setImmediate(resolve, null), patienceMs);
   });
   try {
     return await Promise.race([reply, impatience]);
