@@ -11,6 +11,7 @@ export interface Receipt {
 }
 
 const KEPT_SECONDS = 24 * 3600;
+const SHELF = 1_000;
 /**
  * Redis is a second memory, not one to wait for: one that is slower than this gets a pause, in which nothing is kept.
  * Shorter, and a replica that got no processor for a moment would take its own delay for that of Redis.
@@ -33,15 +34,18 @@ export class DeliveryReceipts {
   constructor(private readonly redis: RedisConnection) {}
 
   /**
-   * Keeps a job's receipts, for a day after the last one. They are with the connection when this returns; what Redis says
+   * Keeps a job's receipts, each for a day at least. They are with the connection when this returns; what Redis says
    * to them decides only whether the next ones are sent at all.
    */
   keep(installationId: string, jobId: number, receipts: readonly Receipt[]): void {
     const client = this.redis.connected;
     if (client === null || receipts.length === 0 || performance.now() < this.pausedUntil) return;
-    const key = keyOf(installationId, jobId);
-    const fields = receipts.flatMap(({ id, messageId, sentAt }) => [id, JSON.stringify({ messageId, sentAt })]);
-    const replies = client.pipeline().hset(key, fields).expire(key, KEPT_SECONDS).exec();
+    const pipeline = client.pipeline();
+    for (const [shelf, some] of byShelf(receipts)) {
+      const key = keyOf(installationId, jobId, shelf);
+      pipeline.hset(key, `${some[0]?.id}-${some.at(-1)?.id}`, JSON.stringify(some)).expire(key, KEPT_SECONDS);
+    }
+    const replies = pipeline.exec();
     this.watch(replies).catch(() => undefined);
   }
 
@@ -49,15 +53,12 @@ export class DeliveryReceipts {
   async find(installationId: string, jobId: number, ids: readonly number[]): Promise<Map<number, Receipt>> {
     const client = this.redis.connected;
     if (client === null || ids.length === 0) return new Map();
-    const key = keyOf(installationId, jobId);
-    const texts = await within(RECOVERY_PATIENCE_MS, client.hmget(key, ...ids.map(String)));
-    return new Map(
-      (texts ?? []).flatMap((text, index) => {
-        const id = ids[index];
-        const receipt = id === undefined || text === null ? null : parse(id, text);
-        return receipt === null ? [] : [[receipt.id, receipt] as const];
-      }),
-    );
+    const wanted = new Set(ids);
+    const pipeline = client.pipeline();
+    for (const shelf of new Set(ids.map(shelfOf))) pipeline.hvals(keyOf(installationId, jobId, shelf));
+    const replies = (await within(RECOVERY_PATIENCE_MS, pipeline.exec())) ?? [];
+    const receipts = replies.flatMap(([error, texts]) => (error === null ? parse(texts) : []));
+    return new Map(receipts.filter(({ id }) => wanted.has(id)).map((receipt) => [receipt.id, receipt]));
   }
 
   private async watch(replies: Promise<[Error | null, unknown][] | null>): Promise<void> {
@@ -80,22 +81,47 @@ export class DeliveryReceipts {
   }
 }
 
-const storedReceipt = z.object({
-  messageId: z.string().nullable(),
-  sentAt: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
-});
+const storedReceipts = z.array(
+  z.object({
+    id: z.number(),
+    messageId: z.string().nullable(),
+    sentAt: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
+  }),
+);
 
-/** A hash by message. One key for a whole job: its receipts are written many at a time, which a key for each makes dear. */
-function keyOf(installationId: string, jobId: number): string {
-  return `message-dispatcher:{${installationId}}:receipts:${jobId}`;
+/**
+ * A hash for each job and each thousand of messages. A field holds what was written at once, named by its first and its
+ * last message: many receipts cost hardly more to write than one, recovery reads little beside what it looks for, and what
+ * is handed over again and again while PostgreSQL is away takes the place of what it was.
+ */
+function keyOf(installationId: string, jobId: number, shelf: number): string {
+  return `message-dispatcher:{${installationId}}:receipts:${jobId}:${shelf}`;
 }
 
-function parse(id: number, text: string): Receipt | null {
-  try {
-    return { id, ...storedReceipt.parse(JSON.parse(text)) };
-  } catch {
-    return null;
+function shelfOf(messageId: number): number {
+  return Math.floor(messageId / SHELF);
+}
+
+function byShelf(receipts: readonly Receipt[]): Map<number, Receipt[]> {
+  const shelves = new Map<number, Receipt[]>();
+  for (const receipt of receipts) {
+    const shelf = shelves.get(shelfOf(receipt.id));
+    if (shelf === undefined) shelves.set(shelfOf(receipt.id), [receipt]);
+    else shelf.push(receipt);
   }
+  return shelves;
+}
+
+/** What is no receipt is passed over. */
+function parse(texts: unknown): Receipt[] {
+  if (!Array.isArray(texts)) return [];
+  return texts.flatMap((text: unknown) => {
+    try {
+      return storedReceipts.parse(JSON.parse(String(text)));
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** null when it takes too long or fails as a whole. */

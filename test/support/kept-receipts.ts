@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 
-/** The ids of the messages whose receipts are kept. `keys`: all keys there are; a job's receipts are one hash. */
+/** The ids of the messages whose receipts are kept. `keys`: all keys there are; a job's receipts are hashes of what was written at once. */
 export async function keptReceipts(redis: Redis | Cluster, keys: readonly string[]): Promise<number[]> {
-  const hashes = keys.filter((key) => key.includes(':receipts:'));
-  const fields = await Promise.all(hashes.map((key) => redis.hkeys(key)));
-  return fields.flat().map(Number);
+  const shelves = keys.filter((key) => key.includes(':receipts:'));
+  const values = await Promise.all(shelves.map((key) => redis.hvals(key)));
+  return values.flat().flatMap((text) => (JSON.parse(text) as { id: number }[]).map(({ id }) => id));
 }
 
 export async function receiptsIn(redis: Redis): Promise<number[]> {

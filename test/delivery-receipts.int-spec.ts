@@ -1,0 +1,89 @@
+import type { RedisService } from '@liaoliaots/nestjs-redis';
+import { DeliveryReceipts, type Receipt } from '../src/dispatch/delivery-receipts.js';
+import { RedisConnection } from '../src/redis.js';
+import { eventually } from './support/eventually.js';
+import { keptReceipts, receiptsIn } from './support/kept-receipts.js';
+import { RedisServer } from './support/redis-server.js';
+
+const INSTALLATION = '4d3b9f3e-6a55-4c0e-9d5b-8d1c6e0f2a71';
+const DAY_SECONDS = 86_400;
+
+const receipt = (id: number): Receipt => ({
+  id,
+  messageId: id % 7 === 0 ? null : `sms-${id} "ğ" \u2028`,
+  sentAt: '2026-11-25T12:00:00.123Z',
+});
+
+const sorted = (ids: Iterable<number>) => [...ids].toSorted((a, b) => a - b);
+
+describe('receipts in Redis', () => {
+  let redis: RedisServer;
+  let receipts: DeliveryReceipts;
+
+  beforeAll(async () => {
+    redis = await RedisServer.started();
+    const service: Pick<RedisService, 'getOrNil'> = { getOrNil: () => redis.hands };
+    receipts = new DeliveryReceipts(new RedisConnection(service as RedisService));
+  });
+  beforeEach(() => redis.hands.flushall());
+  afterAll(() => redis.remove());
+
+  const keep = async (jobId: number, ids: readonly number[]) => {
+    const before = (await receiptsIn(redis.hands)).length;
+    receipts.keep(INSTALLATION, jobId, ids.map(receipt));
+    await eventually(async () => expect(await receiptsIn(redis.hands)).toHaveLength(before + ids.length));
+  };
+
+  it('are found again, those that were asked for and no others, wherever their ids lie', async () => {
+    const ids = [1, 7, 998, 999, 1_000, 1_001, 20_004_999, 20_005_000, 2 ** 40];
+    await keep(3, ids.slice(0, 6));
+    await keep(3, ids.slice(6));
+    const asked = [999, 1_000, 1_002, 7, 20_005_000, 2 ** 40, 5_000_000_000];
+    expect(await receipts.find(INSTALLATION, 3, asked)).toEqual(
+      new Map([7, 999, 1_000, 20_005_000, 2 ** 40].map((id) => [id, receipt(id)])),
+    );
+    expect((await receipts.find(INSTALLATION, 3, ids)).size).toBe(ids.length);
+  });
+
+  it('are a job’s and an installation’s own', async () => {
+    await keep(3, [1, 2]);
+    expect(await receipts.find(INSTALLATION, 4, [1, 2])).toEqual(new Map());
+    expect(await receipts.find(INSTALLATION.replace('4', '5'), 3, [1, 2])).toEqual(new Map());
+  });
+
+  it('take no more room when they are handed over again, as they are while PostgreSQL is away', async () => {
+    await keep(3, [4, 5, 1_002]);
+    const [before, size] = [await receiptsIn(redis.hands), await redis.hands.dbsize()];
+    for (let again = 0; again < 3; again += 1) receipts.keep(INSTALLATION, 3, [4, 5, 1_002].map(receipt));
+    await keep(3, [2_000]);
+    expect(sorted(await receiptsIn(redis.hands))).toEqual(sorted([...before, 2_000]));
+    expect(await redis.hands.dbsize()).toBe(size + 1);
+  });
+
+  it('count once when what was handed over again holds more', async () => {
+    await keep(3, [5, 6]);
+    receipts.keep(INSTALLATION, 3, [3, 5, 6, 7].map(receipt));
+    await keep(3, [8]);
+    const found = await receipts.find(INSTALLATION, 3, [3, 5, 6, 7, 8]);
+    expect(sorted(found.keys())).toEqual([3, 5, 6, 7, 8]);
+  });
+
+  it('live for a day', async () => {
+    await keep(3, [1, 5_000]);
+    const keys = await redis.hands.keys('*');
+    expect(await keptReceipts(redis.hands, keys)).toEqual(expect.arrayContaining([1, 5_000]));
+    const left = await Promise.all(keys.map((key) => redis.hands.ttl(key)));
+    for (const seconds of left) expect(seconds).toBeGreaterThan(DAY_SECONDS - 60);
+    for (const seconds of left) expect(seconds).toBeLessThanOrEqual(DAY_SECONDS);
+  });
+
+  it('are found beside what somebody else put there', async () => {
+    await keep(3, [1]);
+    const [key = ''] = await redis.hands.keys('*');
+    const stray = ['no JSON', '{"id":2}', '[{"id":"2","messageId":null,"sentAt":"2026-11-25T12:00:00Z"}]', 'null'];
+    stray.push('[{"id":2,"messageId":null,"sentAt":"yesterday"}]');
+    await redis.hands.hset(key, Object.fromEntries(stray.map((text, index) => [`stray-${index}`, text])));
+    await redis.hands.set(key.replace(/:0$/, ':1'), 'of another type');
+    expect(await receipts.find(INSTALLATION, 3, [1, 2, 1_500])).toEqual(new Map([[1, receipt(1)]]));
+  });
+});
