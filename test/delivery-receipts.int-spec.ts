@@ -80,8 +80,13 @@ describe('receipts in Redis', () => {
   it('are found beside what somebody else put there', async () => {
     await keep(3, [1]);
     const [key = ''] = await redis.hands.keys('*');
-    const stray = ['no JSON', '{"id":2}', '[{"id":"2","messageId":null,"sentAt":"2026-11-25T12:00:00Z"}]', 'null'];
-    stray.push('[{"id":2,"messageId":null,"sentAt":"yesterday"}]');
+    const stray = [
+      'no JSON',
+      'null',
+      '{"id":2}',
+      '[{"id":"2","messageId":null,"sentAt":"2026-11-25T12:00:00Z"}]',
+      '[{"id":2,"messageId":null,"sentAt":"yesterday"}]',
+    ];
     await redis.hands.hset(key, Object.fromEntries(stray.map((text, index) => [`stray-${index}`, text])));
     await redis.hands.set(key.replace(/:0$/, ':1'), 'of another type');
     expect(await receipts.find(INSTALLATION, 3, [1, 2, 1_500])).toEqual(new Map([[1, receipt(1)]]));

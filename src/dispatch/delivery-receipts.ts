@@ -11,7 +11,7 @@ export interface Receipt {
 }
 
 const KEPT_SECONDS = 24 * 3600;
-const SHELF = 1_000;
+const MESSAGES_PER_SHELF = 1_000;
 /**
  * Redis is a second memory, not one to wait for: one that is slower than this gets a pause, in which nothing is kept.
  * Shorter, and a replica that got no processor for a moment would take its own delay for that of Redis.
@@ -41,12 +41,11 @@ export class DeliveryReceipts {
     const client = this.redis.connected;
     if (client === null || receipts.length === 0 || performance.now() < this.pausedUntil) return;
     const pipeline = client.pipeline();
-    for (const [shelf, some] of byShelf(receipts)) {
+    for (const [shelf, group] of byShelf(receipts)) {
       const key = keyOf(installationId, jobId, shelf);
-      pipeline.hset(key, `${some[0]?.id}-${some.at(-1)?.id}`, JSON.stringify(some)).expire(key, KEPT_SECONDS);
+      pipeline.hset(key, `${group[0]?.id}-${group.at(-1)?.id}`, JSON.stringify(group)).expire(key, KEPT_SECONDS);
     }
-    const replies = pipeline.exec();
-    this.watch(replies).catch(() => undefined);
+    this.watch(pipeline.exec()).catch(() => undefined);
   }
 
   /** The receipts that Redis holds for these messages of a job; what it does not tell in time counts as none. */
@@ -99,15 +98,16 @@ function keyOf(installationId: string, jobId: number, shelf: number): string {
 }
 
 function shelfOf(messageId: number): number {
-  return Math.floor(messageId / SHELF);
+  return Math.floor(messageId / MESSAGES_PER_SHELF);
 }
 
 function byShelf(receipts: readonly Receipt[]): Map<number, Receipt[]> {
   const shelves = new Map<number, Receipt[]>();
   for (const receipt of receipts) {
-    const shelf = shelves.get(shelfOf(receipt.id));
-    if (shelf === undefined) shelves.set(shelfOf(receipt.id), [receipt]);
-    else shelf.push(receipt);
+    const shelf = shelfOf(receipt.id);
+    const group = shelves.get(shelf);
+    if (group === undefined) shelves.set(shelf, [receipt]);
+    else group.push(receipt);
   }
   return shelves;
 }
