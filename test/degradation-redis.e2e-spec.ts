@@ -90,6 +90,23 @@ describe('a Redis that', () => {
     await outage.ends(cure, keptAgain);
   });
 
+  it('breaks off with something unanswered is lost once, and the connection after it is kept', async () => {
+    await keptAgain();
+    receiver.ledger.length = 0;
+    const before = app.lines.length;
+    const said = (text: string) => app.lines.slice(before).filter(({ message }) => message.startsWith(text));
+    const ids = await database.insertMessages(40);
+    way.swallow();
+    await eventually(() => expect(receiver.ledger.length).toBeGreaterThanOrEqual(5));
+    way.cut();
+    way.mend();
+    await eventually(() => expect(said('Redis is back')).toHaveLength(1));
+    await sentAtThePace(ids);
+    await keptAgain();
+    expect(said('Redis is out of reach')).toHaveLength(1);
+    expect(said('Redis is back')).toHaveLength(1);
+  });
+
   it('is now quick and now slow raises no storm', async () => {
     await keptAgain();
     receiver.ledger.length = 0;
