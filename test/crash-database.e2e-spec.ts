@@ -74,6 +74,35 @@ describe('PostgreSQL lost right after the receiver took a message', () => {
     expect(app.lines.filter(({ message }) => /outcomes were refused|a job failed/.test(message))).toEqual([]);
   });
 
+  it('is told when each was sent, not when it returned', async () => {
+    const app = await stage.replica({ rate_limit: 2 }, { APP_DB_URL: way.url });
+    const responses: ServerResponse[] = [];
+    stage.receiver.behave = (_received, response) => void responses.push(response);
+    const ids = await stage.database.insertMessages(2);
+    const answeredAt: number[] = [];
+    const answer = async (nth: number) => {
+      await eventually(() => expect(responses).toHaveLength(nth));
+      if (nth === 1) way.cut();
+      answeredAt.push((await stage.schedule()).now);
+      responses[nth - 1]?.writeHead(202).end();
+    };
+    await answer(1);
+    await app.logged(/outcomes cannot be written; they are held until they can/);
+    await answer(2);
+    await eventually(async () => expect((await stage.schedule()).now).toBeGreaterThan(answeredAt[1]! + 3_000), 10_000);
+    way.mend();
+    await eventually(async () => expect(await stage.sentCount()).toBe(2));
+    const sent = await stage.database.query<{ at: number }>(
+      `SELECT extract(epoch FROM sent_at AT TIME ZONE 'UTC')::float8 * 1000 AS at FROM messages
+       WHERE id = ANY ($1) ORDER BY id`,
+      [ids],
+    );
+    sent.forEach(({ at }, index) => {
+      expect(at).toBeGreaterThanOrEqual(answeredAt[index]! - 5);
+      expect(at).toBeLessThan(answeredAt[index]! + 1_000);
+    });
+  });
+
   it('and the process killed: the receipt in Redis tells its successor, and the message is not sent again', async () => {
     const app = await loseDatabase({ APP_REDIS_ADDR: redis.address });
     await app.end('SIGKILL');

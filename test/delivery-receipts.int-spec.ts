@@ -11,7 +11,7 @@ const DAY_SECONDS = 86_400;
 const receipt = (id: number): Receipt => ({
   id,
   messageId: id % 7 === 0 ? null : `sms-${id} "ğ" \u2028`,
-  sentAt: '2026-11-25T12:00:00.123Z',
+  sentAtMs: Date.parse('2026-11-25T12:00:00.123Z'),
 });
 
 const sorted = (ids: Iterable<number>) => [...ids].toSorted((a, b) => a - b);
@@ -83,9 +83,11 @@ describe('receipts in Redis', () => {
     const stray = [
       'no JSON',
       'null',
+      '[2]',
       '{"id":2}',
-      '[{"id":"2","messageId":null,"sentAt":"2026-11-25T12:00:00Z"}]',
-      '[{"id":2,"messageId":null,"sentAt":"yesterday"}]',
+      '[["2",null,1764072000000]]',
+      '[[2,null,"yesterday"]]',
+      '[[2,null]]',
     ];
     await redis.hands.hset(key, Object.fromEntries(stray.map((text, index) => [`stray-${index}`, text])));
     await redis.hands.set(key.replace(/:0$/, ':1'), 'of another type');

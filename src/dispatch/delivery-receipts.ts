@@ -6,8 +6,8 @@ import { RedisConnection } from '../redis.js';
 export interface Receipt {
   readonly id: number;
   readonly messageId: string | null;
-  /** RFC 3339, UTC. */
-  readonly sentAt: string;
+  /** Milliseconds since 1970. */
+  readonly sentAtMs: number;
 }
 
 const KEPT_SECONDS = 24 * 3600;
@@ -43,7 +43,7 @@ export class DeliveryReceipts {
     const pipeline = client.pipeline();
     for (const [shelf, group] of byShelf(receipts)) {
       const key = keyOf(installationId, jobId, shelf);
-      pipeline.hset(key, `${group[0]?.id}-${group.at(-1)?.id}`, JSON.stringify(group)).expire(key, KEPT_SECONDS);
+      pipeline.hset(key, `${group[0]?.[0]}-${group.at(-1)?.[0]}`, JSON.stringify(group)).expire(key, KEPT_SECONDS);
     }
     this.watch(pipeline.exec()).catch(() => undefined);
   }
@@ -80,13 +80,11 @@ export class DeliveryReceipts {
   }
 }
 
-const storedReceipts = z.array(
-  z.object({
-    id: z.number(),
-    messageId: z.string().nullable(),
-    sentAt: z.string().refine((text) => !Number.isNaN(Date.parse(text))),
-  }),
-);
+/** A receipt as it is stored: id, provider's id, sent at. */
+const storedReceipt = z.tuple([z.number(), z.string().nullable(), z.number()]);
+type StoredReceipt = z.infer<typeof storedReceipt>;
+
+const storedReceipts = z.array(storedReceipt);
 
 /**
  * A hash for each job and each thousand of messages. A field holds what was written at once, named by its first and its
@@ -101,13 +99,14 @@ function shelfOf(messageId: number): number {
   return Math.floor(messageId / MESSAGES_PER_SHELF);
 }
 
-function byShelf(receipts: readonly Receipt[]): Map<number, Receipt[]> {
-  const shelves = new Map<number, Receipt[]>();
-  for (const receipt of receipts) {
-    const shelf = shelfOf(receipt.id);
+function byShelf(receipts: readonly Receipt[]): Map<number, StoredReceipt[]> {
+  const shelves = new Map<number, StoredReceipt[]>();
+  for (const { id, messageId, sentAtMs } of receipts) {
+    const shelf = shelfOf(id);
+    const stored: StoredReceipt = [id, messageId, sentAtMs];
     const group = shelves.get(shelf);
-    if (group === undefined) shelves.set(shelf, [receipt]);
-    else group.push(receipt);
+    if (group === undefined) shelves.set(shelf, [stored]);
+    else group.push(stored);
   }
   return shelves;
 }
@@ -117,7 +116,8 @@ function parse(texts: unknown): Receipt[] {
   if (!Array.isArray(texts)) return [];
   return texts.flatMap((text: unknown) => {
     try {
-      return storedReceipts.parse(JSON.parse(String(text)));
+      const stored = storedReceipts.parse(JSON.parse(String(text)));
+      return stored.map(([id, messageId, sentAtMs]) => ({ id, messageId, sentAtMs }));
     } catch {
       return [];
     }

@@ -79,8 +79,9 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       job.id,
       orphans.map((orphan) => orphan.id),
     );
+    const now = { wallMs: Date.now(), monotonicMs: performance.now() };
     for (const orphan of orphans) {
-      settler.add(settleOrphan(orphan, receipts.get(orphan.id) ?? null, this.live.current, new Date()));
+      settler.add(settleOrphan(orphan, receipts.get(orphan.id) ?? null, this.live.current, now));
     }
     await settler.drain();
     const unknown = orphans.length - receipts.size;

@@ -172,7 +172,7 @@ export class JobRun {
       return;
     }
     const fault = localFault(message);
-    if (fault !== null) return this.settler.add(this.tally.invalid(settleInvalid(message, fault)));
+    if (fault !== null) return this.settler.add(this.tally.invalid(settleInvalid(message, fault, performance.now())));
 
     this.inFlight += 1;
     const startedAt = performance.now();
@@ -186,26 +186,27 @@ export class JobRun {
         correlationId: this.job.correlationId,
         timeoutMs: current.webhookTimeoutMs,
       },
-      (reply) => this.onReply(message, reply, performance.now() - startedAt),
+      (reply) => this.onReply(message, reply, startedAt),
     );
   }
 
-  private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, durationMs: number): void {
+  private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, startedAt: number): void {
     this.inFlight -= 1;
+    const knownAt = performance.now();
     const delivery = classify(reply, new Date());
     const { current } = this.parts.live;
-    this.adjust(delivery);
+    this.adjust(delivery, knownAt);
     this.tally.count(message.id, delivery);
-    const attempt = { delivery, durationMs, agoMs: 0, responseExcerpt: excerptOf(delivery, reply) };
+    const attempt = { delivery, durationMs: knownAt - startedAt, knownAt, responseExcerpt: excerptOf(delivery, reply) };
     this.settler.add(settleOutcome(message, attempt, current, Math.random()));
     this.pumpAtTurnEnd();
   }
 
-  private adjust(delivery: Delivery): void {
+  private adjust(delivery: Delivery, now: number): void {
     const { window } = this.parts;
     switch (delivery.outcome) {
       case 'accepted':
-        return window.succeeded(performance.now());
+        return window.succeeded(now);
       case 'refused':
         return window.answered();
       case 'channel':

@@ -1,8 +1,8 @@
 import { settleOrphan, type OrphanRules } from './settle-orphan.js';
 
-const NOW = new Date('2026-03-01T12:00:30Z');
+const NOW = { wallMs: Date.parse('2026-03-01T12:00:30Z'), monotonicMs: 50_000 };
 const orphan = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1 };
-const receipt = { id: 7, messageId: 'abc', sentAt: '2026-03-01T12:00:00Z' };
+const receipt = { id: 7, messageId: 'abc', sentAtMs: Date.parse('2026-03-01T12:00:00Z') };
 const resend: OrphanRules = { maxAttempts: 3, onUncertain: 'resend' };
 const hold: OrphanRules = { maxAttempts: 3, onUncertain: 'hold' };
 const spent: OrphanRules = { maxAttempts: 2, onUncertain: 'resend' };
@@ -12,7 +12,7 @@ describe('settleOrphan', () => {
     expect(settleOrphan(orphan, receipt, rules, NOW)).toMatchObject({
       id: 7,
       state: 'sent',
-      agoMs: 30_000,
+      knownAt: 20_000,
       charged: true,
       messageId: 'abc',
       reason: null,
@@ -21,8 +21,8 @@ describe('settleOrphan', () => {
   });
 
   it('takes a receipt without an id, and one that a fast clock dated ahead', () => {
-    const odd = { ...receipt, messageId: null, sentAt: '2026-03-01T12:05:00Z' };
-    expect(settleOrphan(orphan, odd, hold, NOW)).toMatchObject({ state: 'sent', messageId: null, agoMs: 0 });
+    const odd = { ...receipt, messageId: null, sentAtMs: Date.parse('2026-03-01T12:05:00Z') };
+    expect(settleOrphan(orphan, odd, hold, NOW)).toMatchObject({ state: 'sent', messageId: null, knownAt: 50_000 });
   });
 
   it.each([
@@ -41,7 +41,7 @@ describe('settleOrphan', () => {
     expect(settleOrphan(orphan, null, rules, NOW)).toMatchObject({
       id: 7,
       charged: true,
-      agoMs: 0,
+      knownAt: 50_000,
       messageId: null,
       attempt: { number: 2, outcome: 'uncertain' },
       ...settlement,

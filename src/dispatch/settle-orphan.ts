@@ -7,6 +7,12 @@ export interface OrphanRules {
   readonly onUncertain: 'resend' | 'hold';
 }
 
+/** One instant on two clocks, in milliseconds: since 1970, and by `performance.now()`. */
+export interface Instant {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
 const ERROR = 'the replica that was sending it went away';
 
 /** What becomes of a message whose sender went away: sent if there is a receipt, else uncertain. Pure. */
@@ -14,14 +20,14 @@ export function settleOrphan(
   orphan: ClaimedMessage,
   receipt: Receipt | null,
   rules: OrphanRules,
-  now: Date,
+  now: Instant,
 ): Settlement {
   const number = orphan.attempts + 1;
   if (receipt !== null) {
     return {
       id: orphan.id,
       state: 'sent',
-      agoMs: Math.max(0, now.getTime() - Date.parse(receipt.sentAt)),
+      knownAt: now.monotonicMs - Math.max(0, now.wallMs - receipt.sentAtMs),
       charged: true,
       delayMs: null,
       reason: null,
@@ -33,7 +39,7 @@ export function settleOrphan(
   return {
     id: orphan.id,
     state: resend ? 'waiting' : 'uncertain',
-    agoMs: 0,
+    knownAt: now.monotonicMs,
     charged: true,
     // It waited for the lease to run out already.
     delayMs: null,

@@ -19,7 +19,7 @@ const channel: Delivery = { outcome: 'channel', status: 401, error: 'HTTP 401' }
 const uncertain: Delivery = { outcome: 'uncertain', status: null, error: 'no answer' };
 
 const settle = (delivery: Delivery, by: SettleRules = rules, attempt: Partial<Attempt> = {}) =>
-  settleOutcome(message, { delivery, durationMs: 12.4, agoMs: 3, responseExcerpt: null, ...attempt }, by, 0);
+  settleOutcome(message, { delivery, durationMs: 12.4, knownAt: 3, responseExcerpt: null, ...attempt }, by, 0);
 
 describe('settleOutcome', () => {
   it.each([
@@ -39,7 +39,7 @@ describe('settleOutcome', () => {
     ['holds an uncertain one when told to', uncertain, hold, { state: 'uncertain', charged: true, delayMs: null }],
     ['leaves the last try uncertain, not failed', uncertain, lastTry, { state: 'uncertain', charged: true }],
   ])('%s', (_, delivery, by, settlement) => {
-    expect(settle(delivery, by)).toMatchObject({ id: 7, agoMs: 3, ...settlement });
+    expect(settle(delivery, by)).toMatchObject({ id: 7, knownAt: 3, ...settlement });
   });
 
   it.each([
@@ -67,10 +67,10 @@ describe('settleOutcome', () => {
 
 describe('settleInvalid', () => {
   it('parks the message without an attempt and without charging one', () => {
-    expect(settleInvalid(message, 'recipient_phone must be a number')).toEqual({
+    expect(settleInvalid(message, 'recipient_phone must be a number', 3)).toEqual({
       id: 7,
       state: 'failed',
-      agoMs: 0,
+      knownAt: 3,
       charged: false,
       delayMs: null,
       reason: 'recipient_phone must be a number',

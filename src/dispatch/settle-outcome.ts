@@ -7,11 +7,11 @@ export interface SettleRules extends RetrySettings {
   readonly onUncertain: 'resend' | 'hold';
 }
 
-/** One request that is over. Durations are milliseconds. */
+/** One request that is over. Times are milliseconds, `knownAt` by `performance.now()`. */
 export interface Attempt {
   readonly delivery: Delivery;
   readonly durationMs: number | null;
-  readonly agoMs: number;
+  readonly knownAt: number;
   readonly responseExcerpt: string | null;
 }
 
@@ -29,7 +29,7 @@ export function settleOutcome(
     return {
       id: message.id,
       state: 'sent',
-      agoMs: attempt.agoMs,
+      knownAt: attempt.knownAt,
       charged: true,
       delayMs: null,
       reason: null,
@@ -37,7 +37,7 @@ export function settleOutcome(
       attempt: record(number, attempt),
     };
   }
-  const common = { id: message.id, agoMs: attempt.agoMs, messageId: null, attempt: record(number, attempt) };
+  const common = { id: message.id, knownAt: attempt.knownAt, messageId: null, attempt: record(number, attempt) };
   const waiting = (charged: boolean, delayMs: number | null): Settlement => ({
     ...common,
     state: 'waiting',
@@ -86,11 +86,11 @@ function record(number: number, { delivery, durationMs, responseExcerpt }: Attem
 }
 
 /** A message that cannot be sent as it stands; no request is made for it. */
-export function settleInvalid(message: ClaimedMessage, fault: string): Settlement {
+export function settleInvalid(message: ClaimedMessage, fault: string, knownAt: number): Settlement {
   return {
     id: message.id,
     state: 'failed',
-    agoMs: 0,
+    knownAt,
     charged: false,
     delayMs: null,
     reason: fault,

@@ -99,12 +99,11 @@ export class Settler {
   }
 
   private async write(batch: readonly Settlement[]): Promise<void> {
-    const since = performance.now();
     let retryMs = FIRST_RETRY_MS;
     let again = false;
     while (!this.job.abandoned.aborted) {
       try {
-        await this.settle(again ? aged(batch, performance.now() - since) : batch, again);
+        await this.settle(batch, again);
         if (this.held) this.logger.log('the outcomes that were held are written');
         this.held = false;
         this.onWritten(batch);
@@ -148,22 +147,21 @@ export class Settler {
   }
 
   private handToRedis(sent: readonly Settlement[]): void {
-    const now = Date.now();
+    const wallMinusMonotonicMs = Date.now() - performance.now();
     this.receipts.keep(
       this.installationId,
       this.job.id,
-      sent.map(({ id, messageId, agoMs }) => ({ id, messageId, sentAt: new Date(now - agoMs).toISOString() })),
+      sent.map(({ id, messageId, knownAt }) => ({
+        id,
+        messageId,
+        sentAtMs: Math.round(wallMinusMonotonicMs + knownAt),
+      })),
     );
   }
 }
 
 function isSent({ state }: Settlement): boolean {
   return state === 'sent';
-}
-
-/** Outcomes that have waited since they were known. */
-function aged(batch: readonly Settlement[], waitedMs: number): Settlement[] {
-  return batch.map((settlement) => ({ ...settlement, agoMs: settlement.agoMs + waitedMs }));
 }
 
 function withoutTexts(settlement: Settlement): Settlement {

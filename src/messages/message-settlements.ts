@@ -16,8 +16,8 @@ export interface AttemptRecord {
 export interface Settlement {
   readonly id: number;
   readonly state: 'sent' | 'waiting' | 'failed' | 'uncertain';
-  /** How long ago the outcome was known; the database's clock minus this is what is written down. */
-  readonly agoMs: number;
+  /** When the outcome was known, by `performance.now()`; what is written down is that instant of the database's clock. */
+  readonly knownAt: number;
   readonly charged: boolean;
   /** `waiting`: not before so long from now; null: at once. */
   readonly delayMs: number | null;
@@ -43,6 +43,8 @@ export class MessageSettlements {
    */
   async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
     const [sent, others] = apart(settlements);
+    const now = performance.now();
+    const agoMs = ({ knownAt }: Settlement) => Math.round(now - knownAt);
     const settled =
       sent.length === 0
         ? []
@@ -51,7 +53,7 @@ export class MessageSettlements {
             job.fence,
             arrayOf(sent.map(({ id }) => id)),
             sent.map(({ messageId }) => messageId),
-            arrayOf(sent.map(({ agoMs }) => agoMs)),
+            arrayOf(sent.map(agoMs)),
             arrayOf(sent.map(({ attempt }) => attempt.number)),
             arrayOf(sent.map(({ attempt }) => attempt.httpStatus)),
             arrayOf(sent.map(({ attempt }) => attempt.durationMs)),
@@ -60,7 +62,12 @@ export class MessageSettlements {
     const further =
       others.length === 0
         ? []
-        : await this.database.query<Settled>(SETTLE, [job.id, job.fence, JSON.stringify(others), again]);
+        : await this.database.query<Settled>(SETTLE, [
+            job.id,
+            job.fence,
+            JSON.stringify(others.map((settlement) => ({ ...settlement, agoMs: agoMs(settlement) }))),
+            again,
+          ]);
     return [...settled, ...further].flatMap((row) => row.ids);
   }
 }

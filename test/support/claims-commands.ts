@@ -135,7 +135,7 @@ function settlement(id: number, { state, delayMs, tried }: Outcome): Settlement 
   return {
     id,
     state,
-    agoMs: 0,
+    knownAt: performance.now(),
     charged: tried,
     delayMs: state === 'waiting' ? delayMs : null,
     reason: state === 'failed' || state === 'uncertain' ? 'by chance' : null,

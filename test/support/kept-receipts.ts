@@ -7,7 +7,7 @@ import type { Cluster, Redis } from 'ioredis';
 export async function keptReceipts(redis: Redis | Cluster, keys: readonly string[]): Promise<number[]> {
   const shelves = keys.filter((key) => key.includes(':receipts:'));
   const values = await Promise.all(shelves.map((key) => redis.hvals(key)));
-  return values.flat().flatMap((text) => (JSON.parse(text) as { id: number }[]).map(({ id }) => id));
+  return values.flat().flatMap((text) => (JSON.parse(text) as [number, ...unknown[]][]).map(([id]) => id));
 }
 
 export async function receiptsIn(redis: Redis): Promise<number[]> {
