@@ -22,7 +22,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
 
   constructor(
     timeoutMs: number,
-    private readonly onEnd: (exchange: WebhookExchange, reply: Answer | NoAnswer) => void,
+    private readonly onEnd: (reply: Answer | NoAnswer) => void,
   ) {
     this.timer = setTimeout(
       () => this.giveUp(`no answer within the timeout of ${timeoutMs} ms (webhook_timeout)`),
@@ -77,7 +77,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
     if (this.over) return;
     this.over = true;
     clearTimeout(this.timer);
-    this.onEnd(this, reply);
+    this.onEnd(reply);
   }
 }
 
