@@ -16,6 +16,7 @@ import { markdownOf, svgOf } from './report.js';
 import { ensureInstalled } from './support/arena.js';
 import { describeMachine } from './support/machine.js';
 import { stamp, writeResults } from './support/results.js';
+import { runOnShippedNode } from './support/shipped-node.js';
 import { onStage } from './support/stage.js';
 
 const { values } = parseArgs({
@@ -55,7 +56,9 @@ const FURTHER = {
 };
 
 await ensureInstalled();
-if (values.profile) process.stdout.write(describeProfile(await profile(messages)));
+const exitCode = await runOnShippedNode();
+if (exitCode !== null) process.exitCode = exitCode;
+else if (values.profile) process.stdout.write(describeProfile(await profile(messages)));
 else await measure();
 
 async function measure() {

@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { backlogSettings, INSERT_MESSAGES, sendBacklog } from '../support/backlog.js';
 import { Product } from '../support/product.js';
@@ -10,16 +9,6 @@ import { endChild, onStage } from '../support/stage.js';
 /** @typedef {import('../support/receiver.js').Receiver} Receiver */
 /** @typedef {{ server: Postgres, receiver: Receiver, redis: string }} Arena */
 /** @typedef {{ seconds: number, cpuSeconds: number, walBytes: number }} Measured */
-
-/** Peers that need it run on the Node of the npm package `node`; the product and the bare loop on the one that runs this. */
-const NEWER_NODE = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
-const NEEDS_NEWER = new Set(['graphile-worker', 'graphile-worker-storing', 'pg-boss']);
-
-/** @param {string} name */
-export function nodeFor(name) {
-  const [major = 0] = process.versions.node.split('.').map(Number);
-  return NEEDS_NEWER.has(name) && major < 24 && existsSync(NEWER_NODE) ? NEWER_NODE : process.execPath;
-}
 
 /**
  * One round of one contender, in a new process with a new database: a warm-up, then the backlog. Every message must have
@@ -88,7 +77,7 @@ async function openProduct(stage, { receiver, redis }, database) {
  * @param {string} name
  */
 async function openChild(stage, { receiver, redis }, database, name) {
-  const child = fork(fileURLToPath(new URL('child.js', import.meta.url)), { execPath: nodeFor(name) });
+  const child = fork(fileURLToPath(new URL('child.js', import.meta.url)));
   stage.defer(() => endChild(child));
   /** @param {unknown} order */
   const tell = async (order) => {
