@@ -36,11 +36,12 @@ export async function measureAuth(stage, { rounds }) {
      SELECT count(*) FROM filled`,
     [SENT_ROWS],
   );
+  /** @type {Record<string, { method: 'GET' | 'POST', path: string, body?: string }>} */
   const calls = {
-    'GET /sent, 1,000 rows': { method: /** @type {const} */ ('GET'), path: '/sent' },
-    'GET /sent, one row': { method: /** @type {const} */ ('GET'), path: '/sent?limit=1' },
+    'GET /sent, 1,000 rows': { method: 'GET', path: '/sent' },
+    'GET /sent, one row': { method: 'GET', path: '/sent?limit=1' },
     'POST /messages': {
-      method: /** @type {const} */ ('POST'),
+      method: 'POST',
       path: '/messages',
       body: JSON.stringify({ recipient_phone: '+905550000001', content: 'measured' }),
     },
@@ -51,7 +52,7 @@ export async function measureAuth(stage, { rounds }) {
     const rates = { off: [], on: [] };
     for (let round = 0; round <= rounds; round += 1) {
       // Whoever comes first in a round comes second in the next.
-      for (const side of /** @type {const} */ (round % 2 === 0 ? ['off', 'on'] : ['on', 'off'])) {
+      for (const side of /** @type {('off' | 'on')[]} */ (round % 2 === 0 ? ['off', 'on'] : ['on', 'off'])) {
         const { requests, non2xx, errors } = await autocannon({
           ...call,
           url: `${sides[side].origin}${path}`,
