@@ -1,4 +1,4 @@
-// npm run bench [-- --messages 20000 --rounds 1 --only backlog,latency,replicas,history,memory,sent,punctuality,idle,storage,import,auth]
+// npm run bench [-- --messages 20000 --rounds 1 --only backlog,latency,replicas,history,memory,sent,punctuality,idle,storage,steps,import,auth]
 // npm run bench -- --profile: where the product's own time goes.
 
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { measureHistory } from './aims/history.js';
 import { measureImport } from './aims/import.js';
 import { measureLatency, measureReplicas } from './aims/latency.js';
 import { measureMemory } from './aims/memory.js';
+import { measureSteps } from './aims/steps.js';
 import { measureStorage } from './aims/storage.js';
 import { measureIdle } from './main-job/idle.js';
 import { measureSlots } from './main-job/slots.js';
@@ -51,6 +52,7 @@ const FURTHER = {
   punctuality: (stage) => measureSlots(stage, Number(values.slots)),
   idle: (stage) => measureIdle(stage, 60),
   storage: (stage) => measureStorage(stage, messages),
+  steps: (stage) => measureSteps(stage, { messages, rounds }),
   import: (stage) => measureImport(stage, { rows: Number(values['import-rows']), rounds }),
   auth: (stage) => measureAuth(stage, { rounds }),
 };

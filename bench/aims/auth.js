@@ -52,7 +52,9 @@ export async function measureAuth(stage, { rounds }) {
     const rates = { off: [], on: [] };
     for (let round = 0; round <= rounds; round += 1) {
       // Whoever comes first in a round comes second in the next.
-      for (const side of /** @type {('off' | 'on')[]} */ (round % 2 === 0 ? ['off', 'on'] : ['on', 'off'])) {
+      /** @type {('off' | 'on')[]} */
+      const order = round % 2 === 0 ? ['off', 'on'] : ['on', 'off'];
+      for (const side of order) {
         const { requests, non2xx, errors } = await autocannon({
           ...call,
           url: `${sides[side].origin}${path}`,

@@ -32,3 +32,16 @@ export async function sentStatement() {
   const { LIST_SENT } = /** @type {Repository} */ (await load('messages/messages.repository.js'));
   return LIST_SENT;
 }
+
+/**
+ * The classes that send, to be put together without what is durable behind them.
+ * @returns {Promise<Record<'ConcurrencyWindow' | 'DeliveryReceipts' | 'EgressGuard' | 'JobRun' | 'LiveConfig' | 'Settler' | 'WebhookClient', any>>}
+ */
+export async function sendPath() {
+  const files = ['concurrency-window', 'delivery-receipts', 'egress-guard', 'job-run', 'settler', 'webhook.client'];
+  const modules = await Promise.all([
+    load('config/live-config.js'),
+    ...files.map((file) => load(`dispatch/${file}.js`)),
+  ]);
+  return Object.assign({}, ...modules);
+}

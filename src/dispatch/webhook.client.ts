@@ -50,7 +50,7 @@ export class WebhookClient implements OnApplicationShutdown {
    */
   post(request: WebhookRequest, onReply: (reply: Answer | NoAnswer) => void): void {
     const { pool, url } = this.poolFor(request.url);
-    const place = this.inFlight.freePlace();
+    const place = this.inFlight.takePlace();
     const exchange = new WebhookExchange(request.timeoutMs, (reply) => {
       this.inFlight.leave(place);
       onReply(reply);
@@ -154,7 +154,7 @@ class InFlight {
     return this.places.filter((exchange) => exchange !== null);
   }
 
-  freePlace(): number {
+  takePlace(): number {
     return this.free.pop() ?? this.places.push(null) - 1;
   }
 
