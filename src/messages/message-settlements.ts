@@ -16,7 +16,7 @@ export interface AttemptRecord {
 export interface Settlement {
   readonly id: number;
   readonly state: 'sent' | 'waiting' | 'failed' | 'uncertain';
-  /** When the outcome was known, by `performance.now()`; what is written down is that instant of the database's clock. */
+  /** When the outcome was known, by `performance.now()`; written down is that instant of the database's clock, to a second. */
   readonly knownAt: number;
   readonly charged: boolean;
   /** `waiting`: not before so long from now; null: at once. */
@@ -28,6 +28,12 @@ export interface Settlement {
   /** null when no request was made. */
   readonly attempt: AttemptRecord | null;
 }
+
+/**
+ * An outcome that waited longer than this was held up. Others are dated by their writing: statements take longer and less
+ * long to arrive than answers are apart, and the order of sending would be lost.
+ */
+const HELD_UP_MS = 1_000;
 
 /** Settles what was claimed: the other end of `MessageClaims`. */
 @Injectable()
@@ -44,7 +50,7 @@ export class MessageSettlements {
   async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
     const [sent, others] = apart(settlements);
     const now = performance.now();
-    const agoMs = ({ knownAt }: Settlement) => Math.round(now - knownAt);
+    const agoMs = ({ knownAt }: Settlement) => (now - knownAt < HELD_UP_MS ? 0 : Math.round(now - knownAt));
     const settled =
       sent.length === 0
         ? []
