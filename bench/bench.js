@@ -38,6 +38,7 @@ const { values } = parseArgs({
 const messages = Number(values.messages);
 const rounds = Number(values.rounds);
 const history = Number(values.history);
+const warmUp = Number(values['warm-up']);
 
 /** @typedef {import('./support/stage.js').Stage} Stage */
 /** @typedef {import('./report.js').Row} Row */
@@ -52,7 +53,7 @@ const FURTHER = {
   punctuality: (stage) => measureSlots(stage, Number(values.slots)),
   idle: (stage) => measureIdle(stage, 60),
   storage: (stage) => measureStorage(stage, messages),
-  steps: (stage) => measureSteps(stage, { messages, rounds }),
+  steps: (stage) => measureSteps(stage, { messages, rounds, warmUp }),
   import: (stage) => measureImport(stage, { rows: Number(values['import-rows']), rounds }),
   auth: (stage) => measureAuth(stage, { rounds }),
 };
@@ -89,7 +90,7 @@ async function compare(stage) {
     if (!isContender(name)) throw new Error(`--contenders knows ${Object.keys(CONTENDERS).join(', ')}, not ${name}`);
     contenders.push(name);
   }
-  return await measureBacklog(stage, { messages, rounds, warmUp: Number(values['warm-up']), contenders });
+  return await measureBacklog(stage, { messages, rounds, warmUp, contenders });
 }
 
 /** @param {string} name @returns {name is import('./aims/backlog.js').Name} */

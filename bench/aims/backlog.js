@@ -12,7 +12,7 @@ export const CONTENDERS = {
 };
 
 /** @typedef {keyof typeof CONTENDERS} Name */
-/** @typedef {{ name: Name, title: string, rates: number[], median: number, min: number, max: number, cpuUsPerMessage: number, walBytesPerMessage: number }} Standing */
+/** @typedef {{ name: string, title: string, rates: number[], median: number, min: number, max: number, cpuUsPerMessage: number, walBytesPerMessage: number }} Standing */
 
 /**
  * Everybody sends the same backlog to the same receiver, in turn, for several rounds; each round begins with another one.
@@ -22,17 +22,8 @@ export const CONTENDERS = {
 export async function measureBacklog(stage, { messages, rounds, warmUp, contenders }) {
   const arena = await openArena(stage);
   const limit = await receiverLimit(arena.receiver, 64);
-  /** @type {Map<Name, import('../contenders/drive.js').Measured[]>} */
-  const measured = new Map(contenders.map((name) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    const turn = round % contenders.length;
-    for (const name of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
-      const result = await playRound(arena, name, messages, warmUp);
-      measured.get(name)?.push(result);
-      process.stderr.write(`round ${round + 1}, ${name}: ${figure(messages / result.seconds)}/s\n`);
-    }
-  }
-  const standings = [...measured].map(([name, results]) => standing(name, results, messages));
+  const titles = Object.fromEntries(contenders.map((name) => [name, CONTENDERS[name]]));
+  const standings = await playRounds(arena, titles, { messages, rounds, warmUp });
   return {
     messages,
     rounds,
@@ -43,17 +34,39 @@ export async function measureBacklog(stage, { messages, rounds, warmUp, contende
 }
 
 /**
- * @param {Name} name
+ * Everybody sends the same backlog in turn, for several rounds.
+ * @param {import('../contenders/drive.js').Arena} arena
+ * @param {Readonly<Record<string, string>>} titles of those who take part, by name
+ * @param {{ messages: number, rounds: number, warmUp: number }} options
+ */
+export async function playRounds(arena, titles, { messages, rounds, warmUp }) {
+  const names = Object.keys(titles);
+  /** @type {Map<string, import('../contenders/drive.js').Measured[]>} */
+  const measured = new Map(names.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    const turn = round % names.length;
+    for (const name of [...names.slice(turn), ...names.slice(0, turn)]) {
+      const result = await playRound(arena, name, messages, warmUp);
+      measured.get(name)?.push(result);
+      process.stderr.write(`round ${round + 1}, ${name}: ${figure(messages / result.seconds)}/s\n`);
+    }
+  }
+  return [...measured].map(([name, results]) => standing(name, titles[name] ?? name, results, messages));
+}
+
+/**
+ * @param {string} name
+ * @param {string} title
  * @param {readonly import('../contenders/drive.js').Measured[]} results
  * @param {number} messages
  * @returns {Standing}
  */
-function standing(name, results, messages) {
+function standing(name, title, results, messages) {
   const rates = results.map(({ seconds }) => messages / seconds);
   const perMessage = (/** @type {number[]} */ values) => spread(values).median / messages;
   return {
     name,
-    title: CONTENDERS[name],
+    title,
     rates,
     ...spread(rates),
     cpuUsPerMessage: perMessage(results.map(({ cpuSeconds }) => cpuSeconds * 1e6)),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MAIN, sendPath } from '../support/built.js';
 import { messageOf } from './post.js';
 
@@ -61,7 +62,7 @@ async function openJob({ receiverUrl }, redis, close = () => undefined) {
       };
       const claims = {
         claim: async (/** @type {unknown} */ _job, /** @type {number} */ limit) => {
-          await takes(CLAIM_MS);
+          await sleep(CLAIM_MS);
           /** @type {Claimed[]} */
           const claimed = [];
           for (; claimed.length < limit && next < end; next += 1) {
@@ -73,7 +74,7 @@ async function openJob({ receiverUrl }, redis, close = () => undefined) {
       };
       const settlements = {
         settle: async (/** @type {unknown} */ _job, /** @type {{ id: number }[]} */ batch) => {
-          await takes(SETTLE_MS);
+          await sleep(SETTLE_MS);
           return batch.map(({ id }) => id);
         },
       };
@@ -87,6 +88,3 @@ async function openJob({ receiverUrl }, redis, close = () => undefined) {
     },
   };
 }
-
-/** @param {number} ms */
-const takes = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
