@@ -67,21 +67,10 @@ export class MessagesController {
     @Res({ passthrough: true }) reply: HeaderWriter,
   ) {
     const limit = query.limit ?? DEFAULT_LIMIT;
-    const rows = await this.messages.listSent(limit + 1, query.cursor === undefined ? null : fromCursor(query.cursor));
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    if (rows.length > limit && last !== undefined) {
-      const cursor = toCursor({ sentAt: last.position, id: last.id });
-      reply.header('Link', `</sent?limit=${limit}&cursor=${cursor}>; rel="next"`);
-    }
-    return page.map(({ id, recipient_phone, content, sent_status, sent_at, message_id }) => ({
-      id,
-      recipient_phone,
-      content,
-      sent_status,
-      sent_at,
-      message_id,
-    }));
+    const after = query.cursor === undefined ? null : fromCursor(query.cursor);
+    const { messages, next } = await this.messages.listSent(limit, after);
+    if (next !== null) reply.header('Link', `</sent?limit=${limit}&cursor=${toCursor(next)}>; rel="next"`);
+    return messages;
   }
 
   @Post('messages')

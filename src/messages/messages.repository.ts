@@ -11,6 +11,12 @@ export interface NewMessage {
   readonly content: string;
 }
 
+export interface SentPage {
+  readonly messages: readonly SentMessage[];
+  /** Where the next page goes on; null when there is none. */
+  readonly next: SentPosition | null;
+}
+
 const insertedIds = z.array(z.object({ id: z.number() }));
 
 /** Stores and lists messages. Sending them is `MessageClaims`' part. */
@@ -54,12 +60,17 @@ export class MessagesRepository {
   }
 
   /** Up to `limit` sent messages after `after`, newest first. Its cost does not grow with the table. */
-  async listSent(limit: number, after: SentPosition | null): Promise<(SentMessage & { position: string })[]> {
-    return await this.database.query<SentMessage & { position: string }>(LIST_SENT, [
+  async listSent(limit: number, after: SentPosition | null): Promise<SentPage> {
+    const rows = await this.database.tuples<SentRow>(LIST_SENT, [
       after?.sentAt ?? 'infinity',
       after?.id ?? Number.MAX_SAFE_INTEGER,
-      limit,
+      limit + 1,
     ]);
+    const last = rows[limit - 1];
+    return {
+      messages: rows.slice(0, limit).map(toSentMessage),
+      next: rows.length > limit && last !== undefined ? { sentAt: last[6], id: last[0] } : null,
+    };
   }
 }
 
@@ -110,6 +121,21 @@ const ATTEMPTS: Statement = {
       response_excerpt, job_id
     FROM delivery_attempts WHERE message_id = $1 ORDER BY id`,
 };
+
+/** A row of `LIST_SENT`. */
+type SentRow = [
+  id: number,
+  recipientPhone: string,
+  content: string,
+  sentStatus: boolean,
+  sentAt: string | null,
+  messageId: string | null,
+  position: string,
+];
+
+function toSentMessage([id, recipient_phone, content, sent_status, sent_at, message_id]: SentRow): SentMessage {
+  return { id, recipient_phone, content, sent_status, sent_at, message_id };
+}
 
 /** `$1`, `$2` the position to go on after, `$3` the limit. */
 export const LIST_SENT: Statement = {
