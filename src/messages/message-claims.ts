@@ -90,6 +90,10 @@ const OPEN: Statement = {
     SELECT installation_id FROM scheduler_state`,
 };
 
+/**
+ * The rows are locked where they lie and written by that place, without a second search for each. One that somebody changed
+ * between the statement's snapshot and its lock lies elsewhere by now: it is left for the next claim.
+ */
 const CLAIM: Statement = {
   name: 'messages.claim',
   text: `
@@ -98,20 +102,21 @@ const CLAIM: Statement = {
       WHERE id = $1 AND fence = $2 AND state = 'running' AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), due AS (
-      SELECT id FROM messages
+      SELECT ctid AS place FROM messages
       WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL AND claimed_by IS NULL
         AND id > $4 AND id <= (SELECT horizon FROM job)
       ORDER BY id
       LIMIT coalesce((SELECT least($3::int, credit) FROM job), 0)
       FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+      UPDATE messages message SET claimed_by = $1, claim_fence = $2
+      WHERE message.ctid = ANY (ARRAY(SELECT place FROM due))
+      RETURNING message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts
     ), charged AS (
       UPDATE dispatch_jobs SET
-        claimed = claimed + (SELECT count(*) FROM due),
-        claimed_to = greatest(claimed_to, (SELECT max(id) FROM due))
-      WHERE id = $1 AND EXISTS (SELECT FROM due)
-    ), claimed AS (
-      UPDATE messages message SET claimed_by = $1, claim_fence = $2 FROM due WHERE message.id = due.id
-      RETURNING message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts
+        claimed = claimed + (SELECT count(*) FROM claimed),
+        claimed_to = greatest(claimed_to, (SELECT max(id) FROM claimed))
+      WHERE id = $1 AND EXISTS (SELECT FROM claimed)
     )
     SELECT * FROM claimed ORDER BY id`,
 };

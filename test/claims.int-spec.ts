@@ -1,0 +1,77 @@
+import { Client } from 'pg';
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '../src/data-source.js';
+import { Database } from '../src/database.js';
+import { MessageClaims } from '../src/messages/message-claims.js';
+import { eventually } from './support/eventually.js';
+import { TestDatabase } from './support/test-database.js';
+
+describe('claims, when somebody changes a message at that moment', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+  let claims: MessageClaims;
+  let other: Client;
+  let job: { id: number; fence: number };
+
+  beforeEach(async () => {
+    database = await TestDatabase.create();
+    dataSource = await createDataSource(database.url).initialize();
+    await dataSource.runMigrations();
+    await database.query(`UPDATE scheduler_state SET running = TRUE`);
+    claims = new MessageClaims(new Database(dataSource));
+    const id = await database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, 5) RETURNING id`,
+    );
+    job = { id, fence: 1 };
+    other = new Client({ connectionString: database.url });
+    await other.connect();
+  });
+
+  afterEach(async () => {
+    await other.end();
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  /** Has a claim take its snapshot, changes messages, and lets the claim go on: it waits for the job's row meanwhile. */
+  async function claimAround(change: string) {
+    await claims.open(job);
+    await other.query('BEGIN');
+    await other.query('SELECT FROM dispatch_jobs WHERE id = $1 FOR UPDATE', [job.id]);
+    const claiming = claims.claim(job, 10);
+    await eventually(async () => {
+      const waiting = await database.value<number>(
+        `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+      );
+      expect(waiting).toBe(1);
+    });
+    await database.query(change);
+    await other.query('COMMIT');
+    return await claiming;
+  }
+
+  const claimedOfBudget = async () => await database.value(`SELECT claimed FROM dispatch_jobs WHERE id = $1`, [job.id]);
+
+  it('gives it out once, with what it holds now, and charges the budget for what it gave', async () => {
+    const [first, second, third] = await database.insertMessages(3);
+    const claimed = await claimAround(`UPDATE messages SET content = 'changed' WHERE id = ${second}`);
+    expect(claimed.map(({ id }) => id)).toEqual(expect.arrayContaining([first, third]));
+    expect(await claimedOfBudget()).toBe(claimed.length);
+    const all = [...claimed, ...(await claims.claim(job, 10))];
+    expect(all.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual([first, second, third]);
+    expect(all.find(({ id }) => id === second)?.content).toBe('changed');
+    expect(await claimedOfBudget()).toBe(3);
+    expect(await database.value(`SELECT count(*) FROM messages WHERE claimed_by = $1`, [job.id])).toBe(3);
+  });
+
+  it('does not give out what was marked as sent, deleted or claimed by another', async () => {
+    const [marked, deleted, taken, left] = await database.insertMessages(4);
+    const claimed = await claimAround(`
+      WITH gone AS (DELETE FROM messages WHERE id = ${deleted})
+      UPDATE messages SET sent_status = id = ${marked}, claimed_by = CASE WHEN id = ${taken} THEN 77 END
+      WHERE id IN (${marked}, ${taken})`);
+    expect(claimed.map(({ id }) => id)).toEqual([left]);
+    expect(await claimedOfBudget()).toBe(1);
+    expect(await claims.claim(job, 10)).toEqual([]);
+  });
+});
