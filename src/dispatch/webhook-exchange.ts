@@ -18,6 +18,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private readonly chunks: Buffer[] = [];
   private bytes = 0;
   private over = false;
+  private ended = false;
   private readonly timer: NodeJS.Timeout;
 
   constructor(
@@ -28,6 +29,11 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
       () => this.giveUp(`no answer within the timeout of ${timeoutMs} ms (webhook_timeout)`),
       timeoutMs,
     );
+  }
+
+  /** Whether the answer came to its end, so that its connection may carry another request. */
+  get whole(): boolean {
+    return this.ended;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -52,6 +58,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.ended = true;
     this.finish();
   }
 

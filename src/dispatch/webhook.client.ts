@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { errors, Pool } from 'undici';
+import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
+import { Connections } from './connections.js';
 import type { Answer, NoAnswer } from './delivery.js';
 import { EgressGuard } from './egress-guard.js';
 import { WebhookExchange } from './webhook-exchange.js';
@@ -34,7 +35,7 @@ export class WebhookClient implements OnApplicationShutdown {
   private readonly logger = new Logger('WebhookClient');
   private readonly signer = new WebhookSigner();
   private readonly inFlight = new InFlight();
-  private pool: Pool | null = null;
+  private connections: Connections | null = null;
   private target: { readonly text: string; readonly url: URL } | null = null;
   /** Monotonic; null: connections are kept. */
   private distrustUntil: number | null = null;
@@ -49,15 +50,17 @@ export class WebhookClient implements OnApplicationShutdown {
    * rather than a promise: this is the hottest line of the service.
    */
   post(request: WebhookRequest, onReply: (reply: Answer | NoAnswer) => void): void {
-    const { pool, url } = this.poolFor(request.url);
+    const { connections, url } = this.connectionsFor(request.url);
+    const connection = connections.take();
     const place = this.inFlight.takePlace();
     const exchange = new WebhookExchange(request.timeoutMs, (reply) => {
       this.inFlight.leave(place);
+      connections.putBack(connection, exchange.whole);
       onReply(reply);
     });
     this.inFlight.enter(place, exchange);
     const body = JSON.stringify({ to: request.to, content: request.content });
-    pool.dispatch(
+    connection.dispatch(
       {
         path: url.pathname + url.search,
         method: 'POST',
@@ -78,7 +81,7 @@ export class WebhookClient implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.pool?.destroy();
+    await this.connections?.destroy();
   }
 
   private headersOf(request: WebhookRequest, body: string): Record<string, string> {
@@ -93,29 +96,33 @@ export class WebhookClient implements OnApplicationShutdown {
     return Object.assign(headers, this.signer.sign(secrets, request.idempotencyKey, body, Date.now()));
   }
 
-  private poolFor(text: string): { pool: Pool; url: URL } {
+  private connectionsFor(text: string): { connections: Connections; url: URL } {
     if (this.distrustUntil !== null && performance.now() > this.distrustUntil) this.share();
-    if (this.pool !== null && this.target?.text === text) return { pool: this.pool, url: this.target.url };
+    if (this.connections !== null && this.target?.text === text) {
+      return { connections: this.connections, url: this.target.url };
+    }
     const url = new URL(text);
     if (this.target?.url.origin !== url.origin) this.share();
     this.target = { text, url };
-    this.pool ??= this.open(url.origin);
-    return { pool: this.pool, url };
+    this.connections ??= this.open(url.origin);
+    return { connections: this.connections, url };
   }
 
-  private open(origin: string): Pool {
-    const pipelining = this.distrustUntil === null ? 1 : 0;
-    // Deadlines are the exchange's own; these would only fire in steps of half a second.
-    const pool = new Pool(origin, { connect: this.guard.connector(), pipelining, headersTimeout: 0, bodyTimeout: 0 });
-    pool.on('disconnect', (_origin, _targets, error) => {
-      if (pool === this.pool && isOutOfTurn(error)) this.distrust(origin);
-    });
-    return pool;
+  private open(origin: string): Connections {
+    const connections: Connections = new Connections(
+      origin,
+      this.guard.connector(),
+      this.distrustUntil === null,
+      (error) => {
+        if (connections === this.connections && isOutOfTurn(error)) this.distrust(origin);
+      },
+    );
+    return connections;
   }
 
   private share(): void {
     this.distrustUntil = null;
-    this.leavePool();
+    this.leaveConnections();
   }
 
   private distrust(origin: string): void {
@@ -127,13 +134,13 @@ export class WebhookClient implements OnApplicationShutdown {
       );
     }
     this.distrustUntil = performance.now() + DISTRUST_MS;
-    this.leavePool();
+    this.leaveConnections();
   }
 
-  private leavePool(): void {
+  private leaveConnections(): void {
     // What is in flight may finish.
-    this.pool?.close().catch(() => undefined);
-    this.pool = null;
+    this.connections?.close();
+    this.connections = null;
   }
 }
 
