@@ -75,3 +75,50 @@ describe('claims, when somebody changes a message at that moment', () => {
     expect(await claims.claim(job, 10)).toEqual([]);
   });
 });
+
+describe('whether there is work', () => {
+  let database: TestDatabase;
+  let dataSource: DataSource;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    dataSource = await createDataSource(database.url).initialize();
+    await dataSource.runMigrations();
+    await database.query('ALTER TABLE messages SET (autovacuum_enabled = off)');
+  });
+  beforeEach(() => database.query('TRUNCATE messages'));
+  afterAll(async () => {
+    await dataSource.destroy();
+    await database.drop();
+  });
+
+  const workExists = async () => await database.value<boolean>(`SELECT ${MessageClaims.WORK_EXISTS}`);
+
+  it('is told by the messages that may be sent now, and by pauses that are over', async () => {
+    expect(await workExists()).toBe(false);
+    const [id] = await database.insertMessages(1);
+    expect(await workExists()).toBe(true);
+    for (const [change, expected] of [
+      [`next_attempt_at = now() + interval '1 minute'`, false],
+      [`next_attempt_at = now() - interval '1 second'`, true],
+      [`parked_as = 'failed'`, false],
+      [`parked_as = NULL, sent_status = TRUE`, false],
+      [`sent_status = FALSE, next_attempt_at = NULL`, true],
+    ] as const) {
+      await database.query(`UPDATE messages SET ${change} WHERE id = ${id}`);
+      expect([change, await workExists()]).toEqual([change, expected]);
+    }
+  });
+
+  it.each([
+    ['a backlog that is gone', 'UPDATE messages SET sent_status = TRUE'],
+    ['a backlog at the end of a long history', 'UPDATE messages SET sent_status = TRUE WHERE id % 20 > 0 OR id < 9000'],
+  ])('is told without scanning the table while the statistics know of %s', async (_what, change) => {
+    await database.insertMessages(10_000);
+    await database.query('ANALYZE messages');
+    await database.query(change);
+    const plan = JSON.stringify(await database.query(`EXPLAIN (FORMAT JSON) SELECT ${MessageClaims.WORK_EXISTS}`));
+    expect(plan).toMatch(/"Index Name":"idx_messages_sendable".*"Index Name":"idx_messages_retry"/);
+    expect(plan).not.toMatch(/Seq Scan|Bitmap|"Filter"/);
+  });
+});

@@ -22,13 +22,17 @@ export interface ClaimedMessage {
 @Injectable()
 export class MessageClaims {
   /**
-   * True while there is a message to send or a claim to recover; an SQL expression for the scheduler.
-   * Both parts read the head of a partial index.
+   * True while there is a message to send or a claim to recover; an SQL expression for the scheduler. Both parts read the
+   * head of a partial index, whatever the statistics say: for a plain EXISTS the planner would scan the whole table, in the
+   * hope of an early match, as long as it believes in a backlog that has been sent by now.
    */
   static readonly WORK_EXISTS = `
-    EXISTS (SELECT FROM messages WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL)
-    OR EXISTS (SELECT FROM messages
-               WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at <= clock_timestamp())`;
+    (SELECT id FROM messages
+     WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL
+     ORDER BY id LIMIT 1) IS NOT NULL
+    OR coalesce((SELECT next_attempt_at FROM messages
+                 WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL
+                 ORDER BY next_attempt_at LIMIT 1) <= clock_timestamp(), FALSE)`;
 
   constructor(private readonly database: Database) {}
 
