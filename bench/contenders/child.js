@@ -23,6 +23,7 @@ const OPENERS = {
   'bare-loop': async () => (await import('./bare-loop.js')).open,
   'job-alone': async () => (await import('./job-alone.js')).open,
   'job-with-receipts': async () => (await import('./job-alone.js')).openWithReceipts,
+  'parts-untied': async () => (await import('./parts-untied.js')).open,
   'graphile-worker': async () => (await import('./graphile-worker.js')).open,
   'graphile-worker-storing': async () => (await import('./graphile-worker.js')).openStoring,
   'pg-boss': async () => (await import('./pg-boss.js')).open,

@@ -45,3 +45,12 @@ export async function sendPath() {
   ]);
   return Object.assign({}, ...modules);
 }
+
+/**
+ * The classes that claim and settle.
+ * @returns {Promise<Record<'createDataSource' | 'Database' | 'MessageClaims' | 'MessageSettlements', any>>}
+ */
+export async function storePath() {
+  const files = ['data-source', 'database', 'messages/message-claims', 'messages/message-settlements'];
+  return Object.assign({}, ...(await Promise.all(files.map((file) => load(`${file}.js`)))));
+}
