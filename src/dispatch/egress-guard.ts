@@ -33,7 +33,7 @@ export class EgressGuard {
     this.secureContext = tls === null ? undefined : secureContextOf(tls);
   }
 
-  /** What undici opens its connections with, one for each pool. */
+  /** What undici opens connections with, one for all to an origin. */
   connector(): buildConnector.connector {
     const connect = buildConnector({
       lookup: this.lookup,
