@@ -1,24 +1,22 @@
 import { Client } from 'pg';
-import type { DataSource } from 'typeorm';
-import { createDataSource } from '../src/data-source.js';
 import { Database } from '../src/database.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { eventually } from './support/eventually.js';
-import { TestDatabase } from './support/test-database.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import type { TestDatabase } from './support/test-database.js';
 
 describe('claims, when somebody changes a message at that moment', () => {
+  let migrated: MigratedDatabase;
   let database: TestDatabase;
-  let dataSource: DataSource;
   let claims: MessageClaims;
   let other: Client;
   let job: { id: number; fence: number };
 
   beforeEach(async () => {
-    database = await TestDatabase.create();
-    dataSource = await createDataSource(database.url).initialize();
-    await dataSource.runMigrations();
+    migrated = await createMigratedDatabase();
+    ({ database } = migrated);
     await database.query(`UPDATE scheduler_state SET running = TRUE`);
-    claims = new MessageClaims(new Database(dataSource));
+    claims = new MessageClaims(new Database(migrated.dataSource));
     const id = await database.value<number>(
       `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, 5) RETURNING id`,
     );
@@ -29,8 +27,7 @@ describe('claims, when somebody changes a message at that moment', () => {
 
   afterEach(async () => {
     await other.end();
-    await dataSource.destroy();
-    await database.drop();
+    await migrated.drop();
   });
 
   /** Has a claim take its snapshot, changes messages, and lets the claim go on: it waits for the job's row meanwhile. */
@@ -77,20 +74,16 @@ describe('claims, when somebody changes a message at that moment', () => {
 });
 
 describe('whether there is work', () => {
+  let migrated: MigratedDatabase;
   let database: TestDatabase;
-  let dataSource: DataSource;
 
   beforeAll(async () => {
-    database = await TestDatabase.create();
-    dataSource = await createDataSource(database.url).initialize();
-    await dataSource.runMigrations();
+    migrated = await createMigratedDatabase();
+    ({ database } = migrated);
     await database.query('ALTER TABLE messages SET (autovacuum_enabled = off)');
   });
   beforeEach(() => database.query('TRUNCATE messages'));
-  afterAll(async () => {
-    await dataSource.destroy();
-    await database.drop();
-  });
+  afterAll(() => migrated.drop());
 
   const workExists = async () => await database.value<boolean>(`SELECT ${MessageClaims.WORK_EXISTS}`);
 

@@ -1,31 +1,23 @@
 import * as fc from 'fast-check';
-import type { DataSource } from 'typeorm';
-import { createDataSource } from '../src/data-source.js';
 import { Database } from '../src/database.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
 import { claimsHistories } from './support/claims-commands.js';
 import { ClaimsModel } from './support/claims-model.js';
-import { TestDatabase } from './support/test-database.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 
 const HISTORIES = 200;
 
 describe('claims, by random histories of several claimers', () => {
-  let database: TestDatabase;
-  let dataSource: DataSource;
+  let migrated: MigratedDatabase;
 
   beforeAll(async () => {
-    database = await TestDatabase.create();
-    dataSource = await createDataSource(database.url).initialize();
-    await dataSource.runMigrations();
+    migrated = await createMigratedDatabase();
   });
-
-  afterAll(async () => {
-    await dataSource.destroy();
-    await database.drop();
-  });
+  afterAll(() => migrated.drop());
 
   it('gives a message to one live owner, keeps to the budget, ignores former owners and unsends nothing', async () => {
+    const { database, dataSource } = migrated;
     const claims = new MessageClaims(new Database(dataSource));
     const settlements = new MessageSettlements(new Database(dataSource));
     let steps = 0;
