@@ -69,7 +69,7 @@ export class MessagesRepository {
     const last = rows[limit - 1];
     return {
       messages: rows.slice(0, limit).map(toSentMessage),
-      next: rows.length > limit && last !== undefined ? { sentAt: last[6], id: last[0] } : null,
+      next: rows.length > limit && last !== undefined ? positionOf(last) : null,
     };
   }
 }
@@ -135,6 +135,10 @@ type SentRow = [
 
 function toSentMessage([id, recipient_phone, content, sent_status, sent_at, message_id]: SentRow): SentMessage {
   return { id, recipient_phone, content, sent_status, sent_at, message_id };
+}
+
+function positionOf([id, , , , , , sentAt]: SentRow): SentPosition {
+  return { sentAt, id };
 }
 
 /** `$1`, `$2` the position to go on after, `$3` the limit. */
