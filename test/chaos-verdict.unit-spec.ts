@@ -48,6 +48,7 @@ function repeated(count: number, first: Partial<Request> = {}, faults: readonly 
     faults: [kill, ...faults],
     recoveries: [{ replica: 0, messages: count, killedAt: KILLED_AT + 5, freeAt: FREE_AT }],
     logs: { refusedLateWrites: 0, takenOver: count, recoveredByReceipt: 0 },
+    alarms: [],
     endedByThemselves: [],
   };
 }

@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
 
 /** @typedef {import('./types.js').Evidence} Evidence */
+
+/** A whole line: the last one of a process that was killed may be half of one. */
+const ALARM = /^\{"log\.level":"(warn|error|fatal)".*\}$/;
+const BY_THE_RECEIVER = /was not sent|without a usable messageId/;
+const logLine = z.object({
+  '@timestamp': z.string(),
+  message: z.string(),
+  error: z.object({ message: z.string() }).optional(),
+});
 
 /**
  * Reads the ledger, the database and the logs after the fleet has ended.
@@ -35,6 +45,7 @@ export async function collectEvidence({
     faults: timeline.faults,
     recoveries: recovery.recoveries,
     logs: countLogs(replicas.flatMap(({ logs }) => logs)),
+    alarms: alarmsIn(replicas.flatMap(({ logs }) => logs)),
     endedByThemselves: replicas.flatMap(({ endedByItself }) => endedByItself),
   };
 }
@@ -55,4 +66,26 @@ function countLogs(paths) {
     }
   }
   return { refusedLateWrites, takenOver, recoveredByReceipt };
+}
+
+/**
+ * What the replicas said at level warn or above, in the order of time, as text; without what the receiver does to single messages.
+ * @param {readonly string[]} paths
+ */
+function alarmsIn(paths) {
+  const alarms = paths.flatMap((path) =>
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => ALARM.test(line) && !BY_THE_RECEIVER.test(line))
+      .map((line) => describeLine(basename(path, '.log'), logLine.parse(JSON.parse(line)))),
+  );
+  return alarms.toSorted();
+}
+
+/**
+ * @param {string} replica
+ * @param {z.infer<typeof logLine>} line
+ */
+function describeLine(replica, { '@timestamp': at, message, error }) {
+  return `${at} ${replica}: ${message}${error === undefined ? '' : ` (${error.message})`}`;
 }

@@ -1,4 +1,6 @@
 const HISTORIES = 5;
+/** A campaign's last alarms are the likeliest to tell of what was broken; all are in the logs, with --keep. */
+const ALARMS = 80;
 
 /**
  * The verdict as text: what was counted, why anything was repeated, and every promise that was broken.
@@ -18,6 +20,20 @@ export function describeVerdict({ policy, figures, reasons, breaches }) {
     }
   }
   return [...lines, ''].join('\n');
+}
+
+/**
+ * What the replicas complained of, to go with a broken promise.
+ * @param {import('./types.js').Evidence} evidence
+ * @returns {string}
+ */
+export function describeAlarms({ alarms }) {
+  const shown = alarms.slice(-ALARMS);
+  return [
+    `  alarms of the replicas, ${shown.length} of ${alarms.length}:`,
+    ...shown.map((line) => `    ${line}`),
+    '',
+  ].join('\n');
 }
 
 /** @param {Readonly<Record<string, number>>} figures */

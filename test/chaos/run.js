@@ -10,7 +10,7 @@ import { runCampaign } from './campaign.js';
 import { readOptions } from './options.js';
 import { Postgres } from './postgres.js';
 import { Redis } from './redis.js';
-import { describeVerdict } from './report.js';
+import { describeAlarms, describeVerdict } from './report.js';
 import { judge } from './verdict.js';
 
 const say = (/** @type {string} */ line) => void process.stdout.write(`${line}\n`);
@@ -43,6 +43,7 @@ async function main(cleanUps) {
     const verdict = judge(evidence);
     verdicts.push({ ...verdict, seconds: Math.round((Date.now() - startedAt) / 1000) });
     say(describeVerdict(verdict));
+    if (verdict.breaches.length > 0) say(describeAlarms(evidence));
   }
   if (options.json !== null) await writeFile(options.json, JSON.stringify({ options, verdicts }, null, 2));
   return verdicts.some(({ breaches }) => breaches.length > 0) ? 1 : 0;

@@ -95,6 +95,8 @@ export interface Evidence {
   readonly faults: readonly Fault[];
   readonly recoveries: readonly Recovery[];
   readonly logs: LogCounts;
+  /** What the replicas said at level warn or above, oldest first. */
+  readonly alarms: readonly string[];
   /** Replicas that ended after they had started and that nobody killed. */
   readonly endedByThemselves: readonly string[];
 }
