@@ -114,6 +114,22 @@ describe('PostgreSQL lost right after the receiver took a message', () => {
     await marked();
     await goesOnWithoutRepeating();
   });
+
+  it('and the process killed: a successor whose connection to Redis comes back in that moment is told as well', async () => {
+    const app = await loseDatabase({ APP_REDIS_ADDR: redis.address });
+    await app.end('SIGKILL');
+    const redisWay = await TcpProxy.to(`redis://${redis.address}`);
+    try {
+      redisWay.cut();
+      const successor = await stage.successor(app, { APP_REDIS_ADDR: new URL(redisWay.url).host });
+      await eventually(async () => expect((await stage.jobs()).some(({ fence }) => fence > 1)).toBe(true), 20_000);
+      redisWay.mend();
+      await successor.logged(/took over 1 messages of a replica that went away: 1 were sent, 0 are uncertain/);
+      await marked();
+    } finally {
+      await redisWay.stop();
+    }
+  });
 });
 
 describe('Redis in trouble', () => {
@@ -153,8 +169,13 @@ describe('Redis in trouble', () => {
     await sendsAsEver();
     await redis.kill();
     await sendsAsEver();
+    const before = app.lines.length;
     await redis.start();
-    await app.logged(/^Redis is back/);
+    await eventually(() =>
+      expect(app.lines.slice(before).map(({ message }) => message)).toContainEqual(
+        expect.stringMatching(/^Redis is back/),
+      ),
+    );
     const ids = await sendsAsEver();
     await eventually(async () => {
       expect(await receiptsIn(redis.hands)).toEqual(expect.arrayContaining(ids));

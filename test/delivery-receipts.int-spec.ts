@@ -1,12 +1,24 @@
+import { Logger } from '@nestjs/common';
 import type { RedisService } from '@liaoliaots/nestjs-redis';
+import { Redis } from 'ioredis';
 import { DeliveryReceipts, type Receipt } from '../src/dispatch/delivery-receipts.js';
 import { RedisConnection } from '../src/redis.js';
 import { eventually } from './support/eventually.js';
 import { keptReceipts, receiptsIn } from './support/kept-receipts.js';
 import { RedisServer } from './support/redis-server.js';
 
+Logger.overrideLogger(false);
+
 const INSTALLATION = '4d3b9f3e-6a55-4c0e-9d5b-8d1c6e0f2a71';
 const DAY_SECONDS = 86_400;
+/** Longer than any moment without a processor, shorter than what ends a connection. */
+const LATE_MS = 2_000;
+const UNANSWERED_MAX = 20_000;
+
+const receiptsThrough = (client: Redis): DeliveryReceipts => {
+  const service: Pick<RedisService, 'getOrNil'> = { getOrNil: () => client };
+  return new DeliveryReceipts(new RedisConnection(service as RedisService));
+};
 
 const receipt = (id: number): Receipt => ({
   id,
@@ -22,8 +34,7 @@ describe('receipts in Redis', () => {
 
   beforeAll(async () => {
     redis = await RedisServer.started();
-    const service: Pick<RedisService, 'getOrNil'> = { getOrNil: () => redis.hands };
-    receipts = new DeliveryReceipts(new RedisConnection(service as RedisService));
+    receipts = receiptsThrough(redis.hands);
   });
   beforeEach(() => redis.hands.flushall());
   afterAll(() => redis.remove());
@@ -92,5 +103,48 @@ describe('receipts in Redis', () => {
     await redis.hands.hset(key, Object.fromEntries(stray.map((text, index) => [`stray-${index}`, text])));
     await redis.hands.set(key.replace(/:0$/, ':1'), 'of another type');
     expect(await receipts.find(INSTALLATION, 3, [1, 2, 1_500])).toEqual(new Map([[1, receipt(1)]]));
+  });
+
+  it('are kept although Redis is late, whatever becomes of the process until then', async () => {
+    const client = new Redis(redis.port, '127.0.0.1');
+    let kept = 0;
+    try {
+      await eventually(() => expect(client.status).toBe('ready'));
+      redis.pause();
+      const late = receiptsThrough(client);
+      const pausedAt = performance.now();
+      await eventually(() => {
+        late.keep(INSTALLATION, 3, [receipt((kept += 1))]);
+        expect(performance.now() - pausedAt).toBeGreaterThan(LATE_MS);
+      });
+    } finally {
+      // What was handed over is the kernel's, as after a kill.
+      client.disconnect();
+      redis.resume();
+    }
+    await eventually(async () => expect(await receiptsIn(redis.hands)).toHaveLength(kept));
+  });
+
+  it('do not pile up while Redis does not answer, and are kept again when it does', async () => {
+    const ids = Array.from({ length: UNANSWERED_MAX + 1 }, (_, index) => index);
+    redis.pause();
+    receipts.keep(INSTALLATION, 3, ids.map(receipt));
+    receipts.keep(INSTALLATION, 3, [receipt(30_000)]);
+    redis.resume();
+    await eventually(async () => expect(await receiptsIn(redis.hands)).toHaveLength(ids.length));
+    await keep(3, [40_000]);
+    expect((await receipts.find(INSTALLATION, 3, [30_000, 40_000])).size).toBe(1);
+  });
+
+  it('are found by one whose connection is still being made', async () => {
+    await keep(3, [1]);
+    const client = new Redis(redis.port, '127.0.0.1', { lazyConnect: true });
+    try {
+      const finding = receiptsThrough(client).find(INSTALLATION, 3, [1]);
+      await client.connect();
+      expect(await finding).toEqual(new Map([[1, receipt(1)]]));
+    } finally {
+      client.disconnect();
+    }
   });
 });

@@ -13,13 +13,14 @@ export interface Receipt {
 const KEPT_SECONDS = 24 * 3600;
 const MESSAGES_PER_SHELF = 1_000;
 /**
- * Redis is a second memory, not one to wait for: one that is slower than this gets a pause, in which nothing is kept.
- * Shorter, and a replica that got no processor for a moment would take its own delay for that of Redis.
+ * Redis is a second memory, not one to wait for: with so many receipts unanswered, the next ones are not kept. Some 3 MB, a
+ * second or two of the fastest receiver; a connection without any answer is given up after 5 s.
  */
-const PATIENCE_MS = 1_000;
-/** Recovery is rarer, and what it does not learn becomes uncertain. */
+const UNANSWERED_MAX = 20_000;
+/** What recovery does not learn becomes uncertain, so it waits for Redis, and then for its answer, this long. */
 const RECOVERY_PATIENCE_MS = 3_000;
-const PAUSE_AFTER_TROUBLE_MS = 1_000;
+/** Trouble counts as over when there was none for so long: one node of a Cluster may fail while others answer. */
+const CALM_AFTER_MS = 1_000;
 
 /**
  * Receipts in Redis, written before the row is marked: if the marking is lost, recovery finds them and does not send again.
@@ -28,18 +29,21 @@ const PAUSE_AFTER_TROUBLE_MS = 1_000;
 @Injectable()
 export class DeliveryReceipts {
   private readonly logger = new Logger('DeliveryReceipts');
-  private pausedUntil = 0;
+  private unanswered = 0;
   private troubled = false;
+  /** Monotonic. */
+  private failedAt = 0;
 
   constructor(private readonly redis: RedisConnection) {}
 
   /**
-   * Keeps a job's receipts, each for a day at least. They are with the connection when this returns; what Redis says
-   * to them decides only whether the next ones are sent at all.
+   * Keeps a job's receipts, each for a day at least. They are with the connection when this returns, also while Redis is
+   * late: what it reads only after this process was killed is kept all the same.
    */
   keep(installationId: string, jobId: number, receipts: readonly Receipt[]): void {
     const client = this.redis.connected;
-    if (client === null || receipts.length === 0 || performance.now() < this.pausedUntil) return;
+    if (client === null || receipts.length === 0) return;
+    if (this.unanswered > UNANSWERED_MAX) return this.note(new Error(`${this.unanswered} receipts are unanswered`));
     // No pipeline: it would cost half as much again, and two commands leave one after the other all the same.
     const replies: Promise<unknown>[] = [];
     for (const [shelf, group] of byShelf(receipts)) {
@@ -49,40 +53,68 @@ export class DeliveryReceipts {
         client.expire(key, KEPT_SECONDS),
       );
     }
-    void this.watch(Promise.all(replies));
+    void this.watch(receipts.length, Promise.all(replies));
   }
 
-  /** The receipts that Redis holds for these messages of a job; what it does not tell in time counts as none. */
+  /**
+   * The receipts that Redis holds for these messages of a job. What it does not tell in time counts as none, and the log
+   * says so.
+   */
   async find(installationId: string, jobId: number, ids: readonly number[]): Promise<Map<number, Receipt>> {
-    const client = this.redis.connected;
-    if (client === null || ids.length === 0) return new Map();
+    if (this.redis.status === 'off' || ids.length === 0) return new Map();
     const wanted = new Set(ids);
-    const pipeline = client.pipeline();
-    for (const shelf of new Set(ids.map(shelfOf))) pipeline.hvals(keyOf(installationId, jobId, shelf));
-    const replies = await within(RECOVERY_PATIENCE_MS, pipeline.exec()).catch(() => null);
-    const receipts = (replies ?? []).flatMap(([error, texts]) => (error === null ? parse(texts) : []));
-    return new Map(receipts.filter(({ id }) => wanted.has(id)).map((receipt) => [receipt.id, receipt]));
+    const keys = [...new Set(ids.map(shelfOf))].map((shelf) => keyOf(installationId, jobId, shelf));
+    const receipts: Receipt[] = [];
+    try {
+      for (const [error, texts] of await this.read(keys)) {
+        if (error !== null) this.noteUnread(error, jobId);
+        else receipts.push(...parse(texts).filter(({ id }) => wanted.has(id)));
+      }
+    } catch (error) {
+      this.noteUnread(error, jobId);
+    }
+    return new Map(receipts.map((receipt) => [receipt.id, receipt]));
   }
 
-  private async watch(replies: Promise<unknown>): Promise<void> {
+  private async read(keys: readonly string[]): Promise<[error: Error | null, result: unknown][]> {
+    await this.redis.waitUntilConnected(RECOVERY_PATIENCE_MS);
+    const pipeline = this.redis.connected?.pipeline();
+    if (pipeline === undefined) throw new Error('Redis is out of reach');
+    for (const key of keys) pipeline.hvals(key);
+    return (await within(RECOVERY_PATIENCE_MS, pipeline.exec())) ?? [];
+  }
+
+  private noteUnread(error: unknown, jobId: number): void {
+    this.logger.warn({ err: error, job: jobId }, 'receipts cannot be read; what was not marked counts as uncertain');
+  }
+
+  private async watch(count: number, replies: Promise<unknown>): Promise<void> {
+    this.unanswered += count;
     try {
-      await within(PATIENCE_MS, replies);
+      await replies;
       this.note(null);
     } catch (error) {
       this.note(error instanceof Error ? error : new Error(String(error)));
     }
+    this.unanswered -= count;
   }
 
+  /** Says once when trouble begins and once when it is over. */
   private note(failure: Error | null): void {
-    if (failure !== null) this.pausedUntil = performance.now() + PAUSE_AFTER_TROUBLE_MS;
-    if (failure !== null && !this.troubled) {
-      this.logger.warn(
-        { err: failure },
-        'receipts are not being kept; sending goes on, and only a crash would miss them',
-      );
+    const now = performance.now();
+    if (failure !== null) {
+      this.failedAt = now;
+      if (!this.troubled) {
+        this.logger.warn(
+          { err: failure },
+          'receipts are not being kept; sending goes on, and only a crash would miss them',
+        );
+      }
+      this.troubled = true;
+    } else if (this.troubled && now - this.failedAt > CALM_AFTER_MS) {
+      this.logger.log('receipts are being kept again');
+      this.troubled = false;
     }
-    if (failure === null && this.troubled) this.logger.log('receipts are being kept again');
-    this.troubled = failure !== null;
   }
 }
 

@@ -23,8 +23,8 @@ const SABOTAGES = {
   receipt: [
     {
       file: 'src/dispatch/delivery-receipts.js',
-      from: 'if (client === null || ids.length === 0)',
-      to: 'if (client === null || ids.length >= 0)',
+      from: "if (this.redis.status === 'off' || ids.length === 0)",
+      to: "if (this.redis.status === 'off' || ids.length >= 0)",
       times: 1,
     },
   ],

@@ -12,7 +12,7 @@ export const WRITTEN_MS = 1_000;
 const RECEIPT_MS = 2_000;
 /** How far an arrival may lag behind its sending: so long a request may lie in a socket before the receiver reads it. */
 export const LAG_MS = 500;
-/** After Redis is back, replicas connect again, and wait for a second after trouble before they write receipts. */
+/** After Redis is back, replicas connect again, two seconds after their last try at most. */
 export const REDIS_BACK_MS = 5_000;
 /** Until a replica has noticed that PostgreSQL is back. */
 const POSTGRES_BACK_MS = 3_000;
