@@ -111,8 +111,11 @@ describe('jobs side by side', () => {
     await fleet[0]?.post('/start');
     await eventually(() => expect(held).toHaveLength(REPLICAS), 20_000);
 
+    const before = fleet.map(stopsHeard);
     let answered = false;
     const stopping = fleet[2]?.post('/stop').finally(() => (answered = true));
+    // A job that got an answer before its replica heard of the stop would go on.
+    await eventually(() => fleet.forEach((replica, index) => expect(stopsHeard(replica)).toBe(before[index]! + 1)));
     for (let letGo = 1; letGo < REPLICAS; letGo += 1) {
       held.shift()?.();
       await eventually(async () => expect(await running()).toHaveLength(REPLICAS - letGo));
@@ -126,6 +129,10 @@ describe('jobs side by side', () => {
     expect(await running()).toEqual([]);
   });
 });
+
+function stopsHeard({ lines }: DispatcherProcess): number {
+  return lines.filter(({ message }) => message.startsWith('sending is stopped')).length;
+}
 
 function mostAtOnce(jobs: readonly JobRow[]): number {
   return Math.max(
