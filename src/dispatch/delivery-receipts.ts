@@ -30,9 +30,8 @@ const CALM_AFTER_MS = 1_000;
 export class DeliveryReceipts {
   private readonly logger = new Logger('DeliveryReceipts');
   private unanswered = 0;
-  private troubled = false;
-  /** Monotonic. */
-  private failedAt = 0;
+  /** Monotonic; null while receipts are being kept. */
+  private failedAt: number | null = null;
 
   constructor(private readonly redis: RedisConnection) {}
 
@@ -43,7 +42,7 @@ export class DeliveryReceipts {
   keep(installationId: string, jobId: number, receipts: readonly Receipt[]): void {
     const client = this.redis.connected;
     if (client === null || receipts.length === 0) return;
-    if (this.unanswered > UNANSWERED_MAX) return this.note(new Error(`${this.unanswered} receipts are unanswered`));
+    if (this.unanswered > UNANSWERED_MAX) return this.failed(new Error(`${this.unanswered} receipts are unanswered`));
     // No pipeline: it would cost half as much again, and two commands leave one after the other all the same.
     const replies: Promise<unknown>[] = [];
     for (const [shelf, group] of byShelf(receipts)) {
@@ -92,29 +91,29 @@ export class DeliveryReceipts {
     this.unanswered += count;
     try {
       await replies;
-      this.note(null);
+      this.succeeded();
     } catch (error) {
-      this.note(error instanceof Error ? error : new Error(String(error)));
+      this.failed(error);
     }
     this.unanswered -= count;
   }
 
-  /** Says once when trouble begins and once when it is over. */
-  private note(failure: Error | null): void {
-    const now = performance.now();
-    if (failure !== null) {
-      this.failedAt = now;
-      if (!this.troubled) {
-        this.logger.warn(
-          { err: failure },
-          'receipts are not being kept; sending goes on, and only a crash would miss them',
-        );
-      }
-      this.troubled = true;
-    } else if (this.troubled && now - this.failedAt > CALM_AFTER_MS) {
-      this.logger.log('receipts are being kept again');
-      this.troubled = false;
+  /** Says once that trouble began. */
+  private failed(error: unknown): void {
+    if (this.failedAt === null) {
+      this.logger.warn(
+        { err: error },
+        'receipts are not being kept; sending goes on, and only a crash would miss them',
+      );
     }
+    this.failedAt = performance.now();
+  }
+
+  /** Says once that trouble is over. */
+  private succeeded(): void {
+    if (this.failedAt === null || performance.now() - this.failedAt <= CALM_AFTER_MS) return;
+    this.failedAt = null;
+    this.logger.log('receipts are being kept again');
   }
 }
 
