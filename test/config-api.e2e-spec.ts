@@ -12,11 +12,12 @@ import { configSchema, settingSchema } from '../src/config/config.schemas.js';
 import { LiveConfig } from '../src/config/live-config.js';
 import { loadStaticSettings } from '../src/config/load-static-settings.js';
 import type { StaticSettings } from '../src/config/static-settings.js';
-import { createDataSource, dataSourceOptions } from '../src/data-source.js';
+import { dataSourceOptions } from '../src/data-source.js';
 import { createLogger, loggingParams } from '../src/logging.js';
 import { EtcdServer } from './support/etcd-server.js';
 import { eventually } from './support/eventually.js';
-import { TestDatabase } from './support/test-database.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import type { TestDatabase } from './support/test-database.js';
 
 jest.setTimeout(60_000);
 
@@ -46,6 +47,7 @@ async function read(app: NestFastifyApplication) {
 describe('/config', () => {
   let folder: string;
   let server: EtcdServer;
+  let migrated: MigratedDatabase;
   let database: TestDatabase;
   const apps: NestFastifyApplication[] = [];
   let log = '';
@@ -61,10 +63,8 @@ describe('/config', () => {
     cpSync('config/app.defaults.yaml', join(folder, 'app.defaults.yaml'));
     writeFileSync(join(folder, 'dynamic_config.yaml'), 'max_attempts: 9\nrate_limit: 5\n');
     server = await EtcdServer.started();
-    database = await TestDatabase.create();
-    const migrations = await createDataSource(database.url).initialize();
-    await migrations.runMigrations();
-    await migrations.destroy();
+    migrated = await createMigratedDatabase();
+    ({ database } = migrated);
   });
   beforeEach(() => server.hands.deleteAll());
   afterEach(async () => {
@@ -72,7 +72,7 @@ describe('/config', () => {
   });
   afterAll(async () => {
     await server.remove();
-    await database.drop();
+    await migrated.drop();
     rmSync(folder, { recursive: true });
   });
 

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
+import { Outage } from './support/outage.js';
 import { accept } from './support/receiver.js';
 import { receiptsIn } from './support/kept-receipts.js';
 import { RedisServer } from './support/redis-server.js';
@@ -169,13 +170,9 @@ describe('Redis in trouble', () => {
     await sendsAsEver();
     await redis.kill();
     await sendsAsEver();
-    const before = app.lines.length;
+    const outage = new Outage(app);
     await redis.start();
-    await eventually(() =>
-      expect(app.lines.slice(before).map(({ message }) => message)).toContainEqual(
-        expect.stringMatching(/^Redis is back/),
-      ),
-    );
+    await outage.logged(/^Redis is back/, 5_000);
     const ids = await sendsAsEver();
     await eventually(async () => {
       expect(await receiptsIn(redis.hands)).toEqual(expect.arrayContaining(ids));

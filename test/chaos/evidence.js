@@ -4,8 +4,9 @@ import { z } from 'zod';
 
 /** @typedef {import('./types.js').Evidence} Evidence */
 
-/** A whole line: the last one of a process that was killed may be half of one. */
-const ALARM = /^\{"log\.level":"(warn|error|fatal)".*\}$/;
+/** @typedef {{ replica: string, text: string }} Log */
+
+const ALARM = /^\{"log\.level":"(warn|error|fatal)"/;
 const BY_THE_RECEIVER = /was not sent|without a usable messageId/;
 const logLine = z.object({
   '@timestamp': z.string(),
@@ -32,6 +33,9 @@ export async function collectEvidence({
   replicas,
   recovery,
 }) {
+  const logs = replicas
+    .flatMap((replica) => replica.logs)
+    .map((path) => ({ replica: basename(path, '.log'), text: readFileSync(path, 'utf8') }));
   return {
     policy,
     fed: options.messages,
@@ -44,19 +48,18 @@ export async function collectEvidence({
     jobs: await database.jobs(),
     faults: timeline.faults,
     recoveries: recovery.recoveries,
-    logs: countLogs(replicas.flatMap(({ logs }) => logs)),
-    alarms: alarmsIn(replicas.flatMap(({ logs }) => logs)),
+    logs: countLogs(logs),
+    alarms: alarmsIn(logs),
     endedByThemselves: replicas.flatMap(({ endedByItself }) => endedByItself),
   };
 }
 
-/** @param {readonly string[]} paths */
-function countLogs(paths) {
+/** @param {readonly Log[]} logs */
+function countLogs(logs) {
   let refusedLateWrites = 0;
   let takenOver = 0;
   let recoveredByReceipt = 0;
-  for (const path of paths) {
-    const text = readFileSync(path, 'utf8');
+  for (const { text } of logs) {
     for (const [, count] of text.matchAll(/(\d+) outcomes were refused/g)) refusedLateWrites += Number(count);
     for (const [, taken, sent] of text.matchAll(
       /took over (\d+) messages of a replica that went away: (\d+) were sent/g,
@@ -70,14 +73,16 @@ function countLogs(paths) {
 
 /**
  * What the replicas said at level warn or above, in the order of time, as text; without what the receiver does to single messages.
- * @param {readonly string[]} paths
+ * @param {readonly Log[]} logs
  */
-function alarmsIn(paths) {
-  const alarms = paths.flatMap((path) =>
-    readFileSync(path, 'utf8')
+function alarmsIn(logs) {
+  const alarms = logs.flatMap(({ replica, text }) =>
+    text
       .split('\n')
+      // What follows the last line's end is nothing, or half a line of a process that was killed.
+      .slice(0, -1)
       .filter((line) => ALARM.test(line) && !BY_THE_RECEIVER.test(line))
-      .map((line) => describeLine(basename(path, '.log'), logLine.parse(JSON.parse(line)))),
+      .map((line) => describeLine(replica, logLine.parse(JSON.parse(line)))),
   );
   return alarms.toSorted();
 }
