@@ -50,6 +50,8 @@ export class JobRun {
   private claiming = false;
   private claims: Promise<void> = Promise.resolve();
   private exhausted = false;
+  /** How often something came back on the budget. */
+  private refunds = 0;
   private claimedTo = 0;
   private ahead = AHEAD_MIN;
   private ranDry = false;
@@ -140,12 +142,14 @@ export class JobRun {
     try {
       if (this.queue.stale) await this.giveBack();
       const takenBefore = this.queue.taken;
+      const refundsBefore = this.refunds;
       const messages = await this.parts.claims.claim(this.job, limit, this.claimedTo);
       await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
-      // What was passed over because somebody else had it locked is looked for once more, from the start.
-      this.exhausted = messages.length === 0 && this.claimedTo === 0;
+      // What was passed over because somebody else had it locked is looked for once more, from the start; and so it is when
+      // the budget was refunded meanwhile, which this claim may not have seen.
+      this.exhausted = messages.length === 0 && this.claimedTo === 0 && this.refunds === refundsBefore;
       this.claimedTo = messages.at(-1)?.id ?? 0;
       this.queue.add(messages);
     } catch (error) {
@@ -221,7 +225,10 @@ export class JobRun {
 
   private afterWriting(batch: readonly Settlement[]): void {
     // A message that was invalid here is back on the budget, so another one may be claimed for it.
-    if (batch.some((settlement) => settlement.attempt === null)) this.exhausted = false;
+    if (batch.some((settlement) => settlement.attempt === null)) {
+      this.refunds += 1;
+      this.exhausted = false;
+    }
     // The settler counts as empty only after this call.
     this.pumpAtTurnEnd();
   }

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { Logger } from '@nestjs/common';
+import { LiveConfig } from '../src/config/live-config.js';
+import { WebhookTargets } from '../src/config/webhook-targets.js';
+import { Database } from '../src/database.js';
+import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
+import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
+import { EgressGuard } from '../src/dispatch/egress-guard.js';
+import { JobRun } from '../src/dispatch/job-run.js';
+import { Settler } from '../src/dispatch/settler.js';
+import { WebhookClient } from '../src/dispatch/webhook.client.js';
+import { MessageClaims } from '../src/messages/message-claims.js';
+import { MessageSettlements } from '../src/messages/message-settlements.js';
+import { RedisConnection } from '../src/redis.js';
+import type { Job } from '../src/scheduler/job.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+
+Logger.overrideLogger(false);
+
+const INVALID_PHONE = 'nobody';
+const never = new AbortController().signal;
+const nowhere = new WebhookTargets({ env: 'production', webhookAllow: { ranges: [], hosts: [] } });
+
+describe('the run of a job', () => {
+  let migrated: MigratedDatabase;
+
+  beforeEach(async () => {
+    migrated = await createMigratedDatabase();
+    await migrated.database.query(`UPDATE scheduler_state SET running = TRUE`);
+  });
+  afterEach(() => migrated.drop());
+
+  const createJob = async (budget: number): Promise<Job> => {
+    const id = await migrated.database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
+      [budget],
+    );
+    return {
+      id,
+      fence: 1,
+      dueAt: new Date(),
+      due: Promise.resolve(),
+      correlationId: randomUUID(),
+      winding: never,
+      cut: never,
+      abandoned: never,
+      mayBegin: () => true,
+    };
+  };
+
+  it('spends what invalid messages give back, also when a claim that did not see it is answered after it', async () => {
+    const { database, dataSource } = migrated;
+    await database.query(
+      `INSERT INTO messages (recipient_phone, content) SELECT $1, 'text' FROM generate_series(1, 3)`,
+      [INVALID_PHONE],
+    );
+    const service = new Database(dataSource);
+    const steps = new EventEmitter();
+    const budgetSeenSpent = once(steps, 'budget seen spent');
+    const refunded = once(steps, 'refunded');
+    const claims = new (class extends MessageClaims {
+      override async claim(...given: Parameters<MessageClaims['claim']>) {
+        const claimed = await super.claim(...given);
+        const [, , afterId] = given;
+        if (claimed.length === 0 && afterId === 0) {
+          steps.emit('budget seen spent');
+          await refunded;
+        }
+        return claimed;
+      }
+    })(service);
+    const settlements = new (class extends MessageSettlements {
+      override async settle(...given: Parameters<MessageSettlements['settle']>) {
+        await budgetSeenSpent;
+        return await super.settle(...given);
+      }
+    })(service);
+
+    const job = await createJob(2);
+    const installationId = await claims.open(job);
+    const live = new LiveConfig([]);
+    live.setFallbackWebhookUrl('http://127.0.0.1:9/webhook');
+    const logger = new Logger();
+    const receipts = new DeliveryReceipts(new RedisConnection());
+    const run = new JobRun(job, {
+      claims,
+      client: new WebhookClient(new EgressGuard(nowhere, null), live),
+      live,
+      window: new ConcurrencyWindow(() => 1),
+      logger,
+      installationId,
+      makeSettler: (onWritten) =>
+        new Settler(settlements, receipts, job, installationId, logger, (batch) => {
+          onWritten(batch);
+          steps.emit('refunded');
+        }),
+    });
+    await run.toEnd();
+    expect(await database.value(`SELECT count(*) FROM messages WHERE parked_as = 'failed'`)).toBe(3);
+    expect(await database.value(`SELECT claimed FROM dispatch_jobs WHERE id = $1`, [job.id])).toBe(0);
+  });
+});
