@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
@@ -73,6 +74,36 @@ describe('a signal in mid-job', () => {
     expect(code).toBe(1);
     expect(tookMs).toBeLessThan(1_000);
     await strike();
+  });
+});
+
+describe('a signal while a job is being granted', () => {
+  it('has it given back at once: no request is made, and the next process makes them', async () => {
+    const stage = await Stage.set();
+    const app = await stage.replica({ rate_limit: 3 });
+    const other = new Client({ connectionString: stage.database.url });
+    await other.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM scheduler_state FOR UPDATE');
+    await stage.database.insertMessages(3);
+    await eventually(async () => {
+      const waiting = await stage.database.value<number>(
+        `SELECT count(*) FROM pg_stat_activity
+         WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%dispatch_jobs%'`,
+      );
+      expect(waiting).toBe(1);
+    });
+    const ending = end(app, 'SIGTERM');
+    await app.logged(/SIGTERM: finishing/);
+    await other.query('COMMIT');
+    await other.end();
+    expect((await ending).code).toBe(0);
+    expect(stage.receiver.ledger).toEqual([]);
+
+    await stage.successor(app);
+    await eventually(async () => expect(await stage.sentCount()).toBe(3), 10_000);
+    expect((await stage.jobs()).filter(({ attempts }) => attempts > 0)).toMatchObject([{ fence: 2, attempts: 3 }]);
+    await stage.strike();
   });
 });
 

@@ -21,6 +21,7 @@ export class JobRunner {
   private run: Promise<void> = Promise.resolve();
   private endedRun: EndedRun | null = null;
   private deadlines: NodeJS.Timeout[] = [];
+  private ending = false;
 
   constructor(private readonly store: ScheduleStore) {}
 
@@ -38,6 +39,8 @@ export class JobRunner {
   begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, onEnd: () => void): void {
     const job = new RunningJob(tenure, times, () => this.store.renew(tenure.id, tenure.fence, LEASE_MS));
     if (tenure.fence > OWNERS_AT_MOST) job.windDown('worn out');
+    // It was granted while the process was told to end: it gives back what it owns, and makes no request.
+    if (this.ending) job.windDown('shutdown');
     this.job = job;
     this.run = this.runToEnd(handler, job).then(onEnd);
   }
@@ -54,6 +57,7 @@ export class JobRunner {
 
   /** The same for the end of the process, which does not wait for ever: what is still in flight is cut in time. */
   shutDown(): void {
+    this.ending = true;
     this.job?.windDown('shutdown');
     this.deadlines = [
       setTimeout(() => this.job?.cutOff('shutdown'), SHUTDOWN_CUT_MS),
