@@ -78,8 +78,13 @@ export class RunningJob implements Job {
     this.abandoning.abort();
   }
 
-  /** Whether what is left of the budget may still be spent, here or elsewhere. */
+  /**
+   * Whether the job must go on under its next owner: what is left of its budget may still be spent, or something was given
+   * up unwritten. The latter counts whatever the run was wound down for before; a job that is done is looked at by nobody.
+   */
   get resumable(): boolean {
+    if (this.abandoned.aborted) return true;
+    if (!this.winding.aborted) return !this.mayBegin();
     const reason: unknown = this.winding.reason;
     return reason === 'shutdown' || reason === 'lease lost';
   }

@@ -1,0 +1,44 @@
+import { LEASE_MS, RunningJob, type WindingReason } from './running-job.js';
+
+describe('a job when its run is over', () => {
+  const jobs: RunningJob[] = [];
+  const running = (grantedFrom = performance.now()): RunningJob => {
+    const tenure = { id: 1, fence: 1, dueAt: new Date() };
+    const job = new RunningJob(tenure, { grantedFrom, dueFrom: grantedFrom }, () => Promise.resolve(true));
+    jobs.push(job);
+    return job;
+  };
+  afterEach(() => Promise.all(jobs.splice(0).map((job) => job.end())));
+
+  it('does not go on when the run came to its end', () => {
+    expect(running().resumable).toBe(false);
+  });
+
+  it.each<[WindingReason, boolean]>([
+    ['stopped', false],
+    ['worn out', false],
+    ['shutdown', true],
+    ['lease lost', true],
+  ])('wound down for %s goes on: %s', (reason, expected) => {
+    const job = running();
+    job.windDown(reason);
+    expect(job.resumable).toBe(expected);
+  });
+
+  it.each<WindingReason>(['stopped', 'worn out'])(
+    'goes on when something was given up unwritten, also after it was wound down for %s',
+    (reason) => {
+      const job = running();
+      job.windDown(reason);
+      job.windDown('shutdown');
+      job.abandon();
+      expect(job.resumable).toBe(true);
+    },
+  );
+
+  it('goes on when it ended because its lease had passed unnoticed', () => {
+    const job = running(performance.now() - LEASE_MS);
+    expect(job.mayBegin()).toBe(false);
+    expect(job.resumable).toBe(true);
+  });
+});
