@@ -28,13 +28,20 @@ describe('PostgreSQL lost right after the receiver took a message', () => {
     await redis.remove();
   });
 
-  /** Resolves when a message has been accepted and the database that should hear of it is out of reach. */
-  async function loseDatabase(env: Readonly<Record<string, string>>): Promise<DispatcherProcess> {
+  /**
+   * Resolves when a message has been accepted and the database that should hear of it is out of reach. `before` is called
+   * when the receiver has the message and has not answered.
+   */
+  async function loseDatabase(
+    env: Readonly<Record<string, string>>,
+    before: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<DispatcherProcess> {
     const app = await stage.replica({ rate_limit: 2 }, { APP_DB_URL: way.url, ...env });
     const responses: ServerResponse[] = [];
     stage.receiver.behave = (_received, response) => void responses.push(response);
     await stage.database.insertMessages(1);
     await eventually(() => expect(stage.receiver.ledger).toHaveLength(1));
+    await before();
     way.cut();
     stage.receiver.behave = accept;
     responses[0]?.writeHead(202, { 'content-type': 'application/json' });
@@ -73,6 +80,33 @@ describe('PostgreSQL lost right after the receiver took a message', () => {
     await marked();
     await goesOnWithoutRepeating();
     expect(app.lines.filter(({ message }) => /outcomes were refused|a job failed/.test(message))).toEqual([]);
+  });
+
+  it('for longer than the lease is told by the owner, although another replica, which hears of nothing, is back before it', async () => {
+    const otherWay = await TcpProxy.to(stage.database.url);
+    let other: DispatcherProcess | undefined;
+    const app = await loseDatabase({}, async () => {
+      other = await stage.replica({ rate_limit: 2 }, { APP_DB_URL: otherWay.url });
+      await other.logged(/sending runs/);
+      otherWay.swallow();
+    });
+    try {
+      await other?.logged(/the schedule is out of reach/, 20_000);
+      const leaseOver = () =>
+        stage.database.value<boolean>(
+          `SELECT bool_and(lease_until < now() - interval '1 s') FROM dispatch_jobs WHERE state = 'running'`,
+        );
+      await eventually(async () => expect(await leaseOver()).toBe(true), 15_000);
+      otherWay.mend();
+      await other?.logged(/the schedule is within reach again/, 20_000);
+      way.mend();
+      await marked();
+      await goesOnWithoutRepeating();
+      const lines = [app, other].flatMap((replica) => replica?.lines ?? []).map(({ message }) => message);
+      expect(lines.filter((line) => /outcomes were refused|took over/.test(line))).toEqual([]);
+    } finally {
+      await otherWay.stop();
+    }
   });
 
   it('is told when each was sent, not when it returned', async () => {

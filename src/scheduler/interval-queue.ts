@@ -92,7 +92,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     while (!this.stopping || !this.runner.idle) {
       try {
         const lookAgainAt = await this.takeTurn(handler);
-        if (this.log.recovered()) this.grantGrace();
+        this.log.recovered();
         retryMs = FIRST_RETRY_MS;
         await this.signal.waitUntil(lookAgainAt);
       } catch (error) {
@@ -110,6 +110,8 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     const askedAt = performance.now();
     const seen = await this.store.observe();
     const answeredAt = performance.now();
+    // Before anything is planned: other owners could not renew either, and may still have outcomes to write.
+    if (this.log.failing) this.grantGrace();
     if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
 
     const { current } = this.live;

@@ -10,7 +10,12 @@ export class TurnLog {
   private readonly logger = new Logger('Scheduler');
   private running: boolean | null = null;
   private overflowing = false;
-  private failing = false;
+  private outOfReach = false;
+
+  /** Whether the schedule could not be reached when last tried. */
+  get failing(): boolean {
+    return this.outOfReach;
+  }
 
   /** Call it after every turn that was written or needed no writing. */
   turned(seen: Sighting, plan: Plan): void {
@@ -46,15 +51,14 @@ export class TurnLog {
   }
 
   failed(error: unknown): void {
-    if (!this.failing) this.logger.warn({ err: error }, 'the schedule is out of reach; trying again until it is back');
-    this.failing = true;
+    if (!this.outOfReach)
+      this.logger.warn({ err: error }, 'the schedule is out of reach; trying again until it is back');
+    this.outOfReach = true;
   }
 
-  /** True once after a failure, when the schedule was reached again. */
-  recovered(): boolean {
-    if (!this.failing) return false;
-    this.failing = false;
-    this.logger.log('the schedule is within reach again');
-    return true;
+  /** Call it after every turn that did not fail. */
+  recovered(): void {
+    if (this.outOfReach) this.logger.log('the schedule is within reach again');
+    this.outOfReach = false;
   }
 }
