@@ -211,7 +211,7 @@ const APPLY: Statement = {
         lease_until = CASE WHEN $26::float8 > 0 THEN guard.at + $26::float8 * interval '1 ms' END,
         sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
         finished_at = CASE WHEN $13 = 'done' THEN guard.at END
-      FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running'
+      FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running' AND job.owner = $22
     ), dropped AS (
       UPDATE dispatch_jobs job SET state = 'dropped', finished_at = guard.at
       FROM guard WHERE job.id IN (SELECT id FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id DESC LIMIT $17)
@@ -265,6 +265,6 @@ const RENEW: Statement = {
   name: 'scheduler.renew',
   text: `
     UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms'
-    WHERE id = $1 AND fence = $2 AND state = 'running'
+    WHERE id = $1 AND fence = $2 AND state = 'running' AND owner IS NOT NULL
     RETURNING id`,
 };

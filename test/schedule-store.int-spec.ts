@@ -1,0 +1,48 @@
+import { Database } from '../src/database.js';
+import type { EndedRun } from '../src/scheduler/plan.js';
+import { ScheduleStore } from '../src/scheduler/schedule-store.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+
+const OWNER = 'replica';
+const LEASE_MS = 10_000;
+
+describe('a job that was given back', () => {
+  let migrated: MigratedDatabase;
+  let store: ScheduleStore;
+  let ended: EndedRun;
+
+  beforeEach(async () => {
+    migrated = await createMigratedDatabase();
+    store = new ScheduleStore(new Database(migrated.dataSource));
+    const id = await migrated.database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, budget)
+       VALUES (now(), 'running', 1, $1, now() + interval '10 s', 5) RETURNING id`,
+      [OWNER],
+    );
+    ended = { id, fence: 1, state: 'open', resumeAfterMs: 0, sent: 2, notSent: 1, note: 'shutdown' };
+  });
+  afterEach(() => migrated.drop());
+
+  const writeEnd = async () => {
+    const { version, schedule, autoSending } = await store.observe();
+    const plan = { schedule, autoSending, slots: [], begin: null, ended, dropped: 0 };
+    const signature = { owner: OWNER, leaseMs: LEASE_MS, budget: 5, change: null, notify: false };
+    expect(await store.apply(version, plan, signature)).toEqual({ applied: true, tenure: null });
+  };
+  const job = () => migrated.database.query(`SELECT state, owner, lease_until, sent, not_sent FROM dispatch_jobs`);
+  const givenBack = [{ state: 'running', owner: null, lease_until: null, sent: 2, not_sent: 1 }];
+
+  it('is not counted again when its end is written again, the reply having been lost', async () => {
+    await writeEnd();
+    expect(await job()).toEqual(givenBack);
+    await writeEnd();
+    expect(await job()).toEqual(givenBack);
+  });
+
+  it('gets no lease from a renewal that arrives late, so the next owner need not wait for it', async () => {
+    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toBe(true);
+    await writeEnd();
+    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toBe(false);
+    expect(await job()).toEqual(givenBack);
+  });
+});
