@@ -9,6 +9,7 @@ import { CreateOperatorActions1763900000006 } from '../migrations/1763900000006-
 import { NameWhomAnOperatorActedFor1763900000007 } from '../migrations/1763900000007-name-whom-an-operator-acted-for.js';
 import { CreateImportsAndIntakeKeys1763900000008 } from '../migrations/1763900000008-create-imports-and-intake-keys.js';
 import { SlimAttemptAndSentIndexes1763900000010 } from '../migrations/1763900000010-slim-attempt-and-sent-indexes.js';
+import { AddClosedFence1763900000011 } from '../migrations/1763900000011-add-closed-fence.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -24,6 +25,7 @@ export const MIGRATIONS = [
   NameWhomAnOperatorActedFor1763900000007,
   CreateImportsAndIntakeKeys1763900000008,
   SlimAttemptAndSentIndexes1763900000010,
+  AddClosedFence1763900000011,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
-import { MessageClaims } from '../messages/message-claims.js';
+import { MessageClaims, type ClaimedMessage } from '../messages/message-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
@@ -12,7 +12,7 @@ import { settleOrphan } from './settle-orphan.js';
 import { Settler } from './settler.js';
 import { WebhookClient } from './webhook.client.js';
 
-const RELEASE_RETRY_MS = 500;
+const CLAIMS_RETRY_MS = 500;
 
 /** The scheduler's handler: spends a job's budget on the oldest messages, each marked by its own outcome. */
 @Injectable()
@@ -72,8 +72,21 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   /** Settles what earlier owners of the job left claimed: by a receipt, if there is one, and as uncertain otherwise. */
   private async recover(job: Job, installationId: string, settler: Settler): Promise<void> {
-    const orphans = await this.claims.takeOver(job);
-    if (orphans.length === 0) return;
+    for (;;) {
+      const { taken, left } = await this.claims.takeOver(job);
+      if (taken.length > 0) await this.settleOrphans(taken, job, installationId, settler);
+      if (left === 0) return;
+      if (job.winding.aborted) throw new Error(`${left} messages to take over are locked by another transaction`);
+      await sleep(CLAIMS_RETRY_MS, undefined, { signal: job.winding }).catch(() => undefined);
+    }
+  }
+
+  private async settleOrphans(
+    orphans: readonly ClaimedMessage[],
+    job: Job,
+    installationId: string,
+    settler: Settler,
+  ): Promise<void> {
     const receipts = await this.receipts.find(
       installationId,
       job.id,
@@ -95,12 +108,11 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private async release(job: Job): Promise<void> {
     while (!job.abandoned.aborted) {
       try {
-        await this.claims.release(job);
-        return;
+        if ((await this.claims.release(job)) === 0) return;
       } catch {
         // The settler has said that the database is away; these rows have nothing to lose.
-        await sleep(RELEASE_RETRY_MS, undefined, { signal: job.abandoned }).catch(() => undefined);
       }
+      await sleep(CLAIMS_RETRY_MS, undefined, { signal: job.abandoned }).catch(() => undefined);
     }
   }
 

@@ -55,7 +55,7 @@ export class JobRun {
   private claimedTo = 0;
   private ahead = AHEAD_MIN;
   private ranDry = false;
-  private claimLost = false;
+  private claimsLeft = false;
   private endedBy: string | null = null;
   private over = false;
   private turnEnd: NodeJS.Immediate | null = null;
@@ -101,7 +101,7 @@ export class JobRun {
 
   /** Whether messages may still be claimed for which no request was made. */
   get leavesClaims(): boolean {
-    return !this.settler.incomplete && (this.claimLost || this.queue.size > 0);
+    return !this.settler.incomplete && (this.claimsLeft || this.queue.size > 0);
   }
 
   private get goesOn(): boolean {
@@ -154,7 +154,7 @@ export class JobRun {
       this.queue.add(messages);
     } catch (error) {
       this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
-      this.claimLost = true;
+      this.claimsLeft = true;
       this.endedBy = 'the database was out of reach';
     }
     this.claiming = false;
@@ -163,7 +163,7 @@ export class JobRun {
 
   /** Nothing is sent meanwhile: the queue stays stale until it is empty. */
   private async giveBack(): Promise<void> {
-    await this.parts.claims.giveBack(this.job, this.queue.ids);
+    if ((await this.parts.claims.giveBack(this.job, this.queue.ids)) > 0) this.claimsLeft = true;
     this.queue.clear();
     this.claimedTo = 0;
   }

@@ -15,9 +15,18 @@ export interface ClaimedMessage {
   readonly attempts: number;
 }
 
+/** What a new owner of a job found claimed by earlier ones. */
+export interface Inheritance {
+  readonly taken: ClaimedMessage[];
+  /** How many are left because somebody has them locked or changed them in that moment: take over again. */
+  readonly left: number;
+}
+
 /**
  * Claims messages for a job. A claim belongs to one owner of one job; it ends by being settled (`MessageSettlements`),
- * released, or recovered by the job's next owner. Replicas may call all of this at once: none waits for, or receives, another's rows.
+ * released, or recovered by the job's next owner. Replicas may call all of this at once: none receives another's rows. Nothing
+ * here waits for the lock of a message, which anybody may hold for long, with the job's row in hand: renewals and the
+ * scheduler would wait for that.
  */
 @Injectable()
 export class MessageClaims {
@@ -57,31 +66,46 @@ export class MessageClaims {
 
   /**
    * Gives back whatever this owner of the job still has claimed, also what it never heard of because the reply to its
-   * claim was lost. Only for an owner that has settled every message for which it made a request.
+   * claim was lost, or the claim is still on its way: it claims nothing any more. Only for an owner that has settled every
+   * message for which it made a request. Returns how many are left, as in `Inheritance`: release again.
    */
-  async release(job: ClaimKey): Promise<void> {
-    await this.database.query(RELEASE, [job.id, job.fence]);
+  async release(job: ClaimKey): Promise<number> {
+    await this.database.query(CLOSE, [job.id, job.fence]);
+    // A statement of its own, so that it sees what a claim that the first one waited for has claimed.
+    return leftOf(await this.database.query<Left>(RELEASE, [job.id, job.fence]));
   }
 
   /**
    * Gives back messages whose turn has not come and puts them on the job's budget again, those included that were marked
-   * or deleted meanwhile.
+   * or deleted meanwhile. Returns how many are left, as in `Inheritance`: those stay claimed until a release.
    */
-  async giveBack(job: ClaimKey, ids: readonly number[]): Promise<void> {
-    await this.database.query(GIVE_BACK, [job.id, job.fence, ids]);
+  async giveBack(job: ClaimKey, ids: readonly number[]): Promise<number> {
+    return leftOf(await this.database.query<Left>(GIVE_BACK, [job.id, job.fence, ids]));
   }
 
   /** Takes over what earlier owners of the job left claimed: whether those messages were sent is not known here. */
-  async takeOver(job: ClaimKey): Promise<ClaimedMessage[]> {
-    return await this.database.query<ClaimedMessage>(TAKE_OVER, [job.id, job.fence]);
+  async takeOver(job: ClaimKey): Promise<Inheritance> {
+    const [row] = await this.database.query<{ taken: ClaimedMessage[]; left: number }>(TAKE_OVER, [job.id, job.fence]);
+    return row ?? { taken: [], left: 0 };
   }
+}
+
+interface Left {
+  readonly left: number;
+}
+
+function leftOf([row]: readonly Left[]): number {
+  return row?.left ?? 0;
 }
 
 const WAKE_RETRIES: Statement = {
   name: 'messages.wake-retries',
   text: `
     UPDATE messages SET next_attempt_at = NULL
-    WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at <= clock_timestamp()`,
+    WHERE ctid = ANY (ARRAY(
+      SELECT ctid FROM messages
+      WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at <= clock_timestamp()
+      FOR UPDATE SKIP LOCKED))`,
 };
 
 const OPEN: Statement = {
@@ -103,7 +127,8 @@ const CLAIM: Statement = {
   text: `
     WITH job AS (
       SELECT budget - claimed AS credit, horizon FROM dispatch_jobs
-      WHERE id = $1 AND fence = $2 AND state = 'running' AND (SELECT running FROM scheduler_state)
+      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
+        AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), due AS (
       SELECT ctid AS place FROM messages
@@ -125,31 +150,50 @@ const CLAIM: Statement = {
     SELECT * FROM claimed ORDER BY id`,
 };
 
+const CLOSE: Statement = {
+  name: 'messages.close-job',
+  text: `UPDATE dispatch_jobs SET closed_fence = $2 WHERE id = $1 AND fence = $2`,
+};
+
+/** Of the claims that `condition` tells, `held` has those that could be locked at once. */
+const hold = (condition: string) => `
+    claim AS (
+      SELECT message.ctid AS place FROM messages message, job WHERE ${condition}
+    ), held AS (
+      SELECT message.ctid AS place FROM messages message, job WHERE ${condition}
+      FOR UPDATE OF message SKIP LOCKED
+    )`;
+
+/** Frees what could be locked, and counts it and what is left. */
+const free = (condition: string) => `${hold(condition)}, freed AS (
+      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
+      WHERE message.ctid = ANY (ARRAY(SELECT place FROM held))
+      RETURNING message.id
+    ), counted AS (
+      SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count(*) FROM claim) - (SELECT count(*) FROM freed) AS left
+    )`;
+
 const RELEASE: Statement = {
   name: 'messages.release',
   text: `
     WITH job AS (
       SELECT claimed_to FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
-    ), released AS (
-      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
-      FROM job
-      WHERE message.sent_status = FALSE AND message.id <= job.claimed_to
-        AND message.claimed_by = $1 AND message.claim_fence = $2
-      RETURNING message.id
-    )
-    UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM released) WHERE id = $1 AND fence = $2`,
+    ), ${free(`message.sent_status = FALSE AND message.id <= job.claimed_to
+        AND message.claimed_by = $1 AND message.claim_fence = $2`)}
+    UPDATE dispatch_jobs SET claimed = claimed - counted.freed FROM counted
+    WHERE id = $1 AND fence = $2
+    RETURNING counted.left`,
 };
 
 const GIVE_BACK: Statement = {
   name: 'messages.give-back',
   text: `
     WITH job AS (
-      UPDATE dispatch_jobs SET claimed = claimed - cardinality($3::bigint[]) WHERE id = $1 AND fence = $2
-      RETURNING id
-    )
-    UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
-    FROM job
-    WHERE message.id = ANY ($3::bigint[]) AND message.claimed_by = $1 AND message.claim_fence = $2`,
+      SELECT id FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE
+    ), ${free('message.id = ANY ($3::bigint[]) AND message.claimed_by = $1 AND message.claim_fence = $2')}
+    UPDATE dispatch_jobs SET claimed = claimed - (cardinality($3::bigint[]) - counted.left) FROM job, counted
+    WHERE dispatch_jobs.id = job.id
+    RETURNING counted.left`,
 };
 
 const TAKE_OVER: Statement = {
@@ -157,12 +201,12 @@ const TAKE_OVER: Statement = {
   text: `
     WITH job AS (
       SELECT claimed_to FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR NO KEY UPDATE
-    ), taken AS (
+    ), ${hold(`message.sent_status = FALSE AND message.id <= job.claimed_to
+        AND message.claimed_by = $1 AND message.claim_fence < $2`)}, taken AS (
       UPDATE messages message SET claim_fence = $2
-      FROM job
-      WHERE message.sent_status = FALSE AND message.id <= job.claimed_to
-        AND message.claimed_by = $1 AND message.claim_fence <= $2
+      WHERE message.ctid = ANY (ARRAY(SELECT place FROM held))
       RETURNING message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts
     )
-    SELECT * FROM taken ORDER BY id`,
+    SELECT coalesce((SELECT json_agg(taken ORDER BY id) FROM taken), '[]') AS taken,
+      (SELECT count(*) FROM claim) - (SELECT count(*) FROM taken) AS left`,
 };

@@ -14,6 +14,8 @@ export interface ModelJob {
   claimed: number;
   fence: number;
   horizon: number | null;
+  /** The owner under this fence has released and claims nothing any more. */
+  closedFence: number | null;
 }
 
 export interface ModelMessage {
@@ -34,6 +36,10 @@ export class ClaimsModel {
 
   isLive({ job, fence }: Claimer): boolean {
     return job.fence === fence;
+  }
+
+  mayClaim(claimer: Pick<Claimer, 'job' | 'fence'>): boolean {
+    return claimer.job.fence === claimer.fence && claimer.job.closedFence !== claimer.fence;
   }
 
   get live(): Claimer[] {
@@ -57,7 +63,7 @@ export class ClaimsModel {
 
   /** The ids that a claim must yield when nobody else claims at the same time. */
   claimable({ job, fence }: Claimer, limit: number): number[] {
-    if (!this.running || job.fence !== fence) return [];
+    if (!this.running || !this.mayClaim({ job, fence })) return [];
     return this.sendable.filter((id) => id <= (job.horizon ?? 0)).slice(0, Math.min(limit, job.budget - job.claimed));
   }
 
@@ -92,7 +98,7 @@ export class ClaimsModel {
 
   giveBack(claimer: Claimer, ids: readonly number[]): void {
     for (const id of ids) claimer.held.delete(id);
-    if (!this.isLive(claimer)) return;
+    if (!this.mayClaim(claimer)) return;
     claimer.job.claimed -= ids.length;
     for (const id of ids) if (this.owns(claimer, id)) this.message(id).claim = null;
   }
@@ -100,6 +106,7 @@ export class ClaimsModel {
   release(claimer: Claimer): void {
     claimer.held.clear();
     if (!this.isLive(claimer)) return;
+    claimer.job.closedFence = claimer.fence;
     for (const message of this.messages.values()) {
       if (message.sent || !this.owns(claimer, message.id)) continue;
       message.claim = null;
@@ -115,9 +122,11 @@ export class ClaimsModel {
     return claimer;
   }
 
-  /** Returns the ids that the new owner must get. */
+  /** Returns the ids that the new owner must get: what earlier ones left. */
   takeOver(claimer: Claimer): number[] {
-    const taken = [...this.messages.values()].filter(({ sent, claim }) => !sent && claim?.job === claimer.job.id);
+    const taken = [...this.messages.values()].filter(
+      ({ sent, claim }) => !sent && claim?.job === claimer.job.id && claim.fence < claimer.fence,
+    );
     for (const message of taken) {
       message.claim = { job: claimer.job.id, fence: claimer.fence };
       claimer.held.add(message.id);
