@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver, type Behaviour } from './support/receiver.js';
@@ -197,6 +198,27 @@ describe('what an answer means for its message', () => {
     const message = await inState(id, 'sent');
     expect(message.attempts.map(({ outcome }) => outcome)).toEqual(['uncertain', 'accepted']);
     expect(receiver.ledger[0]?.headers['idempotency-key']).toBe(receiver.ledger[1]?.headers['idempotency-key']);
+  });
+
+  it('takes an answer that came in time although the process had no processor until the deadline had passed', async () => {
+    await app.changeLive(live({ webhook_concurrency: 1 }));
+    const ids = await database.insertMessages(3);
+    receiver.behave = receiver.hold;
+    await app.post('/start');
+    await eventually(() => expect(receiver.open).toBe(1));
+    app.child.kill('SIGSTOP');
+    try {
+      receiver.behave = accept;
+      receiver.letGo();
+      await sleep(1_200);
+    } finally {
+      app.child.kill('SIGCONT');
+    }
+    for (const id of ids) {
+      const { attempts } = await inState(id, 'sent');
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(['accepted']);
+    }
+    expect(receiver.ledger).toHaveLength(3);
   });
 
   it('holds an uncertain message when on_uncertain is hold, and sends the others', async () => {

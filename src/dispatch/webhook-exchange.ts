@@ -26,7 +26,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
     private readonly onEnd: (reply: Answer | NoAnswer) => void,
   ) {
     this.timer = setTimeout(
-      () => this.giveUp(`no answer within the timeout of ${timeoutMs} ms (webhook_timeout)`),
+      () => this.onDeadline(`no answer within the timeout of ${timeoutMs} ms (webhook_timeout)`),
       timeoutMs,
     );
   }
@@ -69,10 +69,18 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
 
   /** Ends the exchange now: with its status if one has come, else without an answer. */
   giveUp(error: string): void {
+    if (this.over) return;
     const { controller, left, status } = this;
     if (status > 0) this.finish();
     else this.conclude({ left, error: left ? error : `not connected: ${error}` });
     controller?.abort(new Error(error));
+  }
+
+  /** Timers come before sockets in a turn: after a moment without a processor the answer may be there, and unread. */
+  private onDeadline(error: string): void {
+    // What has not left has no answer, and would leave in that turn.
+    if (this.left) setImmediate(() => this.giveUp(error));
+    else this.giveUp(error);
   }
 
   private finish(): void {
