@@ -73,17 +73,24 @@ export class FollowingClient extends Client {
    */
   private boundAnswers(withinMs: number): void {
     let asked = false;
-    const deadline = setTimeout(() => asked && this.break(new Error('Query read timeout')), withinMs).unref();
+    let overdue = false;
+    const deadline = setTimeout(() => {
+      overdue = asked;
+      // Timers come before sockets in a turn: after a moment without a processor the answer may be there, and unread.
+      setImmediate(() => overdue && this.break(new Error('Query read timeout')));
+    }, withinMs).unref();
     const ask = super.query.bind(this);
     // The overloads of `query` are too many to be repeated, and all of them pass through here.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     this.query = ((...query: Parameters<typeof ask>) => {
       asked = true;
+      overdue = false;
       deadline.refresh();
       return ask(...query);
     }) as typeof this.query;
     this.on('drain', () => {
       asked = false;
+      overdue = false;
     });
   }
 

@@ -6,6 +6,12 @@ import { TestDatabase } from './support/test-database.js';
 
 const ANSWER_WITHIN_MS = 400;
 
+/** Keeps the event loop from its sockets and timers, as a moment without a processor does. */
+function stall(forMs: number): void {
+  const until = performance.now() + forMs;
+  while (performance.now() < until);
+}
+
 describe('a connection whose server must answer within a time', () => {
   let database: TestDatabase;
   let client: FollowingClient;
@@ -34,6 +40,26 @@ describe('a connection whose server must answer within a time', () => {
     expect(isDatabaseOutage(failure)).toBe(true);
     await expect(client.query('SELECT 1')).rejects.toThrow();
     expect(errors).toEqual([failure]);
+  });
+
+  it('takes an answer that came in time although the process had no processor until the time was over', async () => {
+    const asked = client.query('SELECT 1 AS one');
+    stall(1.5 * ANSWER_WITHIN_MS);
+    expect((await asked).rows).toEqual([{ one: 1 }]);
+    expect(errors).toEqual([]);
+  });
+
+  it('gives its whole time to a query that is asked when such an answer is read', async () => {
+    const asked = client.query('SELECT 1').then(() => client.query('SELECT pg_sleep($1)', [ANSWER_WITHIN_MS / 2_000]));
+    stall(1.5 * ANSWER_WITHIN_MS);
+    await asked;
+    expect(errors).toEqual([]);
+  });
+
+  it('breaks after such a moment when there is no answer', async () => {
+    const asked = client.query('SELECT pg_sleep(60)');
+    stall(1.5 * ANSWER_WITHIN_MS);
+    await expect(asked).rejects.toThrow('Query read timeout');
   });
 
   it('stays when nothing is asked for longer than that, inside a transaction too', async () => {
