@@ -1,7 +1,11 @@
+import { connect } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import { codeOf } from './described-error.js';
 import type { DatabaseServer } from './config/database-address.js';
 import { READ_ONLY, type PrimaryFinder } from './primary-finder.js';
+
+const CANCEL_REQUEST_CODE = 80_877_102;
+const CANCEL_WITHIN_MS = 2_000;
 
 export interface FollowingClientConfig extends ClientConfig {
   readonly primary: PrimaryFinder;
@@ -12,7 +16,7 @@ export interface FollowingClientConfig extends ClientConfig {
 /**
  * A connection to the server that takes writes, whichever of several that is when it connects. It breaks when that server
  * refuses a write, or when another one turned out to be the primary, so that whoever owns it (a pool, a loop) connects anew.
- * It breaks as well when the server does not answer a query within `query_timeout`.
+ * It breaks as well when the server does not answer a query within `query_timeout`, and has the server end that query.
  */
 export class FollowingClient extends Client {
   private readonly primary: PrimaryFinder;
@@ -77,7 +81,7 @@ export class FollowingClient extends Client {
     const deadline = setTimeout(() => {
       overdue = asked;
       // Timers come before sockets in a turn: after a moment without a processor the answer may be there, and unread.
-      setImmediate(() => overdue && this.break(new Error('Query read timeout')));
+      setImmediate(() => overdue && this.giveUp());
     }, withinMs).unref();
     const ask = super.query.bind(this);
     // The overloads of `query` are too many to be repeated, and all of them pass through here.
@@ -94,7 +98,37 @@ export class FollowingClient extends Client {
     });
   }
 
+  private giveUp(): void {
+    cancel(this);
+    this.break(new Error('Query read timeout'));
+  }
+
   private break(error?: Error): void {
     this.connection.stream.destroy(error);
   }
+}
+
+/**
+ * Has the server end the statement of a connection that is given up: a CancelRequest, on a connection of its own
+ * (https://www.postgresql.org/docs/current/protocol-flow.html, "Canceling Requests in Progress"). A server that waits for a
+ * lock does not notice that nobody waits for its answer: it would go on waiting, hold what it has locked, and each new try
+ * would take one more of its connections.
+ */
+function cancel(client: Client): void {
+  const { host, port } = client;
+  // The types do not know what the server gave at connect.
+  const processId = 'processID' in client ? Number(client.processID) : NaN;
+  const secretKey = 'secretKey' in client ? Number(client.secretKey) : NaN;
+  if (!Number.isInteger(processId) || !Number.isInteger(secretKey)) return;
+  const request = Buffer.alloc(16);
+  request.writeInt32BE(request.length, 0);
+  request.writeInt32BE(CANCEL_REQUEST_CODE, 4);
+  request.writeInt32BE(processId, 8);
+  request.writeInt32BE(secretKey, 12);
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
+  socket.setTimeout(CANCEL_WITHIN_MS, () => socket.destroy());
+  // Whether it arrives or not, the connection is given up.
+  socket.on('error', () => undefined);
+  socket.end(request);
+  socket.unref();
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { primaryFinder } from '../src/data-source.js';
 import { isDatabaseOutage } from '../src/database-outage.js';
 import { FollowingClient } from '../src/following-client.js';
+import { eventually } from './support/eventually.js';
 import { TestDatabase } from './support/test-database.js';
 
 const ANSWER_WITHIN_MS = 400;
@@ -40,6 +41,16 @@ describe('a connection whose server must answer within a time', () => {
     expect(isDatabaseOutage(failure)).toBe(true);
     await expect(client.query('SELECT 1')).rejects.toThrow();
     expect(errors).toEqual([failure]);
+  });
+
+  it('has the server end the query that it did not wait for', async () => {
+    await expect(client.query('SELECT pg_sleep(60)')).rejects.toThrow('Query read timeout');
+    await eventually(async () => {
+      const active = await database.query(
+        `SELECT query FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'`,
+      );
+      expect(active).toEqual([]);
+    });
   });
 
   it('takes an answer that came in time although the process had no processor until the time was over', async () => {
