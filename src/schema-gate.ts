@@ -1,4 +1,10 @@
-import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { MIGRATIONS } from './data-source.js';
@@ -10,7 +16,7 @@ const LOOK_AGAIN_MS = 5_000;
  * arrives later, from a migration job, opens the gate by itself.
  */
 @Injectable()
-export class SchemaGate implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class SchemaGate implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
   private readonly logger = new Logger('SchemaGate');
   private readonly stopping = new AbortController();
   private opening: Promise<void> | null = null;
@@ -38,8 +44,12 @@ export class SchemaGate implements OnApplicationBootstrap, BeforeApplicationShut
     this.opening ??= this.waitForSchema();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** Before any other module's `beforeApplicationShutdown`, which may wait for somebody who waits here. */
+  onModuleDestroy(): void {
     this.stopping.abort();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
     await this.opening;
   }
 

@@ -108,15 +108,28 @@ describe('a signal while a job is being granted', () => {
 });
 
 describe('a signal to a process that has nothing to do', () => {
+  let stage: Stage;
+  beforeEach(async () => (stage = await Stage.set()));
+  afterEach(() => stage.strike());
+
   it('is exit code 0 within a few seconds, although a client keeps its connection', async () => {
-    const stage = await Stage.set();
     const app = await stage.replica();
     await app.get('/health');
     const { code, tookMs } = await end(app, 'SIGTERM');
     expect(code).toBe(0);
     expect(tookMs).toBeLessThan(3_000);
     expect(app.lines.at(-1)?.message).toBe('Stopped');
-    await stage.strike();
+  });
+
+  it('is the same while it waits for its schema', async () => {
+    const app = await stage.replica({}, { APP_ENV: 'production', APP_AUTH: 'none' });
+    await app.logged(/schema is missing/);
+    const linesBefore = app.lines.length;
+    const { code, tookMs } = await end(app, 'SIGTERM');
+    expect(code).toBe(0);
+    expect(app.lines.slice(linesBefore).filter((line) => line['log.level'] === 'error')).toEqual([]);
+    expect(tookMs).toBeLessThan(3_000);
+    expect(app.lines.at(-1)?.message).toBe('Stopped');
   });
 });
 
