@@ -3,6 +3,7 @@ import { EtcdServer } from './support/etcd-server.js';
 import { eventually } from './support/eventually.js';
 import { Outage } from './support/outage.js';
 import { Receiver } from './support/receiver.js';
+import { Stage } from './support/stage.js';
 import { TestDatabase } from './support/test-database.js';
 
 jest.setTimeout(60_000);
@@ -71,5 +72,50 @@ describe('an etcd that', () => {
       },
     );
     expect((await budgets(6))[0]).toBe(Number(rateLimit));
+  });
+});
+
+const intervalSeen = async (app: DispatcherProcess) =>
+  (await app.get('/scheduler')).json<{ interval_seconds: number }>().interval_seconds;
+
+describe('a replica that starts while etcd answers nobody', () => {
+  let etcd: EtcdServer;
+  let stage: Stage;
+
+  beforeAll(async () => {
+    etcd = await EtcdServer.started();
+    stage = await Stage.set();
+  });
+  afterAll(async () => {
+    await stage.strike();
+    await etcd.remove();
+  });
+
+  it('imposes neither its interval nor its queue capacity on the fleet, until it has read them', async () => {
+    const env = { APP_REMOTE_ETCD_ENDPOINTS: etcd.url };
+    await etcd.hands.put('scheduler_queue_capacity', '50');
+    stage.receiver.behave = stage.receiver.hold;
+    const first = await stage.replica({ webhook_timeout: 60 }, env);
+    await stage.database.insertMessages(10);
+    await eventually(async () => expect((await stage.schedule()).waiting).toBeGreaterThanOrEqual(4), 10_000);
+    await etcd.hands.put('scheduler_interval', '3600');
+    await eventually(async () => expect(await intervalSeen(first)).toBe(3600));
+
+    etcd.pause();
+    const fallbacks = { scheduler_interval: 1, scheduler_queue_capacity: 1, scheduler_workers: 2 };
+    const second = await stage.replica({ ...fallbacks, webhook_timeout: 60 }, env);
+    const states = async () => (await stage.jobs()).map(({ state }) => state);
+    await eventually(async () => expect((await states()).filter((state) => state === 'running')).toHaveLength(2));
+    expect(await states()).not.toContain('dropped');
+    expect(await intervalSeen(second)).toBe(3600);
+
+    etcd.resume();
+    await eventually(async () => {
+      expect((await second.get('/config')).json()).toMatchObject({ complete: true });
+    }, 20_000);
+    await first.dispose();
+    await etcd.hands.put('scheduler_interval', '1800');
+    await eventually(async () => expect(await intervalSeen(second)).toBe(1800), 10_000);
+    expect(await states()).not.toContain('dropped');
   });
 });

@@ -138,20 +138,21 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     this.log.turned(seen, plan);
     this.lastAttempt.save(plan.schedule.lastSlotAt);
     this.lastSlotCopy = null;
-    this.broughtIntervalMs = current.schedulerIntervalMs;
+    if (circumstances.newIntervalMs !== null) this.broughtIntervalMs = circumstances.newIntervalMs;
     if (circumstances.newAutoSending !== null) this.comparedAutoSending = circumstances.newAutoSending;
     return answeredAt + (plan.wakeAt - seen.exactNow);
   }
 
   private circumstances(seen: Sighting, answeredAt: number): Circumstances {
     const { current, complete } = this.live;
-    // While a configured source has never been read, its `auto_sending` is unknown and the fallback's decides nothing.
+    // While a configured source has never been read, its values are unknown, and fallbacks decide nothing for the fleet.
     const known = complete || seen.autoSending === null;
+    const { schedulerIntervalMs: intervalMs, schedulerQueueCapacity: capacity } = current;
     return {
       self: this.owner,
-      capacity: current.schedulerQueueCapacity,
+      capacity: known ? capacity : Math.max(capacity, seen.schedule.waiting),
       workers: current.schedulerWorkers,
-      newIntervalMs: current.schedulerIntervalMs === this.broughtIntervalMs ? null : current.schedulerIntervalMs,
+      newIntervalMs: known && intervalMs !== this.broughtIntervalMs ? intervalMs : null,
       newAutoSending: known && current.autoSending !== this.comparedAutoSending ? current.autoSending : null,
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
