@@ -60,7 +60,9 @@ const DOCUMENTED = {
     example: { error: 'More than 6000 calls in a minute: go on in 12 s', code: 'request.rate_limited' },
   },
   503: {
-    description: 'What the operation needs is out of reach; `Retry-After` says when to try again.',
+    description:
+      'What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have ' +
+      'been done all the same: look first.',
     example: {
       error: 'PostgreSQL is out of reach, so nothing was changed: try again shortly',
       code: 'database.unavailable',

@@ -15,6 +15,7 @@ const STATUS: Readonly<Record<DomainErrorKind, number>> = {
   not_found: 404,
   conflict: 409,
   unavailable: 503,
+  unconfirmed: 503,
 };
 
 const FRAMEWORK_REPLIES: Readonly<Record<string, HttpErrorReply>> = {
@@ -88,7 +89,8 @@ function domainReply(error: DomainError): HttpErrorReply {
   return {
     status,
     body: { ...error.details, error: error.message, code: error.code },
-    ...(status === 503 && { headers: RETRY_SOON }),
+    // What may have been done is not to be tried again without a look.
+    ...(error.kind === 'unavailable' && { headers: RETRY_SOON }),
   };
 }
 

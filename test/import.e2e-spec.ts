@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
+import { TcpProxy } from './support/tcp-proxy.js';
 import { Upload } from './support/upload.js';
 
 jest.setTimeout(60_000);
@@ -261,4 +263,66 @@ it('ends an import when the service ends, with nothing stored', async () => {
   } finally {
     await stage.strike();
   }
+});
+
+describe('a commit of an import that has begun', () => {
+  let stage: Stage;
+  let way: TcpProxy;
+  let gate: Client;
+
+  beforeEach(async () => {
+    stage = await Stage.set();
+    way = await TcpProxy.to(stage.database.url);
+    gate = new Client({ connectionString: stage.database.url });
+    await gate.connect();
+  });
+  afterEach(async () => {
+    await gate.end();
+    await stage.strike();
+    await way.stop();
+  });
+
+  /** Sends a file of one message and resolves when its commit is under way, which lasts until `gate` ends its transaction. */
+  async function beginCommit() {
+    const app = await stage.replica({ auto_sending: false }, { APP_DB_URL: way.url });
+    await stage.database.query(`
+      CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
+      CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON messages DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION pass_gate()`);
+    await gate.query('BEGIN; SELECT pg_advisory_xact_lock(1)');
+    const upload = Upload.begin(`${app.origin}/messages/import`, NDJSON);
+    const reply = upload.end(json('a'));
+    reply.catch(() => undefined);
+    await eventually(async () =>
+      expect(
+        await stage.database.query(
+          `SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+        ),
+      ).toEqual([{ query: 'COMMIT' }]),
+    );
+    return { app, reply };
+  }
+  const openGate = () => gate.query('COMMIT');
+  const storedCount = async () => await stage.database.value<number>('SELECT count(*) FROM messages');
+
+  it('is carried through and answered when the service ends', async () => {
+    const { app, reply } = await beginCommit();
+    const ended = app.end('SIGTERM');
+    // Imports are told of the end before the port is closed.
+    await eventually(() => expect(app.get('/health')).rejects.toThrow());
+    await openGate();
+    expect(await reply).toMatchObject({ status: 200, body: { stored: 1 } });
+    expect(await ended).toBe(0);
+    expect(await storedCount()).toBe(1);
+  });
+
+  it('and whose answer is lost is told of as one that may have stored everything', async () => {
+    const { reply } = await beginCommit();
+    way.loseReplies();
+    await openGate();
+    const { status, headers, body } = await reply;
+    expect([status, body.code, headers['retry-after']]).toEqual([503, 'import.unconfirmed', undefined]);
+    await eventually(async () => expect(await storedCount()).toBe(1));
+  });
 });

@@ -50,6 +50,20 @@ export class ImportBusy extends DomainError {
   }
 }
 
+/** The connection was lost after the commit was sent and before PostgreSQL had answered it. */
+export class ImportUnconfirmed extends DomainError {
+  readonly code = 'import.unconfirmed';
+  readonly kind = 'unconfirmed';
+
+  constructor(cause: unknown) {
+    super(
+      'PostgreSQL did not confirm the import: either the whole of it was stored or nothing. Look for one of its rows ' +
+        '(GET /messages, or the table itself), and send the file again only if it is not there',
+    );
+    this.cause = cause;
+  }
+}
+
 export class ImportInterrupted extends DomainError {
   readonly code = 'import.interrupted';
   readonly kind = 'unavailable';

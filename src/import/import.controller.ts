@@ -28,8 +28,9 @@ export class ImportController {
     description:
       'NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. ' +
       'The rows are stored in their order and in one transaction when the last has come; a client that goes away before ' +
-      'leaves nothing behind. A record has at most 16 KiB. The upload may take as long as it likes, as long as something ' +
-      'comes every `APP_SERVER_READ_TIMEOUT` seconds. Two imports at once per replica.',
+      'leaves nothing behind. A commit that has begun is finished, also when the service ends. A record has at most ' +
+      '16 KiB. The upload may take as long as it likes, as long as something comes every `APP_SERVER_READ_TIMEOUT` ' +
+      'seconds. Two imports at once per replica.',
     requestBody: { required: true, content: IMPORT_EXAMPLES },
   })
   @ApiOkResponse({
@@ -69,6 +70,13 @@ export class ImportController {
       status: 503,
       error: 'The service is ending, so nothing was stored: send the file again',
       code: 'import.interrupted',
+    },
+    {
+      status: 503,
+      error:
+        'PostgreSQL did not confirm the import: either the whole of it was stored or nothing. Look for one of its rows ' +
+        '(GET /messages, or the table itself), and send the file again only if it is not there',
+      code: 'import.unconfirmed',
     },
   )
   async importFile(

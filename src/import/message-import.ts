@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { StaticSettings } from '../config/static-settings.js';
 import { CopyRows } from './copy-rows.js';
-import { ImportBusy, ImportInterrupted, ImportInvalid, ImportRefused } from './import-errors.js';
+import { ImportBusy, ImportInterrupted, ImportInvalid, ImportRefused, ImportUnconfirmed } from './import-errors.js';
 import { RefusedRows, type ImportMode, type ImportReport } from './import-report.js';
 import type { RecordFormat } from './record-format.js';
 import { RowReader } from './row-reader.js';
@@ -29,7 +29,9 @@ export class MessageImport implements BeforeApplicationShutdown {
   /**
    * Stores the rows of `body`, in their order and in one transaction, once the whole of it has come; before that nothing
    * can be seen of them. Rejects and stores nothing when `gone` is aborted, when the body stalls, breaks off or cannot be
-   * read, when the service ends, and, for `all-or-nothing`, when any row is bad.
+   * read, when the service ends, and, for `all-or-nothing`, when any row is bad. A commit that has begun is carried through,
+   * whoever goes away; only of one that PostgreSQL did not answer nobody knows.
+   * @throws ImportUnconfirmed in that case.
    */
   async store(body: Readable, format: RecordFormat, mode: ImportMode, gone: AbortSignal): Promise<ImportReport> {
     if (this.stopping.signal.aborted) throw new ImportInterrupted();
@@ -39,8 +41,8 @@ export class MessageImport implements BeforeApplicationShutdown {
     try {
       return await this.storeStaged(body, format, mode, signal);
     } catch (error) {
-      // What a connection that was cut says of itself is not why.
-      signal.throwIfAborted();
+      // What a connection that was cut says of itself is not why; but a commit is not cut.
+      if (!(error instanceof ImportUnconfirmed)) signal.throwIfAborted();
       throw error;
     } finally {
       this.underWay -= 1;

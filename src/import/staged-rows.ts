@@ -1,7 +1,9 @@
-import type { Client, QueryConfig } from 'pg';
+import { DatabaseError, type Client, type QueryConfig } from 'pg';
 import { z } from 'zod';
+import { isDatabaseOutage } from '../database-outage.js';
 import { CopyToMessages } from './copy-rows.js';
 import { openImportConnection } from './import-connection.js';
+import { ImportUnconfirmed } from './import-errors.js';
 
 const batch = z.tuple([z.object({ rows: z.instanceof(Buffer) })]);
 
@@ -18,6 +20,7 @@ export class StagedRows {
   private heldBytes = 0;
   private batches = 0;
   private storing: Promise<unknown> = Promise.resolve();
+  private committing: Promise<unknown> = Promise.resolve();
 
   private constructor(private readonly client: Client) {}
 
@@ -51,18 +54,30 @@ export class StagedRows {
     this.storing.catch(() => undefined);
   }
 
-  /** Makes messages of all of them, in their order and in one transaction, unless `signal` is aborted meanwhile. */
+  /**
+   * Makes messages of all of them, in their order and in one transaction, unless `signal` is aborted before the commit;
+   * once that was sent, nothing here cuts it.
+   * @throws ImportUnconfirmed when the connection was lost before the commit was answered.
+   */
   async publish(signal: AbortSignal): Promise<void> {
     await this.storing;
     await this.client.query('BEGIN');
     for (const rows of this.held) await this.copy(rows, signal);
     for (let number = 1; number <= this.batches; number += 1) await this.copy(await this.rowsOf(number), signal);
     signal.throwIfAborted();
-    await this.client.query('COMMIT');
+    this.committing = this.client.query('COMMIT');
+    try {
+      await this.committing;
+    } catch (error) {
+      // What PostgreSQL refused it undid.
+      if (error instanceof DatabaseError && !isDatabaseOutage(error)) throw error;
+      throw new ImportUnconfirmed(error);
+    }
   }
 
-  /** Ends the connection, at once when a statement is under way. What was not published is gone. */
+  /** Ends the connection, at once when a statement is under way other than the commit. What was not published is gone. */
   async discard(): Promise<void> {
+    await this.committing.catch(() => undefined);
     await this.client.end().catch(() => undefined);
   }
 

@@ -140,7 +140,7 @@ export interface paths {
     put?: never;
     /**
      * Store a file of messages, of any size
-     * @description NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. The rows are stored in their order and in one transaction when the last has come; a client that goes away before leaves nothing behind. A record has at most 16 KiB. The upload may take as long as it likes, as long as something comes every `APP_SERVER_READ_TIMEOUT` seconds. Two imports at once per replica.
+     * @description NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. The rows are stored in their order and in one transaction when the last has come; a client that goes away before leaves nothing behind. A commit that has begun is finished, also when the service ends. A record has at most 16 KiB. The upload may take as long as it likes, as long as something comes every `APP_SERVER_READ_TIMEOUT` seconds. Two imports at once per replica.
      */
     post: operations['importFile'];
     delete?: never;
@@ -1266,7 +1266,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1400,7 +1400,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1823,7 +1823,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1960,7 +1960,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2087,7 +2087,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2201,7 +2201,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2305,7 +2305,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2456,7 +2456,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2591,7 +2591,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2726,7 +2726,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2825,7 +2825,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2917,7 +2917,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3016,7 +3016,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3131,7 +3131,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3246,7 +3246,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. */
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
