@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { Client } from 'pg';
 import { QueryFailedError } from 'typeorm';
-import { isDatabaseOutage } from './database-outage.js';
+import { isDatabaseOutage, leftNothingDone, noteNothingDone } from './database-outage.js';
 
 const withCode = (code: string, message = 'something') => Object.assign(new Error(message), { code });
 
@@ -41,4 +41,26 @@ describe('isDatabaseOutage', () => {
       expect(isDatabaseOutage(error)).toBe(false);
     },
   );
+});
+
+describe('leftNothingDone', () => {
+  it.each([
+    ['what is refused', withCode('25006'), true],
+    ['too many connections', withCode('53300'), true],
+    ['a pool without a free connection', new Error('timeout exceeded when trying to connect'), true],
+    ['a reset', withCode('ECONNRESET'), false],
+    ['a lost connection', new Error('Connection terminated unexpectedly'), false],
+    ['an answer that does not come', new Error('Query read timeout'), false],
+    ['a server that ends the connection', withCode('57P01'), false],
+  ])('of %s', (_what, error, undone) => {
+    expect(leftNothingDone(error)).toBe(undone);
+    expect(leftNothingDone(new QueryFailedError('INSERT', [], error))).toBe(undone);
+  });
+
+  it('holds for a reset of which that was noted, as the cause of another error too', () => {
+    const error = withCode('ECONNRESET');
+    noteNothingDone(error);
+    expect(leftNothingDone(error)).toBe(true);
+    expect(leftNothingDone(new Error('connecting', { cause: error }))).toBe(true);
+  });
 });

@@ -18,17 +18,49 @@ const OUTAGE_SQLSTATE = /^(?:08...|53300|57P0[123]|25006)$/;
 const OUTAGE_TEXT =
   /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout|Driver not Connected|DataSource is not (?:set|initialized)|Connection is not established)/i;
 
+/** Too many connections, starting up, and a read-only standby: what is said instead of running a statement. */
+const REFUSAL_SQLSTATE = /^(?:53300|57P03|25006)$/;
+
+/** Of those texts, the ones for a statement that was sent to nobody. */
+const UNSENT_TEXT =
+  /^(?:timeout exceeded when trying to connect|Connection terminated due to connection timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|DataSource is not (?:set|initialized)|Connection is not established)/i;
+
+const undone = new WeakSet<Error>();
+
 /**
  * Whether this error says that PostgreSQL is out of reach for the moment, so that trying again can help.
  * Looks through causes, TypeORM's `driverError` and every member of an AggregateError.
  */
 export function isDatabaseOutage(error: unknown): boolean {
+  return holds(error, saysOutage);
+}
+
+/**
+ * Whether what failed with this outage has certainly changed nothing: there was no connection to send it over, it was refused,
+ * or whoever asked for it has noted so. Otherwise it was sent and its answer was lost, and nobody knows.
+ */
+export function leftNothingDone(outage: unknown): boolean {
+  return holds(
+    outage,
+    (error) => undone.has(error) || REFUSAL_SQLSTATE.test(codeOf(error) ?? '') || UNSENT_TEXT.test(error.message),
+  );
+}
+
+/**
+ * Remembers that nothing was done by what failed with this error, which the error does not tell: a connection is reset in the
+ * same words while it is made and after a commit was sent.
+ */
+export function noteNothingDone(error: unknown): void {
+  if (isError(error)) undone.add(error);
+}
+
+function holds(error: unknown, test: (link: Error) => boolean): boolean {
   if (!isError(error)) return false;
   return causesOf(error).some(
     (link) =>
-      saysOutage(link) ||
-      ('driverError' in link && isDatabaseOutage(link.driverError)) ||
-      membersOf(link).some(isDatabaseOutage),
+      test(link) ||
+      ('driverError' in link && holds(link.driverError, test)) ||
+      membersOf(link).some((member) => holds(member, test)),
   );
 }
 

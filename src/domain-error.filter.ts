@@ -28,7 +28,7 @@ export class DomainErrorFilter implements ExceptionFilter {
 
   private answerTo(error: unknown, request: FastifyRequest): HttpErrorReply {
     if (error instanceof NotFoundException && request.is404) return this.noSuchRoute(request);
-    return replyFor(error) ?? internalReply(request.id);
+    return replyFor(error, request.method) ?? internalReply(request.id);
   }
 
   private noSuchRoute(request: FastifyRequest): HttpErrorReply {

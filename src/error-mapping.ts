@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { isDatabaseOutage } from './database-outage.js';
+import { isDatabaseOutage, leftNothingDone } from './database-outage.js';
 import { causesOf, codeOf, isError } from './described-error.js';
 import { DomainError, type DomainErrorKind } from './domain-error.js';
 import { type HttpErrorReply, RequestRefused } from './error-reply.js';
@@ -58,11 +58,11 @@ export function internalReply(correlationId: string): HttpErrorReply {
   };
 }
 
-/** The reply that an error stands for, or null for a defect, which the caller learns nothing about. */
-export function replyFor(error: unknown): HttpErrorReply | null {
+/** The reply that an error of a request stands for, or null for a defect, which the caller learns nothing about. */
+export function replyFor(error: unknown, method = 'GET'): HttpErrorReply | null {
   if (error instanceof RequestRefused) return error.reply;
   if (error instanceof DomainError) return domainReply(error);
-  if (isDatabaseOutage(error)) return databaseReply();
+  if (isDatabaseOutage(error)) return method === 'GET' || leftNothingDone(error) ? databaseReply() : doubtReply();
   if (lacksSchema(error)) return schemaReply();
   return frameworkReply(error) ?? (error instanceof HttpException ? httpReply(error) : null);
 }
@@ -98,6 +98,14 @@ function databaseReply(): HttpErrorReply {
   const error =
     'PostgreSQL is out of reach, so nothing was changed: try again shortly. If it lasts, check APP_DB_URL and the server';
   return refuse(503, 'database.unavailable', error, RETRY_SOON);
+}
+
+/** The answer to a statement that changes something was lost. Nobody is told to try again without a look. */
+function doubtReply(): HttpErrorReply {
+  const error =
+    'PostgreSQL is out of reach and did not confirm the change, which may or may not have been made: look before you try ' +
+    'again. POST /messages with an Idempotency-Key can be repeated as it is';
+  return refuse(503, 'database.unavailable', error);
 }
 
 /** A table or a column that this version needs is not there. */

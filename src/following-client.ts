@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
-import { codeOf } from './described-error.js';
 import type { DatabaseServer } from './config/database-address.js';
+import { noteNothingDone } from './database-outage.js';
+import { codeOf } from './described-error.js';
 import { READ_ONLY, type PrimaryFinder } from './primary-finder.js';
 
 const CANCEL_REQUEST_CODE = 80_877_102;
@@ -31,7 +32,10 @@ export class FollowingClient extends Client {
   override connect(): Promise<Client>;
   override connect(callback: ((err: Error) => void) | ((err: null, client: Client) => void)): void;
   override connect(callback?: (error: never, client: Client) => void): Promise<Client> | void {
-    const connecting = this.connectToPrimary();
+    const connecting = this.connectToPrimary().catch((error: unknown) => {
+      noteNothingDone(error);
+      throw error;
+    });
     if (callback === undefined) return connecting;
     // The types of node-postgres know two callbacks; pg-pool passes one that takes either.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion

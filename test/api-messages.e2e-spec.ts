@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { DispatcherProcess, Reply } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
+import { TcpProxy } from './support/tcp-proxy.js';
 
 interface Refusal {
   error: string;
@@ -13,6 +14,7 @@ interface Refusal {
 
 const PHONE = '+905551111111';
 const good = { recipient_phone: PHONE, content: 'Insider - Project' };
+const hearNothing: (asked: string) => void = () => undefined;
 /** One character that takes the most room of all in JSON: twelve bytes when it is escaped. */
 const EMOJI = '😀';
 
@@ -240,5 +242,72 @@ describe('GET /messages/:id', () => {
     expect((await app.get('/messages/9007199254740991')).json()).toMatchObject({ content: 'far' });
     expect((await app.get('/messages?after=9007199254740991')).text).toBe('[]');
     expect((await app.get('/messages?after=9223372036854775807')).status).toBe(400);
+  });
+});
+
+describe('POST /messages while PostgreSQL is being lost', () => {
+  let stage: Stage;
+  let way: TcpProxy;
+  let app: DispatcherProcess;
+  let listener = hearNothing;
+  const stored = async () => await stage.database.value<number>('SELECT count(*) FROM messages');
+  /** The reply to the first statement like this, and to all that are sent after it, is lost. */
+  const loseRepliesFrom = (statement: RegExp) => {
+    listener = (asked) => statement.test(asked) && way.loseReplies();
+  };
+
+  beforeAll(async () => {
+    stage = await Stage.set();
+    way = await TcpProxy.to(stage.database.url, () => (asked) => listener(asked.toString('latin1')));
+    app = await stage.replica({ auto_sending: false }, { APP_DB_URL: way.url });
+  });
+  afterEach(async () => {
+    listener = hearNothing;
+    way.mend();
+    await stage.database.query('TRUNCATE messages RESTART IDENTITY');
+  });
+  afterAll(async () => {
+    await stage.strike();
+    await way.stop();
+  });
+
+  it('is answered by what stored the message, so that nothing after it can fail', async () => {
+    loseRepliesFrom(/FROM messages WHERE id = /);
+    const reply = await app.post('/messages', good);
+    expect([reply.status, await stored()]).toEqual([201, 1]);
+  });
+
+  it.each([
+    ['a message', good],
+    ['a list', [good]],
+  ])('says that %s may have been stored when the reply to that was lost', async (_what, body) => {
+    loseRepliesFrom(/INSERT INTO "?messages/);
+    const reply = await app.post('/messages', body);
+    expect([reply.status, reply.json<Refusal>().code]).toEqual([503, 'database.unavailable']);
+    expect(reply.json<Refusal>().error).toContain('may or may not have been made');
+    expect(reply.headers.get('retry-after')).toBeNull();
+    await eventually(async () => expect(await stored()).toBe(1));
+  });
+
+  it('can be repeated with its Idempotency-Key when the reply to the commit was lost', async () => {
+    const headers = { 'idempotency-key': 'key-1' };
+    loseRepliesFrom(/COMMIT/);
+    const lost = await app.request('POST', '/messages', good, headers);
+    expect([lost.status, lost.headers.get('retry-after')]).toEqual([503, null]);
+    expect(lost.json<Refusal>().error).toContain('Idempotency-Key');
+    listener = hearNothing;
+    way.mend();
+    const again = await app.request('POST', '/messages', good, headers);
+    expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([201, 'true']);
+    expect(await stored()).toBe(1);
+  });
+
+  it('says that nothing was changed, and to try again, when there is no connection', async () => {
+    way.cut();
+    // Afterwards it knows that the connections it had are gone.
+    expect((await app.get('/messages')).status).toBe(503);
+    const reply = await app.post('/messages', good);
+    expect([reply.status, reply.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(reply.json<Refusal>().error).toContain('nothing was changed');
   });
 });

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { StaticSettings } from '../config/static-settings.js';
+import { noteNothingDone } from '../database-outage.js';
 import { CopyRows } from './copy-rows.js';
 import { ImportBusy, ImportInterrupted, ImportInvalid, ImportRefused, ImportUnconfirmed } from './import-errors.js';
 import { RefusedRows, type ImportMode, type ImportReport } from './import-report.js';
@@ -41,8 +42,10 @@ export class MessageImport implements BeforeApplicationShutdown {
     try {
       return await this.storeStaged(body, format, mode, signal);
     } catch (error) {
-      // What a connection that was cut says of itself is not why; but a commit is not cut.
-      if (!(error instanceof ImportUnconfirmed)) signal.throwIfAborted();
+      if (error instanceof ImportUnconfirmed) throw error;
+      // What a connection that was cut says of itself is not why.
+      signal.throwIfAborted();
+      noteNothingDone(error);
       throw error;
     } finally {
       this.underWay -= 1;

@@ -3,7 +3,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import type { Caller } from '../caller.js';
 import { IntakeKeys, type Answer } from './intake-keys.js';
 import { MessagesInvalid } from './message-errors.js';
-import { newMessageSchema, type ItemResult, type MessageView } from './message.schemas.js';
+import { newMessageSchema, type ItemResult } from './message.schemas.js';
 import { MessagesRepository, type NewMessage } from './messages.repository.js';
 
 /** What `POST /messages` takes: a message, or a list whose items are not checked yet. */
@@ -29,16 +29,13 @@ export class MessageIntake {
     const messages = isList(body) ? allValid(body) : body;
     const store = async (manager: EntityManager) => ({
       status: CREATED,
-      body: isList(messages) ? await this.storeAll(messages, manager) : await this.store(messages, manager),
+      body: isList(messages)
+        ? await this.storeAll(messages, manager)
+        : await this.messages.insertOne(messages, manager),
     });
     if (key !== null) return await this.keys.once(caller?.name ?? '', key, body, store);
     const answer = await store(this.dataSource.manager);
     return { status: answer.status, body: JSON.stringify(answer.body), replayed: false };
-  }
-
-  private async store(message: NewMessage, manager: EntityManager): Promise<MessageView> {
-    const [id = 0] = await this.messages.insert([message], manager);
-    return await this.messages.findStored(id, manager);
   }
 
   private async storeAll(rows: readonly NewMessage[], manager: EntityManager): Promise<{ results: ItemResult[] }> {

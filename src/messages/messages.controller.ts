@@ -87,7 +87,8 @@ export class MessagesController {
     required: false,
     description:
       '1 to 255 printable characters, unique to this request. The same key and body again stores nothing and gets the ' +
-      'first answer, with `Idempotent-Replayed: true`. Keys are kept for a day at least; refused requests keep none.',
+      'first answer, with `Idempotent-Replayed: true`. Keys are kept for a day at least; refused requests keep none. ' +
+      'Without a key, a reply that is lost and a 503 without `Retry-After` leave open whether the request was stored.',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
     example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
   })

@@ -39,19 +39,19 @@ export class MessagesRepository {
     return insertedIds.parse(result.raw).map((row) => row.id);
   }
 
+  /** Stores one message and returns it, in one statement: once it is stored, nothing that may fail lies before the answer. */
+  async insertOne({ recipient_phone, content }: NewMessage, manager: EntityManager): Promise<MessageView> {
+    const [message] = await manager.query<MessageView[]>(INSERT_ONE, [recipient_phone, content]);
+    if (message === undefined) throw new Error('a message was stored and is not there');
+    return message;
+  }
+
   /** One message with its attempts, oldest first; null when there is none of that id. */
   async find(id: number): Promise<(MessageView & { attempts: AttemptView[] }) | null> {
     const [message] = await this.database.query<MessageView>(FIND, [id]);
     if (message === undefined) return null;
     // After the message, not beside it: a message that reads as sent then always has the attempt that sent it.
     return { ...message, attempts: await this.database.query<AttemptView>(ATTEMPTS, [id]) };
-  }
-
-  /** One message that `manager`'s transaction has just stored. */
-  async findStored(id: number, manager: EntityManager): Promise<MessageView> {
-    const [message] = await manager.query<MessageView[]>(FIND.text, [id]);
-    if (message === undefined) throw new Error(`message ${id} was stored and is not there`);
-    return message;
   }
 
   /** Up to `limit` messages with an id above `afterId`, oldest first, of one state or of all. */
@@ -86,6 +86,8 @@ const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')} AS se
       parked_reason, ${zoned('parked_at')} AS parked_at`;
 
 const FIND: Statement = { name: 'messages.find', text: `SELECT ${VIEW} FROM messages WHERE id = $1` };
+
+const INSERT_ONE = `INSERT INTO messages (recipient_phone, content) VALUES ($1, $2) RETURNING ${VIEW}`;
 
 /** Each condition is one that an index of its own serves; what is being sent lies below the newest claim. */
 const CONDITIONS: Readonly<Record<MessageState | 'any', string>> = {

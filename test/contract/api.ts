@@ -1838,7 +1838,7 @@ export interface operations {
     parameters: {
       query?: never;
       header?: {
-        /** @description 1 to 255 printable characters, unique to this request. The same key and body again stores nothing and gets the first answer, with `Idempotent-Replayed: true`. Keys are kept for a day at least; refused requests keep none. */
+        /** @description 1 to 255 printable characters, unique to this request. The same key and body again stores nothing and gets the first answer, with `Idempotent-Replayed: true`. Keys are kept for a day at least; refused requests keep none. Without a key, a reply that is lost and a 503 without `Retry-After` leave open whether the request was stored. */
         'Idempotency-Key'?: string;
       };
       path?: never;
