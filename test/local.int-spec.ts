@@ -26,8 +26,10 @@ async function query(url: string, sql: string): Promise<unknown[]> {
 
 async function until(condition: () => Promise<boolean>, what: string, waitMs = 15_000): Promise<void> {
   const deadline = Date.now() + waitMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`after ${waitMs} ms still not: ${what}`);
+  for (;;) {
+    const isLate = Date.now() > deadline;
+    if (await condition()) return;
+    if (isLate) throw new Error(`after ${waitMs} ms still not: ${what}`);
     await sleep(10);
   }
 }
