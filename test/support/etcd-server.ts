@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { freePort } from '../../src/local/free-port.js';
 import { EtcdGateway, type EtcdTls } from './etcd-gateway.js';
 import { eventually } from './eventually.js';
@@ -66,6 +68,8 @@ export class EtcdServer extends ServerProgram {
       'heartbeat-interval': '50',
       'election-timeout': '500',
       ...(this.tls === null ? {} : tlsOptions(this.tls)),
+      // The tests kill servers, not the machine. An older etcd does not know it.
+      ...((await help()).includes('--unsafe-no-fsync') ? { 'unsafe-no-fsync': 'true' } : {}),
     };
     const args = Object.entries(options).map(([option, value]) => `--${option}=${value}`);
     await this.run(ETCD, args, plainEnvironment());
@@ -82,6 +86,10 @@ export class EtcdServer extends ServerProgram {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+async function help(): Promise<string> {
+  return (await promisify(execFile)(ETCD, ['--help'], { env: plainEnvironment() })).stdout;
 }
 
 function tlsOptions(tls: EtcdTls): Readonly<Record<string, string>> {
