@@ -7,7 +7,7 @@ import { RedisServer } from './support/redis-server.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { TestDatabase } from './support/test-database.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 /** How long each trouble lasts. */
 const LASTS_MS = 4_000;
@@ -41,8 +41,10 @@ describe('a Redis that', () => {
     await database.drop();
   });
 
-  /** Each message was sent once and marked; five left in each second, as if nothing were the matter. */
-  const sentAtThePace = async (ids: readonly number[]) => {
+  /** The newest job before a course. */
+  let newestJob = 0;
+  /** Each message was sent once and marked. Says what was late, if not five left in each second. */
+  const sentOnce = async (ids: readonly number[]): Promise<string | null> => {
     await eventually(async () => {
       const sent = await database.query(
         `SELECT id FROM messages WHERE id = ANY ($1) AND sent_status AND attempts = 1 AND message_id IS NOT NULL`,
@@ -51,12 +53,29 @@ describe('a Redis that', () => {
       expect(sent).toHaveLength(ids.length);
     }, 12_000);
     expect(receiver.ledger).toHaveLength(ids.length);
-    const late = await database.value<number>(
-      `SELECT max(extract(epoch FROM started_at - due_at))::float8 FROM dispatch_jobs WHERE sent > 0`,
+    const lateS = await database.value<number>(
+      `SELECT max(extract(epoch FROM started_at - due_at))::float8 FROM dispatch_jobs WHERE id > $1 AND sent > 0`,
+      [newestJob],
     );
-    expect(late).toBeLessThan(0.5);
-    const [first, last] = [receiver.ledger[0], receiver.ledger.at(-1)];
-    expect(last!.at - first!.at).toBeLessThan((ids.length / 5) * 1_000);
+    const tookS = (receiver.ledger.at(-1)!.at - receiver.ledger[0]!.at) / 1_000;
+    const isLate = lateS >= 0.5 || tookS >= ids.length / 5;
+    return isLate ? `${ids.length} messages took ${tookS} s, and a job was ${lateS} s late` : null;
+  };
+  /**
+   * Lets a trouble take its course, which says what was late, and again when something was: a busy machine is late now and
+   * then, a service that waits for Redis each time.
+   */
+  const atThePace = async (course: () => Promise<string | null>) => {
+    const delays: string[] = [];
+    while (delays.length < 3) {
+      await eventually(keptAgain, 10_000);
+      receiver.ledger.length = 0;
+      newestJob = await database.value<number>('SELECT max(id) FROM dispatch_jobs');
+      const delay = await course();
+      if (delay === null) return;
+      delays.push(delay);
+    }
+    throw new Error(`late each time: ${delays.join('; ')}`);
   };
   /** The receipt of a message that is sent now, and the time of the last slot, come to Redis. */
   const keptAgain = async () => {
@@ -81,44 +100,46 @@ describe('a Redis that', () => {
       () => redis.hands.replicaof('NO', 'ONE'),
     ],
   ])('%s delays, fails and repeats no message', async (_name, cause, cure) => {
-    await keptAgain();
-    receiver.ledger.length = 0;
-    const outage = new Outage(app);
-    await cause();
-    await sentAtThePace(await database.insertMessages(20));
-    await outage.lasts(LASTS_MS);
-    await outage.ends(cure, keptAgain);
+    await atThePace(async () => {
+      const outage = new Outage(app);
+      await cause();
+      const delay = await sentOnce(await database.insertMessages(20));
+      await outage.lasts(LASTS_MS);
+      await outage.ends(cure, keptAgain);
+      return delay;
+    });
   });
 
   it('breaks off with something unanswered is lost once, and the connection after it is kept', async () => {
-    await keptAgain();
-    receiver.ledger.length = 0;
-    const before = app.lines.length;
-    const said = (text: string) => app.lines.slice(before).filter(({ message }) => message.startsWith(text));
-    const ids = await database.insertMessages(40);
-    way.swallow();
-    await eventually(() => expect(receiver.ledger.length).toBeGreaterThanOrEqual(5));
-    way.cut();
-    way.mend();
-    await eventually(() => expect(said('Redis is back')).toHaveLength(1));
-    await sentAtThePace(ids);
-    await keptAgain();
-    expect(said('Redis is out of reach')).toHaveLength(1);
-    expect(said('Redis is back')).toHaveLength(1);
+    await atThePace(async () => {
+      const before = app.lines.length;
+      const said = (text: string) => app.lines.slice(before).filter(({ message }) => message.startsWith(text));
+      const ids = await database.insertMessages(40);
+      way.swallow();
+      await eventually(() => expect(receiver.ledger.length).toBeGreaterThanOrEqual(5));
+      way.cut();
+      way.mend();
+      await eventually(() => expect(said('Redis is back')).toHaveLength(1));
+      const delay = await sentOnce(ids);
+      await eventually(keptAgain, 10_000);
+      expect(said('Redis is out of reach')).toHaveLength(1);
+      expect(said('Redis is back')).toHaveLength(1);
+      return delay;
+    });
   });
 
   it('is now quick and now slow raises no storm', async () => {
-    await keptAgain();
-    receiver.ledger.length = 0;
-    const outage = new Outage(app);
-    let cures = 0;
-    const flapping = setInterval(() => {
-      cures += 1;
-      if (cures % 2 === 0) way.mend();
-      else way.delay(400);
-    }, 300);
-    await sentAtThePace(await database.insertMessages(40));
-    clearInterval(flapping);
-    await outage.ends(() => way.mend(), keptAgain);
+    await atThePace(async () => {
+      const outage = new Outage(app);
+      let cures = 0;
+      const flapping = setInterval(() => {
+        cures += 1;
+        if (cures % 2 === 0) way.mend();
+        else way.delay(400);
+      }, 300);
+      const delay = await sentOnce(await database.insertMessages(40)).finally(() => clearInterval(flapping));
+      await outage.ends(() => way.mend(), keptAgain);
+      return delay;
+    });
   });
 });

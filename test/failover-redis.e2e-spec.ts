@@ -73,6 +73,7 @@ describe('Redis with Sentinel', () => {
 
   it('fails over to the replica during sending: nothing is delayed, lost or doubled, and receipts go to the new master', async () => {
     const before = app.lines.length;
+    const newestJob = await stage.database.value<number>('SELECT max(id) FROM dispatch_jobs');
     const ids = await stage.database.insertMessages(60);
     await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThanOrEqual(10), 10_000);
     const killedAt = performance.now();
@@ -87,8 +88,9 @@ describe('Redis with Sentinel', () => {
       `Sentinel failover: receipts kept again after ${Math.round(performance.now() - killedAt)} ms\n`,
     );
     await allSentOnce(stage, ids, 15_000);
-    const [first, last] = [stage.receiver.ledger[0], stage.receiver.ledger.at(-1)];
-    expect(last!.at - first!.at).toBeLessThan((ids.length / 5) * 1_000);
+    const jobs = (await stage.jobs()).filter(({ id, attempts }) => id > newestJob && attempts > 0);
+    // The new master takes 3 s, and a slot comes every second: who waited for it would end one of its jobs later.
+    expect(Math.max(...jobs.map(({ finishedAt, dueAt }) => finishedAt - dueAt))).toBeLessThan(2_000);
     const lines = app.lines.slice(before).map(({ message }) => message);
     expect(lines.filter((line) => line.startsWith('Redis is out of reach'))).toHaveLength(1);
     expect(lines.filter((line) => line === 'Redis is back')).toHaveLength(1);
