@@ -28,6 +28,11 @@ async function firstAttempt(app: DispatcherProcess, id: number) {
   }, 10_000);
 }
 
+/** It waits, and was charged no attempt. */
+async function waits(app: DispatcherProcess, id: number): Promise<void> {
+  await eventually(async () => expect(await find(app, id)).toMatchObject({ state: 'waiting', charged_attempts: 0 }));
+}
+
 async function sent(app: DispatcherProcess, id: number): Promise<void> {
   await eventually(async () => expect((await find(app, id)).state).toBe('sent'), 10_000);
 }
@@ -49,7 +54,7 @@ describe('a webhook_url that leads inside', () => {
     await eventually(async () => expect((await app.get('/scheduler')).text).toMatch(remedy));
     const ready = await app.get('/health/ready');
     expect([ready.status, ready.text]).toEqual([200, expect.stringMatching(remedy)]);
-    expect(await find(app, id)).toMatchObject({ state: 'waiting', charged_attempts: 0 });
+    await waits(app, id);
 
     const { port } = stage.receiver;
     const detours = [
@@ -65,10 +70,10 @@ describe('a webhook_url that leads inside', () => {
     for (const url of detours) {
       await app.changeLive(stage.live({ webhook_url: url }));
       const from = app.lines.length;
-      await eventually(() => expect([url, refusals(app, from).length]).toEqual([url, 1]), 10_000);
+      await eventually(() => expect([url, refusals(app, from).length > 0]).toEqual([url, true]), 10_000);
     }
     expect(stage.receiver.ledger).toEqual([]);
-    expect(await find(app, id)).toMatchObject({ state: 'waiting', charged_attempts: 0 });
+    await waits(app, id);
   });
 
   it('is served again, by name or by address, once it is listed', async () => {
@@ -139,7 +144,7 @@ describe('a webhook over TLS', () => {
     const app = await replica({ APP_WEBHOOK_CA: ours.ca, ...files() });
     const [id = 0] = await stage.database.insertMessages(1);
     expect(await firstAttempt(app, id)).toMatchObject({ outcome: 'channel' });
-    expect(await find(app, id)).toMatchObject({ state: 'waiting', charged_attempts: 0 });
+    await waits(app, id);
     expect(receiver.ledger).toEqual([]);
   });
 
@@ -151,7 +156,7 @@ describe('a webhook over TLS', () => {
       outcome: 'channel',
       error: expect.stringMatching(/certificate/) as string,
     });
-    expect(await find(app, id)).toMatchObject({ state: 'waiting', charged_attempts: 0 });
+    await waits(app, id);
     expect(receiver.ledger).toEqual([]);
   });
 });

@@ -75,7 +75,10 @@ describe('Idempotency-Key on POST /messages', () => {
       const first = post('key-1');
       await eventually(async () =>
         expect(
-          await stage.database.value(`SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'RowExclusiveLock'`),
+          await stage.database.value(
+            `SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+             WHERE datname = current_database() AND NOT granted AND mode = 'RowExclusiveLock'`,
+          ),
         ).toBe(1),
       );
       const second = await post('key-1', message, apps[1]);
