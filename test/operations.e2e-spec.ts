@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver } from './support/receiver.js';
@@ -113,6 +114,45 @@ describe('what operators do to messages', () => {
     );
     expect((await act(sending, 'retry')).status).toBe(409);
     expect(await actions()).toEqual([]);
+  });
+
+  it('sends a message again whose attempt ends while it is asked to, and notes it', async () => {
+    const [id = 0] = await database.insertMessages(1);
+    const gate = new Client({ connectionString: database.url });
+    await gate.connect();
+    try {
+      await database.query('UPDATE messages SET claimed_by = 1 WHERE id = $1', [id]);
+      // Holds each UPDATE of the service after it has looked for its rows.
+      await database.query(`
+        CREATE FUNCTION pass_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN
+            IF current_setting('application_name') = 'message-dispatcher' THEN
+              PERFORM pg_advisory_xact_lock_shared(1);
+            END IF;
+            RETURN NULL;
+          END $$;
+        CREATE TRIGGER after_update AFTER UPDATE ON messages FOR EACH STATEMENT EXECUTE FUNCTION pass_gate()`);
+      await gate.query('BEGIN; SELECT pg_advisory_xact_lock(1)');
+      const retried = act(id, 'retry', { by: 'ali' });
+      await eventually(async () =>
+        expect(
+          await database.value(
+            `SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()`,
+          ),
+        ).toBe(1),
+      );
+      await database.query(
+        `UPDATE messages SET claimed_by = NULL, attempts = 1, next_attempt_at = now() + interval '1 h' WHERE id = $1`,
+        [id],
+      );
+      await gate.query('COMMIT');
+      const reply = await retried;
+      expect([reply.status, reply.json()]).toMatchObject([200, { state: 'waiting', next_attempt_at: null }]);
+      expect(await actions()).toMatchObject([{ actor: 'ali', action: 'retry', message_id: id }]);
+    } finally {
+      await gate.end();
+      await database.query('DROP FUNCTION pass_gate CASCADE');
+    }
   });
 
   it('resolves an uncertain message either way, and notes each once', async () => {

@@ -18,37 +18,43 @@ export class MessageOperations {
 
   /** Sends a parked or pausing message again, in its turn, with all its attempts before it and under the same key. */
   async retry(id: number, actor: Actor): Promise<MessageView> {
-    return await this.act(RETRY, id, actor, { done: ['waiting'], asked: 'sent again' });
+    return await this.act(RETRY, id, actor, { isDone: goesOut, asked: 'sent again' });
   }
 
   /** Takes a message out of the queue for good, until it is retried. */
   async cancel(id: number, actor: Actor): Promise<MessageView> {
-    return await this.act(CANCEL, id, actor, { done: ['cancelled'], asked: 'cancelled' });
+    return await this.act(CANCEL, id, actor, { isDone: isIn('cancelled'), asked: 'cancelled' });
   }
 
   /** Settles an uncertain message: it was delivered, or it was not and is sent again. */
   async resolve(id: number, delivered: boolean, actor: Actor): Promise<MessageView> {
     return delivered
-      ? await this.act(RESOLVE_DELIVERED, id, actor, { done: ['sent'], asked: 'resolved' })
-      : await this.act(RESOLVE_UNDELIVERED, id, actor, { done: ['waiting'], asked: 'resolved' });
+      ? await this.act(RESOLVE_DELIVERED, id, actor, { isDone: isIn('sent'), asked: 'resolved' })
+      : await this.act(RESOLVE_UNDELIVERED, id, actor, { isDone: isIn('waiting'), asked: 'resolved' });
   }
 
   private async act(
     statement: Statement,
     id: number,
     actor: Actor,
-    goal: { readonly done: readonly MessageState[]; readonly asked: string },
+    goal: { readonly isDone: (message: MessageView) => boolean; readonly asked: string },
+    mayTryAgain = true,
   ): Promise<MessageView> {
     const changed = await this.database.query(statement, [id, actor.by, actor.reason, actor.onBehalfOf]);
     const found = await this.messages.find(id);
     if (found === null) throw new MessageNotFound(id);
     const { attempts: _attempts, ...message } = found;
-    if (changed.length === 0 && !goal.done.includes(message.state)) {
-      throw new MessageStateConflict(id, message.state, goal.asked);
-    }
-    return message;
+    if (changed.length > 0 || goal.isDone(message)) return message;
+    // Its attempt may have ended between the statement and this look at it.
+    if (mayTryAgain) return await this.act(statement, id, actor, goal, false);
+    throw new MessageStateConflict(id, message.state, goal.asked);
   }
 }
+
+const isIn = (state: MessageState) => (message: MessageView) => message.state === state;
+
+/** One that waits for the time of its next attempt is waiting as well, and does not go out yet. */
+const goesOut = (message: MessageView) => message.state === 'waiting' && message.next_attempt_at === null;
 
 /** How a parked message goes back to the queue. */
 export const SEND_AGAIN = `attempts = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;
