@@ -17,6 +17,7 @@ import { createLogger, loggingParams } from '../src/logging.js';
 import { EtcdServer } from './support/etcd-server.js';
 import { eventually } from './support/eventually.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { TcpProxy } from './support/tcp-proxy.js';
 import type { TestDatabase } from './support/test-database.js';
 
 jest.setTimeout(60_000);
@@ -130,8 +131,51 @@ describe('/config', () => {
     expect((await call(one, 'DELETE', '/rate_limit')).status).toBe(200);
     expect(await database.query(`SELECT actor, action, detail FROM operator_actions ORDER BY id LIMIT 2`)).toEqual([
       { actor: '127.0.0.1', action: 'config-set', detail: { key: 'rate_limit', value: 50, source: 'etcd' } },
-      { actor: '127.0.0.1', action: 'config-unset', detail: { key: 'rate_limit', value: 5, source: 'file' } },
+      { actor: '127.0.0.1', action: 'config-unset', detail: { key: 'rate_limit' } },
     ]);
+  });
+
+  describe('when its own answers from etcd take long', () => {
+    const noted5 = [{ detail: { key: 'rate_limit', value: 5, source: 'etcd' } }];
+    let way: TcpProxy;
+    beforeEach(async () => {
+      await database.query('TRUNCATE operator_actions');
+      way = await TcpProxy.to(server.url);
+    });
+    afterEach(() => way.stop());
+
+    /** Has a replica put 5, which etcd takes a second before that replica hears of it; resolves in that second. */
+    async function put5() {
+      const [slow, quick] = [await start(way.url), await start()];
+      way.delay(1_000);
+      const reply = call(slow, 'PUT', '/rate_limit', { value: 5, version: '0' });
+      await eventually(() => {
+        const { settings } = quick.get(LiveConfig).describe();
+        expect(settings).toContainEqual(expect.objectContaining({ key: 'rate_limit', value: 5, source: 'etcd' }));
+      });
+      return { reply };
+    }
+
+    it('notes what it wrote, though somebody else has written since, and answers with what is in force', async () => {
+      const { reply } = await put5();
+      await server.hands.put('rate_limit', '7');
+      expect(await reply).toMatchObject({ status: 200, body: { value: 7 } });
+      expect(await database.query('SELECT detail FROM operator_actions')).toEqual(noted5);
+    });
+
+    it('notes what it wrote and answers 503 when it cannot be read back', async () => {
+      const { reply } = await put5();
+      server.pause();
+      try {
+        expect(await reply).toMatchObject({
+          status: 503,
+          body: { code: 'config.etcd_unavailable', error: expect.stringContaining('did not confirm') as unknown },
+        });
+        expect(await database.query('SELECT detail FROM operator_actions')).toEqual(noted5);
+      } finally {
+        server.resume();
+      }
+    });
   });
 
   it('takes text, numbers, booleans and lists', async () => {

@@ -129,6 +129,7 @@ describe('live settings from etcd', () => {
     await eventually(() => expect(JSON.stringify(live.describe())).toContain('but is binary'));
     expect(live.current.rateLimit).toBe(7);
     const revision = await source.write('rate_limit', '8');
+    await source.catchUp();
     expect(live.current.rateLimit).toBe(8);
     expect(live.describe().settings.find(({ key }) => key === 'rate_limit')).toMatchObject({
       version: revision,
@@ -202,6 +203,7 @@ describe('live settings from etcd', () => {
     await rateLimitIs(2);
     expect(live.current.maxAttempts).toBe(9);
     await source.write('max_attempts', null);
+    await source.catchUp();
     expect(live.current.maxAttempts).toBe(6);
     await server.hands.put('scheduler_workers', '4');
     await eventually(() => expect(source.status.problem).toBeNull());
@@ -221,6 +223,7 @@ describe('live settings from etcd', () => {
     await server.hands.put('rate_limit', '9');
     await rateLimitIs(9, 20_000);
     await source.write('rate_limit', '10');
+    await source.catchUp();
     expect(live.current.rateLimit).toBe(10);
     await server.hands.disableAuth();
     await server.hands.put('rate_limit', '11');

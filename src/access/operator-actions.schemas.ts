@@ -40,7 +40,7 @@ export const operatorActionSchema = z
       .record(z.string(), z.unknown())
       .nullable()
       .meta({
-        description: 'What else belongs to the action: a filter and a count, a setting.',
+        description: 'What else belongs to the action: a filter and a count, a setting as it was written.',
         example: { state: 'failed', count: 120 },
       }),
   })

@@ -70,7 +70,9 @@ export class ConfigController {
   @ApiOperation({
     operationId: 'setConfig',
     summary: 'Set a live setting in etcd',
-    description: 'In force here when it is answered, and on every replica within 100 ms.',
+    description:
+      'In force here when it is answered, and on every replica within 100 ms. A 503 `config.etcd_unavailable` that does ' +
+      'not say that nothing was changed leaves open whether it was: look at `GET /config`.',
   })
   @ApiOkResponse({ description: 'The setting as it is in force now.', standardSchema: settingSchema })
   @ApiErrors(400, UNKNOWN_KEY, ...CONFLICTS, 413, 415, REFUSED, UNAVAILABLE)
@@ -79,9 +81,9 @@ export class ConfigController {
     @Body({ schema: putSettingSchema }) body: PutSetting,
     @Req() request: ActingRequest,
   ) {
-    const setting = await this.writer.set(key, toText(body.value), body.version);
-    await this.changes.note(actorOf(request, undefined), 'config-set', setting);
-    return toSetting(setting);
+    const written = await this.writer.set(key, toText(body.value), body.version);
+    await this.changes.note(actorOf(request, undefined), 'config-set', written);
+    return toSetting(await this.writer.inForce(key));
   }
 
   @Delete(':key')
@@ -98,8 +100,8 @@ export class ConfigController {
     @Query({ schema: deleteQuerySchema }) query: z.infer<typeof deleteQuerySchema>,
     @Req() request: ActingRequest,
   ) {
-    const setting = await this.writer.unset(key, query.version);
-    await this.changes.note(actorOf(request, undefined), 'config-unset', setting);
-    return toSetting(setting);
+    const written = await this.writer.unset(key, query.version);
+    await this.changes.note(actorOf(request, undefined), 'config-unset', written);
+    return toSetting(await this.writer.inForce(key));
   }
 }

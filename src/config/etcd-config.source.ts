@@ -59,7 +59,7 @@ export class EtcdConfigSource implements ConfigSource {
 
   /**
    * Puts `value`, or deletes the key where it is null. With `expected`, only if the key's revision is still that
-   * one; without, only if nobody else writes it in the meantime. Resolves with the new revision once it is in force here.
+   * one; without, only if nobody else writes it in the meantime. Resolves with the new revision once etcd has it.
    * @throws ConfigChangedMeanwhile, ConfigUnavailable
    */
   async write(name: string, value: string | null, expected?: string): Promise<string> {
@@ -73,8 +73,21 @@ export class EtcdConfigSource implements ConfigSource {
     }
     if (revision === null) throw new ConfigChangedMeanwhile(name);
     if (value === null && this.known.forget(name)) this.deliver(this.known.document);
-    await this.reread(connection).catch(() => undefined);
     return revision;
+  }
+
+  /**
+   * Resolves once every write that was confirmed before is in force here.
+   * @throws ConfigUnavailable
+   */
+  async catchUp(): Promise<void> {
+    const { connection } = this;
+    try {
+      if (connection === null) throw new Error('the connection was lost');
+      await this.reread(connection);
+    } catch (error) {
+      throw new ConfigUnavailable(new Date(), error);
+    }
   }
 
   private async loop(signal: AbortSignal): Promise<void> {

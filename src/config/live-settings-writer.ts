@@ -3,9 +3,13 @@ import { LiveValueRefused, NoEtcd, UnknownLiveKey } from './config-errors.js';
 import { ConfigSources } from './config-sources.js';
 import type { EtcdConfigSource } from './etcd-config.source.js';
 import { LiveConfig } from './live-config.js';
-import { liveKeyNamed, type LiveKey } from './live-keys.js';
+import { liveKeyNamed, type LiveKey, type ShownValue } from './live-keys.js';
 import type { LiveKeyReport } from './live-report.js';
 import { WebhookTargets } from './webhook-targets.js';
+
+/** What a call made of a key in etcd, whatever others make of it: its value as `GET /config` shows it, or that it is gone. */
+export type WrittenSetting =
+  { readonly key: string; readonly value: ShownValue; readonly source: 'etcd' } | { readonly key: string };
 
 /** Writes live settings to etcd, under the rules by which they are read. */
 @Injectable()
@@ -17,23 +21,32 @@ export class LiveSettingsWriter {
   ) {}
 
   /**
-   * Sets a key for every replica; it is in force here when this resolves. With `version`, only if the key still has
-   * that version in etcd (`0`: is not there).
+   * Sets a key for every replica. With `version`, only if the key still has that version in etcd (`0`: is not there).
    * @throws UnknownLiveKey, NoEtcd, LiveValueRefused, ConfigChangedMeanwhile, ConfigUnavailable
    */
-  async set(name: string, value: string, version?: string): Promise<LiveKeyReport> {
+  async set(name: string, value: string, version?: string): Promise<WrittenSetting> {
     const { key, etcd } = this.target(name);
     const parsed = key.parse(value);
     if (!parsed.ok) throw new LiveValueRefused(parsed.reason);
     if (key.field === 'webhookUrl') this.assertTarget(String(parsed.value));
     await etcd.write(name, value, version);
-    return this.live.describeKey(key);
+    return { key: name, value: key.show(parsed.value), source: 'etcd' };
   }
 
   /** Deletes a key, so that the file or the default counts again; a key that is not there is no fault. */
-  async unset(name: string, version?: string): Promise<LiveKeyReport> {
-    const { key, etcd } = this.target(name);
+  async unset(name: string, version?: string): Promise<WrittenSetting> {
+    const { etcd } = this.target(name);
     await etcd.write(name, null, version);
+    return { key: name };
+  }
+
+  /**
+   * What is in force here once all that was written before is, by whomever.
+   * @throws ConfigUnavailable when that cannot be read back.
+   */
+  async inForce(name: string): Promise<LiveKeyReport> {
+    const { key, etcd } = this.target(name);
+    await etcd.catchUp();
     return this.live.describeKey(key);
   }
 

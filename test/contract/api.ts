@@ -31,7 +31,7 @@ export interface paths {
     get?: never;
     /**
      * Set a live setting in etcd
-     * @description In force here when it is answered, and on every replica within 100 ms.
+     * @description In force here when it is answered, and on every replica within 100 ms. A 503 `config.etcd_unavailable` that does not say that nothing was changed leaves open whether it was: look at `GET /config`.
      */
     put: operations['setConfig'];
     post?: never;
@@ -808,7 +808,7 @@ export interface components {
       /** @example null */
       message_id: number | null;
       /**
-       * @description What else belongs to the action: a filter and a count, a setting.
+       * @description What else belongs to the action: a filter and a count, a setting as it was written.
        * @example {
        *       "state": "failed",
        *       "count": 120
