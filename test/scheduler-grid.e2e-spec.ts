@@ -24,10 +24,11 @@ describe('the grid of slots', () => {
     stage.receiver.letGo();
   });
 
-  const slotsPassed = async () => {
+  /** Slots that are neither a job nor counted as surplus, as one look at the database has it. */
+  const slotsMissing = async () => {
     const [first] = await stage.jobs();
-    const { nextSlotAt } = await stage.schedule();
-    return (nextSlotAt - (first?.dueAt ?? Number.NaN)) / 1000;
+    const { nextSlotAt, kept, overflowTotal } = await stage.schedule();
+    return (nextSlotAt - (first?.dueAt ?? Number.NaN)) / 1000 - kept - overflowTotal;
   };
   const jobInHand = async () => {
     stage.receiver.behave = stage.receiver.hold;
@@ -103,7 +104,7 @@ describe('the grid of slots', () => {
     const jobs = await stage.jobs();
     const dues = jobs.map(({ dueAt }) => dueAt);
     expect(gaps(dues).every((gap) => gap % 1000 === 0)).toBe(true);
-    expect(await slotsPassed()).toBe((await stage.jobs()).length + (await stage.schedule()).overflowTotal);
+    expect(await slotsMissing()).toBe(0);
     expect(app.lines.filter(({ message }) => /queue of jobs is full/.test(message))).toHaveLength(1);
   });
 
@@ -119,8 +120,7 @@ describe('the grid of slots', () => {
     const dropped = jobs.filter(({ state }) => state === 'dropped');
     expect(dropped.map(({ id }) => id)).toEqual(waiting.slice(1).map(({ id }) => id));
     await letGo();
-    const kept = (await stage.jobs()).length - dropped.length;
-    expect(await slotsPassed()).toBe(kept + (await stage.schedule()).overflowTotal);
+    expect(await slotsMissing()).toBe(0);
   });
 
   it('survives a job that throws, and runs it again once it can', async () => {

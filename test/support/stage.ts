@@ -21,6 +21,8 @@ export interface ScheduleRow {
   readonly nextSlotAt: number;
   readonly overflowTotal: number;
   readonly waiting: number;
+  /** Jobs that there ever were, but for those that were dropped. */
+  readonly kept: number;
   readonly now: number;
 }
 
@@ -70,7 +72,8 @@ export class Stage {
     const [row] = await this.database.query<ScheduleRow & Record<string, unknown>>(`
       SELECT running, ${ms('last_slot_at')} AS "lastSlotAt", ${ms('next_slot_at')} AS "nextSlotAt",
         overflow_total AS "overflowTotal", ${ms('clock_timestamp()')} AS now,
-        (SELECT count(*) FROM dispatch_jobs WHERE state = 'waiting') AS waiting
+        (SELECT count(*) FROM dispatch_jobs WHERE state = 'waiting') AS waiting,
+        (SELECT count(*) FROM dispatch_jobs WHERE state <> 'dropped') AS kept
       FROM scheduler_state`);
     if (row === undefined) throw new Error('there is no schedule');
     return row;
