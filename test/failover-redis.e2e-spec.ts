@@ -6,8 +6,8 @@ import { accept } from './support/receiver.js';
 import { keptReceipts, receiptsIn } from './support/kept-receipts.js';
 import { RedisCluster } from './support/redis-cluster.js';
 import { RedisSentinel } from './support/redis-sentinel.js';
-import { freePort } from '../src/local/free-port.js';
 import { RedisServer } from './support/redis-server.js';
+import { serverPort } from './support/server-port.js';
 import { Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
@@ -184,7 +184,7 @@ describe('a Redis Cluster', () => {
 describe('Redis over TLS', () => {
   it('keeps the receipts', async () => {
     const { folder, ca, cert, key } = makeCertificates();
-    const port = await freePort();
+    const port = await serverPort();
     const files = ['--tls-ca-cert-file', ca, '--tls-cert-file', cert, '--tls-key-file', key];
     const redis = await RedisServer.started(['--tls-port', String(port), ...files, '--tls-auth-clients', 'no']);
     const stage = await Stage.set();

@@ -1,10 +1,8 @@
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver, type Behaviour } from './support/receiver.js';
+import { serverPort } from './support/server-port.js';
 import { TestDatabase } from './support/test-database.js';
 
 interface Attempt {
@@ -106,10 +104,7 @@ describe('what an answer means for its message', () => {
 
   it('ends the job early when connections are refused, and sends everything when the receiver is back', async () => {
     const ids = await database.insertMessages(20);
-    const free = createServer().listen(0, '127.0.0.1');
-    await once(free, 'listening');
-    const { port } = free.address() as AddressInfo;
-    await new Promise((resolve) => free.close(resolve));
+    const port = await serverPort();
     await app.setLive(live({ webhook_url: `http://127.0.0.1:${port}/webhook` }));
     await app.logged(new RegExp(`webhook_url: .*:${port}`));
     await app.post('/start');

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../../src/local/free-port.js';
 import { EtcdGateway, type EtcdTls } from './etcd-gateway.js';
 import { eventually } from './eventually.js';
+import { serverPort } from './server-port.js';
 import { ServerProgram } from './server-program.js';
 
 const ETCD = process.env['TEST_ETCD_BIN'] ?? 'etcd';
@@ -108,6 +108,6 @@ function plainEnvironment(): NodeJS.ProcessEnv {
 }
 
 async function freePlace(name: string, scheme: string): Promise<Place> {
-  const [clientPort, peerPort] = [await freePort(), await freePort()];
+  const [clientPort, peerPort] = [await serverPort(), await serverPort()];
   return { name, client: `${scheme}://127.0.0.1:${clientPort}`, peer: `http://127.0.0.1:${peerPort}` };
 }

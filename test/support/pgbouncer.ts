@@ -2,9 +2,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { freePort } from '../../src/local/free-port.js';
 import { launcherFor } from '../../src/local/run-as.js';
 import { eventually } from './eventually.js';
+import { serverPort } from './server-port.js';
 import { ServerProgram } from './server-program.js';
 
 const PGBOUNCER = process.env['TEST_PGBOUNCER_BIN'] ?? 'pgbouncer';
@@ -25,7 +25,7 @@ export class PgBouncer extends ServerProgram {
     // As root it runs as another user, who must get in.
     chmodSync(folder, 0o755);
     const target = new URL(databaseUrl);
-    const bouncer = new PgBouncer(folder, target, await freePort());
+    const bouncer = new PgBouncer(folder, target, await serverPort());
     const user = decodeURIComponent(target.username);
     const password = decodeURIComponent(target.password);
     writeFileSync(join(folder, 'users'), `"${user}" "${password}"\n`);

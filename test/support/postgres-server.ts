@@ -5,11 +5,11 @@ import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type QueryResultRow } from 'pg';
-import { freePort } from '../../src/local/free-port.js';
 import { findPostgresBinaries } from '../../src/local/postgres-binaries.js';
 import { serverEnv } from '../../src/local/postgres-server.js';
 import { launcherFor, type Launcher } from '../../src/local/run-as.js';
 import { eventually } from './eventually.js';
+import { serverPort } from './server-port.js';
 import { SmallDisk } from './small-disk.js';
 
 const READY_MS = 30_000;
@@ -172,7 +172,7 @@ export class PostgresServer {
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
     // Root's PostgreSQL runs as another user, who must get in.
     chmodSync(folder, 0o755);
-    const server = new PostgresServer(folder, await freePort(), await launcherFor(postgres, folder), settings);
+    const server = new PostgresServer(folder, await serverPort(), await launcherFor(postgres, folder), settings);
     mkdirSync(server.data, { mode: 0o700 });
     server.own(server.data);
     return server;

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { basename, dirname, join } from 'node:path';
 import { Cluster } from 'ioredis';
 import { eventually } from './eventually.js';
-import { freePort } from '../../src/local/free-port.js';
 import { RedisServer } from './redis-server.js';
+import { serverPort } from './server-port.js';
 
 const REDIS = process.env['TEST_REDIS_SERVER_BIN'] ?? 'redis-server';
 const REDIS_CLI = REDIS === basename(REDIS) ? 'redis-cli' : join(dirname(REDIS), 'redis-cli');
@@ -17,7 +17,7 @@ export class RedisCluster {
     const nodes: RedisServer[] = [];
     const places: string[] = [];
     for (let count = 0; count < 3; count += 1) {
-      const bus = await freePort();
+      const bus = await serverPort();
       const settings = `--cluster-enabled yes --cluster-port ${bus} --cluster-node-timeout 2000`.split(' ');
       const node = await RedisServer.started(settings);
       nodes.push(node);

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort } from '../../src/local/free-port.js';
 import { eventually } from './eventually.js';
+import { serverPort } from './server-port.js';
 import { ServerProgram } from './server-program.js';
 
 const REDIS = process.env['TEST_REDIS_SERVER_BIN'] ?? 'redis-server';
@@ -39,12 +39,12 @@ export class RedisServer extends ServerProgram {
 
   /** An address alone: nothing runs until `start`. */
   static async prepared(settings: readonly string[] = []): Promise<RedisServer> {
-    return new RedisServer(await freePort(), settings);
+    return new RedisServer(await serverPort(), settings);
   }
 
   /** One that watches a master, with what its configuration file says; nothing runs until `start`. */
   static async preparedSentinel(configuration: string, settings: readonly string[] = []): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), ['--sentinel', ...settings]);
+    const server = new RedisServer(await serverPort(), ['--sentinel', ...settings]);
     writeFileSync(server.configuration, configuration);
     return server;
   }
