@@ -71,7 +71,8 @@ describe('the grid of slots', () => {
     );
     const arrivedAt = new Map(stage.receiver.ledger.map((received) => [messageIn(received), received.wallAt]));
     expect(rows.length).toBeGreaterThan(10);
-    expect(rows.filter(({ due, started }) => started < due && started >= due - LEAD_MS).length).toBeGreaterThan(5);
+    expect(rows.filter(({ due, started }) => started < due)).not.toEqual([]);
+    expect(rows.filter(({ due, started }) => !(started >= due - LEAD_MS))).toEqual([]);
     expect(rows.filter(({ key, due }) => !((arrivedAt.get(key) ?? 0) >= due))).toEqual([]);
   });
 
@@ -126,6 +127,7 @@ describe('the grid of slots', () => {
   it('survives a job that throws, and runs it again once it can', async () => {
     await app.setLive(stage.live());
     await stage.database.query(`
+    const { id } = (await stage.jobs()).at(-1) ?? { id: 0 };
       CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN RAISE 'out of order'; END $$`);
     await stage.database.query(`
       CREATE TRIGGER refuse BEFORE UPDATE OF horizon ON dispatch_jobs FOR EACH ROW EXECUTE FUNCTION refuse()`);
@@ -134,12 +136,12 @@ describe('the grid of slots', () => {
     await eventually(async () => expect((await stage.schedule()).lastSlotAt).toBeGreaterThan(lastSlotAt ?? 0));
     await stage.database.query(`DROP TRIGGER refuse ON dispatch_jobs`);
     const jobs = await eventually(async () => {
-      const [threw, ...later] = (await stage.jobs()).filter(({ dueAt }) => dueAt >= (lastSlotAt ?? 0));
-      expect(threw).toMatchObject({ state: 'done', attempts: 1 });
-      expect(later.length).toBeGreaterThanOrEqual(3);
-      return [threw!, ...later];
+      const since = (await stage.jobs()).filter((job) => job.id >= id);
+      const threw = since.findIndex(({ fence }) => fence > 1);
+      expect(since[threw]).toMatchObject({ state: 'done', attempts: 1 });
+      expect(since.slice(threw + 1).length).toBeGreaterThanOrEqual(3);
+      return since;
     });
-    expect(jobs[0]?.fence).toBeGreaterThan(1);
     expect(new Set(gaps(jobs.map(({ dueAt }) => dueAt)))).toEqual(new Set([1000]));
   });
 });
