@@ -37,9 +37,10 @@ describe('two replicas', () => {
     await fleet[0].post('/start');
     await eventually(() => expect(stage.receiver.open).toBeGreaterThanOrEqual(1));
     const [owner, other] = await ownerAndOther();
+    const heard = stopsHeard(owner);
     let answered = false;
     const stopping = other.post('/stop').finally(() => (answered = true));
-    await owner.logged(/^sending is stopped/);
+    await eventually(() => expect(stopsHeard(owner)).toBe(heard + 1));
     await eventually(async () => expect((await stage.schedule()).running).toBe(false));
     expect(answered).toBe(false);
     stage.receiver.behave = accept;
@@ -83,3 +84,7 @@ describe('two replicas', () => {
     expect(jobs.every((job, index) => index === 0 || job.startedAt >= jobs[index - 1]!.finishedAt)).toBe(true);
   });
 });
+
+function stopsHeard({ lines }: DispatcherProcess): number {
+  return lines.filter(({ message }) => message.startsWith('sending is stopped')).length;
+}

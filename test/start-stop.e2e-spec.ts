@@ -111,7 +111,9 @@ describe("an operator's stop", () => {
     await eventually(async () => expect(await runs()).toBe(true));
     await call(successor, '/stop');
     await successor.setLive(stage.live({ auto_sending: false }));
-    await successor.logged(/auto_sending: true → false/);
+    await eventually(async () => {
+      expect(await stage.database.value('SELECT auto_sending FROM scheduler_state')).toBe(false);
+    });
     expect(await runs()).toBe(false);
     await successor.setLive(stage.live({ auto_sending: true }));
     await eventually(async () => expect(await runs()).toBe(true));
