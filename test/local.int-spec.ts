@@ -122,7 +122,7 @@ describe('the local PostgreSQL', () => {
     const pid = await serverPid();
     await postgres.stop();
     await postgres.stop();
-    await until(async () => (await liveProcess(pid)) === null, `server ${pid} gone`, 500);
+    await until(async () => (await liveProcess(pid)) === null, `server ${pid} gone`, 5_000);
     await expect(query(postgres.url, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
@@ -167,7 +167,7 @@ describe('the local PostgreSQL', () => {
     expect(await serverPid()).toBe(orphan);
     expect(await query(postgres.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await postgres.stop();
-    await until(async () => (await liveProcess(orphan)) === null, `server ${orphan} gone`, 500);
+    await until(async () => (await liveProcess(orphan)) === null, `server ${orphan} gone`, 5_000);
   });
 
   it('is not reached by Ctrl-C in the terminal of the service', async () => {
@@ -212,7 +212,7 @@ describe('the local PostgreSQL', () => {
     await postgres.stop();
     expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
     await service.stop();
-    await until(async () => (await liveProcess(pid)) === null, `server ${pid} gone`, 500);
+    await until(async () => (await liveProcess(pid)) === null, `server ${pid} gone`, 5_000);
   });
 
   it('keeps the server until the last instance stops, whoever started it', async () => {

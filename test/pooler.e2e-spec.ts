@@ -61,7 +61,7 @@ describe('PgBouncer', () => {
     );
     expect(listening).toHaveLength(2);
     expect((await one.post('/stop')).text).toBe('"Stopped"');
-    await other.logged(/stopped/i, 1_000);
+    await other.logged(/stopped/i);
     const second = await stage.database.insertMessages(100);
     expect((await other.post('/start')).text).toBe('"Started"');
     await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThan(first.length), 10_000);

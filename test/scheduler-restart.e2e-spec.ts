@@ -1,4 +1,3 @@
-import { LEAD_MS } from '../src/scheduler/schedule.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { SkewedClock } from './support/skewed-clock.js';
@@ -55,7 +54,8 @@ describe('a downtime', () => {
 
   it.each([
     ['exactly k intervals', 3 * MINUTE_MS],
-    ['a little more than k intervals', 4 * MINUTE_MS - LEAD_MS - 1],
+    // Not to the millisecond: the clock stands, and to a machine that takes its time it seems to be set back.
+    ['k intervals and most of another', 4 * MINUTE_MS - 10_000],
   ])('of %s is made up for by k jobs, in order, on the grid', async (_name, downMs) => {
     const { first } = await comeBackAfter(downMs);
     const jobs = await done(4);

@@ -63,7 +63,7 @@ describe('two replicas', () => {
       const later = (await stage.jobs()).filter((job) => job.id > id);
       expect(later.length).toBeGreaterThanOrEqual(4);
       return later;
-    });
+    }, 10_000);
     const dues = jobs.map(({ dueAt }) => dueAt);
     expect(dues).toEqual(dues.map((_, index) => (dues[0] ?? 0) + index * 1000));
   });

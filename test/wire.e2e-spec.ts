@@ -220,15 +220,15 @@ describe('the request to the webhook', () => {
   it('waits for an answer for webhook_timeout and no longer', async () => {
     stage.receiver.behave = stage.receiver.hold;
     const [id = 0] = await insert('hung');
-    const [attempt] = await eventually(async () => {
+    const attempt = await eventually(async () => {
       const { attempts } = await find(id);
-      expect(attempts).toHaveLength(1);
-      return attempts;
+      if (attempts[0] === undefined) throw new Error('no attempt yet');
+      return attempts[0];
     });
     expect(attempt).toMatchObject({ outcome: 'uncertain', http_status: null });
-    expect(attempt?.error).toContain('webhook_timeout');
-    expect(attempt?.duration_ms).toBeGreaterThanOrEqual(990);
-    expect(attempt?.duration_ms).toBeLessThan(1500);
+    expect(attempt.error).toContain('webhook_timeout');
+    expect(attempt.duration_ms).toBeGreaterThanOrEqual(990);
+    expect(attempt.duration_ms).toBeLessThan(5_000);
   });
 
   it('waits 10 s when webhook_timeout says nothing', async () => {
@@ -236,8 +236,8 @@ describe('the request to the webhook', () => {
       const { attempts } = (await otherApp.get('/messages/1')).json<Message>();
       if (attempts[0] === undefined) throw new Error('no attempt yet');
       return attempts[0];
-    }, 15_000);
+    }, 20_000);
     expect(attempt.duration_ms).toBeGreaterThanOrEqual(9_990);
-    expect(attempt.duration_ms).toBeLessThan(10_500);
+    expect(attempt.duration_ms).toBeLessThan(15_000);
   });
 });

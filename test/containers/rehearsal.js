@@ -111,7 +111,7 @@ test('the README works as written: a put, and a row inserted through the db serv
   const lines = Array.from(readme.matchAll(/^ {4}\$ (docker-compose exec .+)\n {4}(.+)$/gm));
   assert.equal(lines.length, 2);
   for (const [, line = '', answer] of lines) assert.equal(await typed(line), answer);
-  await eventually('the interval to be in force', 2_000, async () => {
+  await eventually('the interval to be in force', 10_000, async () => {
     /** @type {{ settings: { key: string, value: unknown }[] }} */
     const { settings } = await read('/config');
     return settings.some(({ key, value }) => key === 'scheduler_interval' && value === 5);
@@ -126,7 +126,7 @@ test('the README works as written: a put, and a row inserted through the db serv
 
 test('etcdctl put through the etcd service changes the rate of the running service', async () => {
   await put('rate_limit', '3');
-  await eventually('the rate to be in force', 2_000, async () => {
+  await eventually('the rate to be in force', 10_000, async () => {
     /** @type {Overview} */
     const { rate_limit: rateLimit } = await read('/scheduler');
     return rateLimit === 3;
