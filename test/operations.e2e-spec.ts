@@ -2,6 +2,8 @@ import { Client } from 'pg';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver } from './support/receiver.js';
+import { Stage } from './support/stage.js';
+import { TcpProxy } from './support/tcp-proxy.js';
 import { TestDatabase } from './support/test-database.js';
 
 interface Message {
@@ -10,6 +12,8 @@ interface Message {
   parked_reason: string | null;
   sent_at: string | null;
 }
+
+const hearNothing: (asked: string) => void = () => undefined;
 
 describe('what operators do to messages', () => {
   let database: TestDatabase;
@@ -222,5 +226,80 @@ describe('what operators do to messages', () => {
   it('answers 404 for a message that does not exist', async () => {
     receiver.behave = answer(500);
     for (const action of ['retry', 'cancel']) expect((await act(987_654, action)).status).toBe(404);
+  });
+});
+
+describe('what operators do while PostgreSQL is being lost', () => {
+  let stage: Stage;
+  let way: TcpProxy;
+  /** Hears what the service asks. */
+  let listener = hearNothing;
+
+  beforeEach(async () => {
+    stage = await Stage.set();
+    way = await TcpProxy.to(stage.database.url, () => (asked) => listener(asked.toString('latin1')));
+  });
+  afterEach(async () => {
+    listener = hearNothing;
+    await stage.strike();
+    await way.stop();
+  });
+
+  const insertParked = async (count: number) =>
+    await stage.database.query(
+      `INSERT INTO messages (recipient_phone, content, parked_as, parked_at)
+       SELECT '+905550000001', 'parked', 'failed', now() FROM generate_series(1, $1::int)`,
+      [count],
+    );
+
+  it('is answered by the statement that does it, so that nothing after it can fail', async () => {
+    const app = await stage.replica({ auto_sending: false }, { APP_DB_URL: way.url });
+    await insertParked(1);
+    listener = (asked) => /FROM messages WHERE id = /.test(asked) && way.loseReplies();
+    const reply = await app.post('/messages/1/retry');
+    expect([reply.status, reply.json<Message>().state]).toEqual([200, 'waiting']);
+  });
+
+  it('and have replayed in part is told, so that the same call goes on with the rest', async () => {
+    const app = await stage.replica({ auto_sending: false }, { APP_DB_URL: way.url });
+    await insertParked(5_001);
+    let slices = 0;
+    listener = (asked) => {
+      slices += asked.includes('ali-replays') ? 1 : 0;
+      if (slices === 2) way.cut();
+    };
+    const replay = async () => await app.post('/messages/replay', { state: 'failed', by: 'ali-replays' });
+    const reply = await replay();
+    expect([reply.status, reply.json()]).toEqual([
+      503,
+      {
+        code: 'database.unavailable',
+        error: expect.stringContaining('5000 messages or more were put back') as unknown,
+      },
+    ]);
+    listener = hearNothing;
+    way.mend();
+    expect((await replay()).json()).toMatchObject({ count: 1, complete: true });
+  });
+
+  it('and have stopped is told as a stop that is not confirmed', async () => {
+    stage.receiver.behave = stage.receiver.hold;
+    const app = await stage.replica({}, { APP_DB_URL: way.url });
+    await stage.database.insertMessages(1);
+    await eventually(() => expect(stage.receiver.open).toBe(1));
+    let stopping = false;
+    let looks = 0;
+    listener = (asked) => {
+      stopping ||= asked.includes('ali-stops');
+      looks += stopping && asked.includes('scheduler.observe') ? 1 : 0;
+      // So many are made only while a stop waits for the request in flight.
+      if (looks === 6) way.cut();
+    };
+    const reply = await app.post('/stop', { by: 'ali-stops' });
+    expect([reply.status, reply.json()]).toEqual([
+      503,
+      { code: 'scheduler.stop_unconfirmed', error: expect.stringContaining('PostgreSQL') as unknown },
+    ]);
+    expect(await stage.database.value('SELECT running FROM scheduler_state')).toBe(false);
   });
 });

@@ -25,6 +25,20 @@ export class MessageStateConflict extends DomainError {
   }
 }
 
+/** PostgreSQL was lost after some messages were sent again by a replay, which counted them in its note. */
+export class ReplayBrokenOff extends DomainError {
+  readonly code = 'database.unavailable';
+  readonly kind = 'unavailable';
+
+  constructor(count: number, cause: unknown) {
+    super(
+      `PostgreSQL is out of reach, and ${count} messages or more were put back before: repeat the call, which goes on ` +
+        'with the rest',
+    );
+    this.cause = cause;
+  }
+}
+
 /** A list with items that cannot be messages; `details.results` has a result per item. */
 export class MessagesInvalid extends DomainError {
   readonly code = 'messages.invalid';

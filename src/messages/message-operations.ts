@@ -3,11 +3,12 @@ import type { Actor } from '../caller.js';
 import { Database, type Statement } from '../database.js';
 import { MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
-import { MessagesRepository } from './messages.repository.js';
+import { MessagesRepository, VIEW } from './messages.repository.js';
 
 /**
  * What an operator decides about one message. Each act is one statement that changes the message only in a state that allows
- * it and notes the act with it; repeated, it changes and notes nothing. A message that is being sent is left alone.
+ * it, notes the act with it and answers with the message; repeated, it changes and notes nothing. A message that is being sent
+ * is left alone.
  */
 @Injectable()
 export class MessageOperations {
@@ -40,11 +41,13 @@ export class MessageOperations {
     goal: { readonly isDone: (message: MessageView) => boolean; readonly asked: string },
     mayTryAgain = true,
   ): Promise<MessageView> {
-    const changed = await this.database.query(statement, [id, actor.by, actor.reason, actor.onBehalfOf]);
+    const values = [id, actor.by, actor.reason, actor.onBehalfOf];
+    const [changed] = await this.database.query<MessageView>(statement, values);
+    if (changed !== undefined) return changed;
     const found = await this.messages.find(id);
     if (found === null) throw new MessageNotFound(id);
     const { attempts: _attempts, ...message } = found;
-    if (changed.length > 0 || goal.isDone(message)) return message;
+    if (goal.isDone(message)) return message;
     // Its attempt may have ended between the statement and this look at it.
     if (mayTryAgain) return await this.act(statement, id, actor, goal, false);
     throw new MessageStateConflict(id, message.state, goal.asked);
@@ -65,12 +68,12 @@ const action = (name: string, change: string, condition: string): Statement => (
   text: `
     WITH changed AS (
       UPDATE messages SET ${change} WHERE id = $1 AND sent_status = FALSE AND claimed_by IS NULL AND (${condition})
-      RETURNING id
+      RETURNING ${VIEW}
     ), noted AS (
       INSERT INTO operator_actions (actor, on_behalf_of, action, reason, message_id)
       SELECT $2, $4, '${name}', $3, id FROM changed
     )
-    SELECT id FROM changed`,
+    SELECT * FROM changed`,
 });
 
 const RETRY = action('retry', SEND_AGAIN, 'parked_as IS NOT NULL OR next_attempt_at IS NOT NULL');

@@ -1,6 +1,8 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
 import type { Actor } from '../caller.js';
+import { isDatabaseOutage } from '../database-outage.js';
+import { ReplayBrokenOff } from './message-errors.js';
 import { SEND_AGAIN } from './message-operations.js';
 import type { Replay, ReplayResult } from './operation.schemas.js';
 
@@ -30,7 +32,10 @@ export class MessageReplay implements BeforeApplicationShutdown {
 
   constructor(private readonly database: Database) {}
 
-  /** Sends every parked message that matches again; with `dry_run` only counts them. */
+  /**
+   * Sends every parked message that matches again; with `dry_run` only counts them.
+   * @throws ReplayBrokenOff when PostgreSQL is lost after it has sent some again.
+   */
   async replay(filter: Replay, actor: Actor): Promise<ReplayResult> {
     const { dry_run, state, parked_from, parked_before, reason_contains } = filter;
     const [begun] = await this.database.query<{ at: string }>(BEGIN);
@@ -47,7 +52,9 @@ export class MessageReplay implements BeforeApplicationShutdown {
     let after = 0;
     let noted: number | null = null;
     for (;;) {
-      const [slice]: Slice[] = await next(after, noted);
+      const [slice]: Slice[] = await next(after, noted).catch((error: unknown) => {
+        throw count > 0 && !dry_run && isDatabaseOutage(error) ? new ReplayBrokenOff(count, error) : error;
+      });
       if (slice === undefined || slice.last === null) return { count, dry_run, complete: true };
       count += slice.count;
       after = slice.last;

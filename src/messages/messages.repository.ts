@@ -77,7 +77,8 @@ export class MessagesRepository {
 const utc = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 const zoned = (column: string) => utc(`${column} AT TIME ZONE 'UTC'`);
 
-const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
+/** The columns of a `MessageView`. */
+export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
       CASE WHEN sent_status THEN 'sent' WHEN parked_as IS NOT NULL THEN parked_as
            WHEN claimed_by IS NOT NULL THEN 'sending' ELSE 'waiting' END AS state,
       ${zoned('created_at')} AS created_at,

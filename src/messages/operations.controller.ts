@@ -49,7 +49,7 @@ export class OperationsController {
     summary: 'Send parked messages again',
     description:
       'All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: ' +
-      'while the answer says `complete: false`, the same call goes on with the rest.',
+      'while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503.',
   })
   @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
   @ApiErrors(400, 415, 503)

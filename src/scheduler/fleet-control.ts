@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
 import type { Actor } from '../caller.js';
+import { isDatabaseOutage } from '../database-outage.js';
 import { DomainError } from '../domain-error.js';
 import { SchemaGate } from '../schema-gate.js';
 import { IntervalQueue } from './interval-queue.js';
@@ -22,11 +23,9 @@ export class StopUnconfirmed extends DomainError {
   readonly code = 'scheduler.stop_unconfirmed';
   readonly kind = 'unavailable';
 
-  constructor(jobs: readonly number[]) {
-    super(
-      `Sending is stopped and nothing new begins, but the owner of job ${jobs.join(', ')} has not confirmed that its ` +
-        `requests have ended; ask again in a few seconds`,
-    );
+  constructor(why: string, cause?: unknown) {
+    super(`Sending is stopped and nothing new begins, but ${why}; ask again in a few seconds`);
+    this.cause = cause;
   }
 }
 
@@ -48,18 +47,25 @@ export class FleetControl {
   /**
    * Stops sending and discards waiting jobs, no messages. When it resolves no request is in flight in the whole fleet and
    * none begins; that takes the webhook timeout at most.
-   * @throws StopUnconfirmed when a replica still holds a job after that time; the stop itself is recorded all the same.
+   * @throws StopUnconfirmed when a replica still holds a job after that time, or when PostgreSQL cannot be asked any more; the
+   * stop itself is recorded all the same.
    */
   async stop(actor: Actor): Promise<void> {
     await this.change('stop', actor, (seen) => stop(seen.schedule));
     const deadline = performance.now() + this.live.current.webhookTimeoutMs + SETTLING_MS;
     for (;;) {
-      const seen = await this.store.observe();
+      const seen = await this.store.observe().catch((error: unknown) => {
+        if (!isDatabaseOutage(error)) throw error;
+        throw new StopUnconfirmed('PostgreSQL, which knows whether all requests have ended, is out of reach', error);
+      });
       const held = seen.begun.filter(
         ({ owner, leaseUntil }) => owner !== null && leaseUntil !== null && leaseUntil > seen.now,
       );
       if (held.length === 0 || seen.schedule.running) return;
-      if (performance.now() > deadline) throw new StopUnconfirmed(held.map((job) => job.id));
+      if (performance.now() > deadline) {
+        const jobs = held.map((job) => job.id).join(', ');
+        throw new StopUnconfirmed(`the owner of job ${jobs} has not confirmed that its requests have ended`);
+      }
       await sleep(ASK_AGAIN_MS);
     }
   }

@@ -160,7 +160,7 @@ export interface paths {
     put?: never;
     /**
      * Send parked messages again
-     * @description All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: while the answer says `complete: false`, the same call goes on with the rest.
+     * @description All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503.
      */
     post: operations['replayMessages'];
     delete?: never;
