@@ -202,7 +202,7 @@ describe('what an answer means for its message', () => {
   });
 
   it('takes an answer that came in time although the process had no processor until the deadline had passed', async () => {
-    await app.changeLive(live({ webhook_concurrency: 1 }));
+    await change({ webhook_concurrency: 1 });
     const ids = await database.insertMessages(3);
     receiver.behave = receiver.hold;
     await app.post('/start');
