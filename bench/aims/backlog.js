@@ -12,7 +12,7 @@ export const CONTENDERS = {
 };
 
 /** @typedef {keyof typeof CONTENDERS} Name */
-/** @typedef {{ name: string, title: string, rates: number[], median: number, min: number, max: number, cpuUsPerMessage: number, walBytesPerMessage: number }} Standing */
+/** @typedef {{ name: string, title: string, rates: number[], median: number, min: number, max: number, cpuUsPerMessage: number, machineCpuUsPerMessage: number, walBytesPerMessage: number }} Standing */
 
 /**
  * Everybody sends the same backlog to the same receiver, in turn, for several rounds; each round begins with another one.
@@ -70,6 +70,7 @@ function standing(name, title, results, messages) {
     rates,
     ...spread(rates),
     cpuUsPerMessage: perMessage(results.map(({ cpuSeconds }) => cpuSeconds * 1e6)),
+    machineCpuUsPerMessage: perMessage(results.map((result) => result.machineCpuSeconds * 1e6)),
     walBytesPerMessage: perMessage(results.map(({ walBytes }) => walBytes)),
   };
 }

@@ -19,8 +19,8 @@ const STEPS = {
 export async function measureSteps(stage, options) {
   const standings = await playRounds(await openArena(stage), STEPS, options);
   const bare = standings.find(({ name }) => name === 'bare-loop')?.median ?? NaN;
-  return standings.map(({ title, median, min, max, cpuUsPerMessage }) => {
-    const note = `${figure(median)}/s (${figure(min)} to ${figure(max)}), ${figure(cpuUsPerMessage, 1)} µs of the process's processor time per message`;
+  return standings.map(({ title, median, min, max, cpuUsPerMessage, machineCpuUsPerMessage }) => {
+    const note = `${figure(median)}/s (${figure(min)} to ${figure(max)}), ${figure(cpuUsPerMessage, 1)} µs of the process's processor time per message, ${figure(machineCpuUsPerMessage, 1)} of the machine's`;
     return { what: `${title} ÷ bare loop`, value: median / bare, note };
   });
 }

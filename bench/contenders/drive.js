@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { backlogSettings, INSERT_MESSAGES, sendBacklog } from '../support/backlog.js';
 import { Product } from '../support/product.js';
@@ -8,7 +9,7 @@ import { endChild, onStage } from '../support/stage.js';
 /** @typedef {import('../support/postgres.js').Postgres} Postgres */
 /** @typedef {import('../support/receiver.js').Receiver} Receiver */
 /** @typedef {{ server: Postgres, receiver: Receiver, redis: string }} Arena */
-/** @typedef {{ seconds: number, cpuSeconds: number, walBytes: number }} Measured */
+/** @typedef {{ seconds: number, cpuSeconds: number, machineCpuSeconds: number, walBytes: number }} Measured `machineCpuSeconds` is that of all processes and of the kernel. */
 
 /**
  * One round of one contender, in a new process with a new database: a warm-up, then the backlog. Every message must have
@@ -32,10 +33,12 @@ export async function playRound(arena, name, messages, warmUp) {
         await database.settle();
         await arena.receiver.forget();
         const walBefore = await database.walBytes();
+        const machineBefore = machineCpuSeconds();
         const { seconds, cpuSeconds } = await contender.run(count);
+        const machineCpu = machineCpuSeconds() - machineBefore;
         const walBytes = (await database.walBytes()) - walBefore;
         await arena.receiver.account(count);
-        return { seconds, cpuSeconds, walBytes };
+        return { seconds, cpuSeconds, machineCpuSeconds: machineCpu, walBytes };
       };
       if (warmUp > 0) await send(warmUp);
       const measured = await send(messages);
@@ -45,6 +48,20 @@ export async function playRound(arena, name, messages, warmUp) {
   } finally {
     await database.drop();
   }
+}
+
+/**
+ * What was used of the machine's processors since it started, by all processes and by the kernel, which carries the packets
+ * of the loopback in soft interrupts. NaN where there is no /proc/stat (proc(5); in hundredths of a second).
+ */
+function machineCpuSeconds() {
+  if (!existsSync('/proc/stat')) return NaN;
+  const [user = NaN, nice = NaN, system = NaN, , , irq = NaN, softirq = NaN] = readFileSync('/proc/stat', 'utf8')
+    .slice('cpu'.length)
+    .trim()
+    .split(' ')
+    .map(Number);
+  return (user + nice + system + irq + softirq) / 100;
 }
 
 /**
