@@ -36,7 +36,7 @@ describe('PostgreSQL lost right after the receiver took a message', () => {
     env: Readonly<Record<string, string>>,
     before: () => Promise<void> = () => Promise.resolve(),
   ): Promise<DispatcherProcess> {
-    const app = await stage.replica({ rate_limit: 2 }, { APP_DB_URL: way.url, ...env });
+    const app = await stage.replica({ rate_limit: 2, webhook_timeout: 60 }, { APP_DB_URL: way.url, ...env });
     const responses: ServerResponse[] = [];
     stage.receiver.behave = (_received, response) => void responses.push(response);
     await stage.database.insertMessages(1);

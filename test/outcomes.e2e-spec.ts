@@ -246,7 +246,8 @@ describe('what an answer means for its message', () => {
     await database.query(`UPDATE scheduler_state SET last_slot_at = NULL`);
     await app.post('/start');
 
-    await eventually(() => expect(receiver.ledger).toHaveLength(2));
+    // No other slot comes for an hour.
+    await eventually(() => expect(receiver.ledger).toHaveLength(2), 20_000);
     expect((await inState(invalid, 'failed')).parked_reason).toContain('recipient_phone');
     expect(receiver.ledger.map(({ content }) => content)).toEqual(['text 1', 'text 2']);
   });

@@ -78,32 +78,52 @@ describe('a signal in mid-job', () => {
 });
 
 describe('a signal while a job is being granted', () => {
-  it('has it given back at once: no request is made, and the next process makes them', async () => {
-    const stage = await Stage.set();
-    const app = await stage.replica({ rate_limit: 3 });
-    const other = new Client({ connectionString: stage.database.url });
+  let stage: Stage;
+  let other: Client;
+  beforeEach(async () => {
+    stage = await Stage.set();
+    other = new Client({ connectionString: stage.database.url });
     await other.connect();
+  });
+  afterEach(async () => {
+    await other.end();
+    await stage.strike();
+  });
+
+  it('has it given back at once: no request is made, and the next process makes them', async () => {
+    const first = await stage.replica({ rate_limit: 1, scheduler_interval: 20, auto_sending: false });
+    await stage.database.insertMessages(3);
+    await first.post('/start');
+    await eventually(async () => expect(await stage.sentCount()).toBe(1));
+    await first.end();
+    // So much later one job runs and others wait, and no slot comes for long.
+    await stage.age(65_000);
+    stage.receiver.behave = stage.receiver.hold;
+    const app = await stage.successor(first);
+    await eventually(() => expect(stage.receiver.open).toBe(1));
+    await eventually(async () => expect((await stage.schedule()).waiting).toBeGreaterThanOrEqual(1));
     await other.query('BEGIN');
     await other.query('SELECT FROM scheduler_state FOR UPDATE');
-    await stage.database.insertMessages(3);
+    stage.receiver.behave = accept;
+    stage.receiver.letGo();
+    // The end of that job and the grant of the next one are one statement.
     await eventually(async () => {
-      const waiting = await stage.database.value<number>(
+      const blocked = await stage.database.value<number>(
         `SELECT count(*) FROM pg_stat_activity
          WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%dispatch_jobs%'`,
       );
-      expect(waiting).toBe(1);
+      expect(blocked).toBe(1);
     });
     const ending = end(app, 'SIGTERM');
     await app.logged(/SIGTERM: finishing/);
     await other.query('COMMIT');
-    await other.end();
     expect((await ending).code).toBe(0);
-    expect(stage.receiver.ledger).toEqual([]);
+    expect(stage.receiver.ledger).toHaveLength(2);
 
     await stage.successor(app);
     await eventually(async () => expect(await stage.sentCount()).toBe(3), 10_000);
-    expect((await stage.jobs()).filter(({ attempts }) => attempts > 0)).toMatchObject([{ fence: 2, attempts: 3 }]);
-    await stage.strike();
+    const jobs = (await stage.jobs()).filter(({ attempts }) => attempts > 0);
+    expect(jobs).toMatchObject([{ fence: 1 }, { fence: 1 }, { fence: 2, attempts: 1 }]);
   });
 });
 
