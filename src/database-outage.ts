@@ -14,16 +14,14 @@ const NETWORK_CODES = new Set([
 /** Class 08 (connection), too many connections, shutting down or starting up, and a read-only standby. */
 const OUTAGE_SQLSTATE = /^(?:08...|53300|57P0[123]|25006)$/;
 
-// node-postgres and TypeORM give these no code.
-const OUTAGE_TEXT =
-  /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout|Driver not Connected|DataSource is not (?:set|initialized)|Connection is not established)/i;
-
 /** Too many connections, starting up, and a read-only standby: what is said instead of running a statement. */
 const REFUSAL_SQLSTATE = /^(?:53300|57P03|25006)$/;
 
-/** Of those texts, the ones for a statement that was sent to nobody. */
-const UNSENT_TEXT =
-  /^(?:timeout exceeded when trying to connect|Connection terminated due to connection timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|DataSource is not (?:set|initialized)|Connection is not established)/i;
+// node-postgres and TypeORM give no code to what they say of a statement that was sent to nobody, nor to the two others.
+const UNSENT =
+  'timeout exceeded when trying to connect|Connection terminated due to connection timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|DataSource is not (?:set|initialized)|Connection is not established';
+const UNSENT_TEXT = new RegExp(`^(?:${UNSENT})`, 'i');
+const OUTAGE_TEXT = new RegExp(`^(?:${UNSENT}|Connection terminated|Query read timeout)`, 'i');
 
 const undone = new WeakSet<Error>();
 
