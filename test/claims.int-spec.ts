@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { Database } from '../src/database.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { eventually } from './support/eventually.js';
@@ -21,8 +21,7 @@ describe('claims', () => {
       `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, 5) RETURNING id`,
     );
     job = { id, fence: 1 };
-    other = new Client({ connectionString: database.url });
-    await other.connect();
+    other = await database.connect();
   });
 
   afterEach(async () => {
@@ -33,12 +32,7 @@ describe('claims', () => {
   const lock = async (id: number | undefined) =>
     await other.query('SELECT FROM messages WHERE id = $1 FOR UPDATE', [id]);
   const blocked = async (count: number) =>
-    await eventually(async () => {
-      const waiting = await database.value<number>(
-        `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-      );
-      expect(waiting).toBe(count);
-    });
+    await eventually(async () => expect(await database.blocked()).toHaveLength(count));
   const charged = async () => await database.value(`SELECT claimed FROM dispatch_jobs WHERE id = $1`, [job.id]);
   const claimedBy = async (fence: number) => {
     const rows = await database.query<{ id: number }>(

@@ -27,8 +27,6 @@ async function allSentOnce({ database, receiver }: Stage, ids: readonly number[]
   expect(new Set(keys).size).toBe(ids.length);
 }
 
-const said = (app: DispatcherProcess, pattern: RegExp) => app.lines.filter(({ message }) => pattern.test(message));
-
 /** What a library prints by itself would not be a line of the log. */
 const onlyLogged = (app: DispatcherProcess) => expect(app.printed).toHaveLength(app.lines.length);
 
@@ -64,7 +62,7 @@ describe('Redis with Sentinel', () => {
     await allSentOnce(stage, await stage.database.insertMessages(5), 10_000);
     await group.start();
     await app.logged(/^Redis is back/);
-    expect(said(app, /Redis is out of reach/)).toHaveLength(1);
+    expect(app.said(/Redis is out of reach/)).toHaveLength(1);
     stage.receiver.ledger.length = 0;
     const ids = await stage.database.insertMessages(5);
     await allSentOnce(stage, ids, 10_000);
@@ -140,7 +138,7 @@ describe('a Redis Cluster', () => {
 
   it('keeps the receipts and the time of the last slot', async () => {
     await keptAgain(5_000);
-    expect(said(app, /receipts are not being kept|Redis is out of reach/)).toEqual([]);
+    expect(app.said(/receipts are not being kept|Redis is out of reach/)).toEqual([]);
   });
 
   it('that is gone delays, loses and doubles nothing, and is used again when it is back', async () => {
@@ -152,8 +150,8 @@ describe('a Redis Cluster', () => {
     await cluster.start();
     await app.logged(/^Redis is back/);
     await keptAgain(15_000);
-    expect(said(app, /^Redis is out of reach/)).toHaveLength(1);
-    expect(said(app, /^Redis is back/)).toHaveLength(1);
+    expect(app.said(/^Redis is out of reach/)).toHaveLength(1);
+    expect(app.said(/^Redis is back/)).toHaveLength(1);
     onlyLogged(app);
   });
 
@@ -194,7 +192,7 @@ describe('Redis over TLS', () => {
       const ids = await stage.database.insertMessages(5);
       await allSentOnce(stage, ids, 10_000);
       await eventually(async () => expect(await receiptsIn(redis.hands)).toEqual(expect.arrayContaining(ids)));
-      expect(said(app, /Redis is out of reach/)).toEqual([]);
+      expect(app.said(/Redis is out of reach/)).toEqual([]);
     } finally {
       await stage.strike();
       await redis.remove();

@@ -111,11 +111,13 @@ describe('jobs side by side', () => {
     await fleet[0]?.post('/start');
     await eventually(() => expect(held).toHaveLength(REPLICAS), 20_000);
 
-    const before = fleet.map(stopsHeard);
+    const before = fleet.map((replica) => replica.said(/^sending is stopped/).length);
     let answered = false;
     const stopping = fleet[2]?.post('/stop').finally(() => (answered = true));
     // A job that got an answer before its replica heard of the stop would go on.
-    await eventually(() => fleet.forEach((replica, index) => expect(stopsHeard(replica)).toBe(before[index]! + 1)));
+    await eventually(() =>
+      fleet.forEach((replica, index) => expect(replica.said(/^sending is stopped/)).toHaveLength(before[index]! + 1)),
+    );
     for (let letGo = 1; letGo < REPLICAS; letGo += 1) {
       held.shift()?.();
       await eventually(async () => expect(await running()).toHaveLength(REPLICAS - letGo));
@@ -129,10 +131,6 @@ describe('jobs side by side', () => {
     expect(await running()).toEqual([]);
   });
 });
-
-function stopsHeard({ lines }: DispatcherProcess): number {
-  return lines.filter(({ message }) => message.startsWith('sending is stopped')).length;
-}
 
 function mostAtOnce(jobs: readonly JobRow[]): number {
   return Math.max(

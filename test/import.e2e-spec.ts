@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
@@ -282,8 +282,7 @@ describe('a commit of an import that has begun', () => {
   beforeEach(async () => {
     stage = await Stage.set();
     way = await TcpProxy.to(stage.database.url);
-    gate = new Client({ connectionString: stage.database.url });
-    await gate.connect();
+    gate = await stage.database.connect();
   });
   afterEach(async () => {
     await gate.end();
@@ -303,13 +302,7 @@ describe('a commit of an import that has begun', () => {
     const upload = Upload.begin(`${app.origin}/messages/import`, NDJSON);
     const reply = upload.end(json('a'));
     reply.catch(() => undefined);
-    await eventually(async () =>
-      expect(
-        await stage.database.query(
-          `SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-        ),
-      ).toEqual([{ query: 'COMMIT' }]),
-    );
+    await eventually(async () => expect(await stage.database.blocked()).toEqual(['COMMIT']));
     return { app, reply };
   }
   const openGate = () => gate.query('COMMIT');

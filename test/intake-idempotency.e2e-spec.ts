@@ -1,7 +1,6 @@
 import type { DispatcherProcess, Reply } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { Stage } from './support/stage.js';
-import { Client } from 'pg';
 
 const message = { recipient_phone: '+905551111111', content: 'Insider - Project' };
 
@@ -68,8 +67,7 @@ describe('Idempotency-Key on POST /messages', () => {
   });
 
   it('answers 409 while the first is under way, and the same as to the first after it', async () => {
-    const blocker = new Client({ connectionString: stage.database.url });
-    await blocker.connect();
+    const blocker = await stage.database.connect();
     try {
       await blocker.query('BEGIN; LOCK TABLE messages IN SHARE MODE');
       const first = post('key-1');

@@ -1,5 +1,4 @@
-import { Client } from 'pg';
-import type { DispatcherProcess } from './support/dispatcher-process.js';
+import type { Client } from 'pg';
 import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
 import { Stage } from './support/stage.js';
@@ -11,16 +10,13 @@ const QUERY_TIMEOUT_MS = 8_000;
 /** A crashed owner's job passes on after its lease of 10 s. */
 const TAKEN_OVER_MS = 20_000;
 
-const logged = (app: DispatcherProcess, pattern: RegExp) => app.lines.filter(({ message }) => pattern.test(message));
-
 describe('while a transaction keeps a message locked', () => {
   let stage: Stage;
   let other: Client;
 
   beforeEach(async () => {
     stage = await Stage.set();
-    other = new Client({ connectionString: stage.database.url });
-    await other.connect();
+    other = await stage.database.connect();
     await other.query('BEGIN');
   });
   afterEach(async () => {
@@ -54,7 +50,7 @@ describe('while a transaction keeps a message locked', () => {
     await eventually(async () => expect(await stage.sentCount()).toBe(4));
     expect(contents()).toEqual(['text 1', 'text 2', 'text 3', 'text 4']);
     expect(await claimed()).toBe(0);
-    expect(logged(app, /no messages could be claimed|a job failed/)).toEqual([]);
+    expect(app.said(/no messages could be claimed|a job failed/)).toEqual([]);
     const jobs = (await stage.jobs()).filter(({ attempts }) => attempts > 0);
     expect(jobs).toMatchObject([{ attempts: 3 }, { attempts: 1 }]);
   });
@@ -68,7 +64,7 @@ describe('while a transaction keeps a message locked', () => {
     await eventually(async () => expect(await stage.sentCount()).toBe(2), QUERY_TIMEOUT_MS - 2_000);
     await other.query('COMMIT');
     await eventually(async () => expect(await stage.sentCount()).toBe(3));
-    expect(logged(app, /a job failed/)).toEqual([]);
+    expect(app.said(/a job failed/)).toEqual([]);
   });
 
   it('of a crashed replica, its successor settles the others, may be stopped, and settles that one when it is free', async () => {

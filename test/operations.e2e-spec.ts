@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver } from './support/receiver.js';
@@ -122,8 +121,7 @@ describe('what operators do to messages', () => {
 
   it('sends a message again whose attempt ends while it is asked to, and notes it', async () => {
     const [id = 0] = await database.insertMessages(1);
-    const gate = new Client({ connectionString: database.url });
-    await gate.connect();
+    const gate = await database.connect();
     try {
       await database.query('UPDATE messages SET claimed_by = 1 WHERE id = $1', [id]);
       // Holds each UPDATE of the service after it has looked for its rows.

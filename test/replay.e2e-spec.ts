@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { TestDatabase } from './support/test-database.js';
@@ -37,8 +36,7 @@ describe('a replay of very many messages', () => {
 
   /** Begins a replay that cannot get past its second slice before `letGo`, and waits until the first one is done. */
   async function stuckInSecondSlice() {
-    const lock = new Client({ connectionString: database.url });
-    await lock.connect();
+    const lock = await database.connect();
     await lock.query('BEGIN');
     const inSecond = `SELECT id FROM messages ORDER BY id OFFSET ${SLICE_ROWS + 10} LIMIT 1`;
     await lock.query(`SELECT FROM messages WHERE id = (${inSecond}) FOR UPDATE`);

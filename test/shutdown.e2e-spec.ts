@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
@@ -82,8 +82,7 @@ describe('a signal while a job is being granted', () => {
   let other: Client;
   beforeEach(async () => {
     stage = await Stage.set();
-    other = new Client({ connectionString: stage.database.url });
-    await other.connect();
+    other = await stage.database.connect();
   });
   afterEach(async () => {
     await other.end();
@@ -107,13 +106,9 @@ describe('a signal while a job is being granted', () => {
     stage.receiver.behave = accept;
     stage.receiver.letGo();
     // The end of that job and the grant of the next one are one statement.
-    await eventually(async () => {
-      const blocked = await stage.database.value<number>(
-        `SELECT count(*) FROM pg_stat_activity
-         WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%dispatch_jobs%'`,
-      );
-      expect(blocked).toBe(1);
-    });
+    await eventually(async () =>
+      expect(await stage.database.blocked()).toEqual([expect.stringContaining('dispatch_jobs')]),
+    );
     const ending = end(app, 'SIGTERM');
     await app.logged(/SIGTERM: finishing/);
     await other.query('COMMIT');

@@ -37,10 +37,10 @@ describe('two replicas', () => {
     await fleet[0].post('/start');
     await eventually(() => expect(stage.receiver.open).toBeGreaterThanOrEqual(1));
     const [owner, other] = await ownerAndOther();
-    const heard = stopsHeard(owner);
+    const heard = owner.said(/^sending is stopped/).length;
     let answered = false;
     const stopping = other.post('/stop').finally(() => (answered = true));
-    await eventually(() => expect(stopsHeard(owner)).toBe(heard + 1));
+    await eventually(() => expect(owner.said(/^sending is stopped/)).toHaveLength(heard + 1));
     await eventually(async () => expect((await stage.schedule()).running).toBe(false));
     expect(answered).toBe(false);
     stage.receiver.behave = accept;
@@ -84,7 +84,3 @@ describe('two replicas', () => {
     expect(jobs.every((job, index) => index === 0 || job.startedAt >= jobs[index - 1]!.finishedAt)).toBe(true);
   });
 });
-
-function stopsHeard({ lines }: DispatcherProcess): number {
-  return lines.filter(({ message }) => message.startsWith('sending is stopped')).length;
-}

@@ -129,10 +129,15 @@ export class DispatcherProcess {
     });
   }
 
+  /** The lines of the log so far whose message matches. */
+  said(pattern: RegExp): LogLine[] {
+    return this.lines.filter(({ message }) => pattern.test(message));
+  }
+
   /** Waits for a line of the log whose message matches. */
   async logged(pattern: RegExp, withinMs = 10_000): Promise<LogLine> {
     return await eventually(() => {
-      const line = this.lines.find(({ message }) => pattern.test(message));
+      const [line] = this.said(pattern);
       if (line === undefined) throw new Error(`nothing logged like ${pattern}:\n${this.printed.slice(-20).join('\n')}`);
       return line;
     }, withinMs);

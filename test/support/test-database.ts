@@ -53,6 +53,21 @@ export class TestDatabase {
     return rows.map((row) => row.id);
   }
 
+  /** A connection of a test's own, for a transaction that stays open; whoever opens it ends it. */
+  async connect(): Promise<Client> {
+    const client = new Client({ connectionString: this.url });
+    await client.connect();
+    return client;
+  }
+
+  /** The statements that wait for a lock. */
+  async blocked(): Promise<string[]> {
+    const rows = await this.query<{ query: string }>(
+      `SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    );
+    return rows.map(({ query }) => query);
+  }
+
   async drop(): Promise<void> {
     await this.pool.end();
     await onServer(this.server, `DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`);
