@@ -4,7 +4,7 @@ import { loadStaticSettings } from './config/load-static-settings.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { Lifecycle } from './health/lifecycle.js';
 import { logLibraryOutput } from './library-output.js';
-import { listen, assertPortFree } from './listen.js';
+import { findListenAddress, listen } from './listen.js';
 import { LocalStage } from './local/local-stage.js';
 import { createLogger } from './logging.js';
 import { ProcessExit } from './process-exit.js';
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   exit.install();
   for (const warning of settings.warnings) logger.warn(warning);
   try {
-    await assertPortFree(settings.listen);
+    const address = await findListenAddress(settings.listen);
     const stage = await LocalStage.bringUp(settings, (line) => logger.info(line));
     exit.add('what local brought up', () => stage.stop());
     const app = await createApp(stage.settings, AppModule.register(stage.settings), logger);
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
       return app.close();
     });
     await stage.prepare(app);
-    const port = await listen(app, settings.listen);
+    const port = await listen(app, address);
     const origin = `${settings.tls ? 'https' : 'http'}://localhost:${port}`;
     logger.info(`Listening on ${origin} (documentation: ${origin}/swagger/index.html)`);
     stage.invite(origin);

@@ -21,9 +21,10 @@ const CONNECTION = {
 /** Redis is optional: without an address there is no client, and with one that does not answer the service starts all the same. */
 export function redisClients(redis: StaticSettings['redis']): DynamicModule[] {
   if (redis === null) return [];
-  const { nodes, password, db } = redis;
+  const { nodes, username, password, db } = redis;
   const connection = {
     ...CONNECTION,
+    ...(username === null ? {} : { username }),
     ...(password === null ? {} : { password }),
     ...(redis.tls ? { tls: {} } : {}),
   };

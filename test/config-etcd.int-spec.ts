@@ -33,6 +33,17 @@ describe('with one etcd for the suite', () => {
   });
   afterAll(() => server.remove());
 
+  it('is reached directly, whatever proxy the environment names', async () => {
+    const before = process.env['http_proxy'];
+    process.env['http_proxy'] = 'http://127.0.0.1:9';
+    try {
+      await readOnce(accessTo([server]));
+    } finally {
+      if (before === undefined) delete process.env['http_proxy'];
+      else process.env['http_proxy'] = before;
+    }
+  });
+
   describeConfigSource('EtcdConfigSource', async () => {
     await server.hands.deleteAll();
     let keys: readonly string[] = [];

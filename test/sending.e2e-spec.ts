@@ -51,6 +51,7 @@ describe('sending', () => {
     });
     expect(first?.headers).toMatchObject({
       'content-type': 'application/json',
+      'user-agent': expect.stringMatching(/^message-dispatcher\/\d+\.\d+\.\d+$/) as unknown,
       'x-ins-auth-key': 'INS.me1x9uMcyYGlhKKQVPoc.bO3j9aZwRTOcA2Ywo',
     });
     await eventually(async () => expect((await app.get('/sent')).json<unknown[]>()).toHaveLength(3));

@@ -72,6 +72,7 @@ describe('the request to the webhook', () => {
       host: `127.0.0.1:${stage.receiver.port}`,
       connection: 'keep-alive',
       'content-type': 'application/json',
+      'user-agent': expect.stringMatching(/^message-dispatcher\/\d+\.\d+\.\d+$/) as unknown,
       'content-length': String(Buffer.byteLength(body)),
       'x-ins-auth-key': KEY,
     });

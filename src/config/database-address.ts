@@ -1,4 +1,5 @@
-import { hostAndPort, textSchema } from './static-values.js';
+import { z } from 'zod';
+import { decoded, hostAndPort, type TextSchema } from './static-values.js';
 
 /** One server of a database. */
 export interface DatabaseServer {
@@ -48,8 +49,26 @@ export function parseDatabaseAddress(text: string): DatabaseAddress | undefined 
   };
 }
 
-export const postgresUrl = textSchema(
+/** What makes a URL that has the shape of one unusable, in words that can follow its name; null when nothing does. */
+function databaseUrlFault(url: URL): string | null {
+  if ([url.username, url.password, url.pathname].some((part) => decoded(part) === undefined)) {
+    return 'must be percent-encoded in its user, its password and its database, where a % is written %25';
+  }
+  const schema = url.searchParams.get('schema');
+  if (schema !== null && schema !== '' && schema !== 'public') {
+    return 'must not name a schema, which PostgreSQL does not take from a URL: use ALTER ROLE … SET search_path instead';
+  }
+  return null;
+}
+
+const WANTED =
   'must be a URL like postgres://user:password@host:5432/database?sslmode=disable, where several hosts are written ' +
-    'host1:5432,host2:5432 and target_session_attrs, if any, is read-write or primary',
-  (text) => (parseDatabaseAddress(text) === undefined ? undefined : text),
-);
+  'host1:5432,host2:5432 and target_session_attrs, if any, is read-write or primary';
+
+export const postgresUrl: TextSchema<string> = z.string().transform((text, context) => {
+  const server = parseDatabaseAddress(text)?.servers[0];
+  const fault = server === undefined ? WANTED : databaseUrlFault(new URL(server.url));
+  if (fault === null) return text;
+  context.addIssue({ code: 'custom', message: fault });
+  return z.NEVER;
+});

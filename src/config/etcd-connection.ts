@@ -143,6 +143,8 @@ export class EtcdConnection {
         // Otherwise a new connection inherits how long the last one meant to wait.
         'grpc.use_local_subchannel_pool': 1,
         'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
+        // Otherwise http_proxy in the environment, which Docker puts there by itself, would lead etcd's connections away.
+        'grpc.enable_http_proxy': 0,
       },
     };
   }

@@ -34,6 +34,8 @@ function outcome(environment: NodeJS.ProcessEnv): string {
   }
 }
 
+const redisUser = (env: NodeJS.ProcessEnv) => loadStaticSettings(env).redis?.username;
+
 describe('static settings', () => {
   const folders: string[] = [];
   afterAll(() => {
@@ -60,7 +62,7 @@ describe('static settings', () => {
       dbUrl: null,
       dbDirectUrl: null,
       redis: null,
-      listen: { host: '::', port: 8080 },
+      listen: { host: null, port: 8080 },
       etcdEndpoints: [],
       etcdPrefix: '/app/config',
       etcdAuth: null,
@@ -108,6 +110,7 @@ describe('static settings', () => {
         mode: 'single',
         nodes: [{ host: 'redis', port: 6379 }],
         tls: false,
+        username: null,
         password: null,
         sentinelPassword: null,
         db: 0,
@@ -124,8 +127,8 @@ describe('static settings', () => {
   });
 
   it.each([
-    [':8080', '::', 8080],
-    ['8080', '::', 8080],
+    [':8080', null, 8080],
+    ['8080', null, 8080],
     ['0.0.0.0:8080', '0.0.0.0', 8080],
     ['127.0.0.1:8080', '127.0.0.1', 8080],
     ['[::]:8080', '::', 8080],
@@ -278,6 +281,9 @@ describe('static settings', () => {
 
   it('refuses unknown keys, nested values, secrets and broken YAML in a file, without quoting it', () => {
     expect(refusalOf('servce_name: x')).toContain('servce_name is not a setting; did you mean service_name?');
+    expect(refusalOf('rate_limit: 3')).toContain(
+      'rate_limit is not a setting of this file: rate_limit is a live setting',
+    );
     expect(refusalOf('port: {a: b}')).toContain('port must be text or a list of texts');
     expect(refusalOf('redis_password: s3cret')).toContain(
       'redis_password is a secret and is taken from APP_REDIS_PASSWORD alone',
@@ -295,6 +301,42 @@ describe('static settings', () => {
       expect.stringContaining('APP_PROT is not a setting of this service and changes nothing; did you mean APP_PORT?'),
       expect.stringContaining('LOG_LEVEL is not'),
     ]);
+  });
+
+  it.each(['APP_WEBHOOK_URL', 'APP_RATE_LIMIT', 'APP_WEBHOOK_AUTH_KEY'])(
+    'says of %s where that setting belongs, and not that another one was meant',
+    (name) => {
+      const key = name.slice('APP_'.length).toLowerCase();
+      expect(loadStaticSettings({ [name]: 'x' }).warnings).toEqual([
+        `${name} changes nothing: ${key} is a live setting, taken from config/dynamic_config.yaml, from etcd or by PUT /config/${key}`,
+      ]);
+    },
+  );
+
+  it.each([
+    ['100%', /a % is written %25/],
+    ['%zz', /a % is written %25/],
+  ])('names APP_DB_URL and what is wrong with the password %s, which it does not show', (password, fault) => {
+    const message = refusal({ ...production, APP_DB_URL: `postgres://u:${password}@db:5432/d` });
+    expect(message).toMatch(fault);
+    expect(message).toContain('APP_DB_URL');
+    expect(message.replace('%25', '')).not.toContain(`${password}@`);
+  });
+
+  it('refuses a schema in APP_DB_URL, which PostgreSQL does not know, unless it is the usual one', () => {
+    const url = 'postgres://u:p@db/d?schema=';
+    expect(refusal({ ...production, APP_DB_URL: `${url}sms` })).toContain('ALTER ROLE');
+    expect(loadStaticSettings({ ...production, APP_DB_URL: `${url}public` }).dbUrl).toContain('schema=public');
+  });
+
+  it('takes the name of a Redis user from the address or from APP_REDIS_USERNAME, with a password alone', () => {
+    const withPassword = { ...production, APP_REDIS_PASSWORD: 'pw' };
+    expect(redisUser({ ...withPassword, APP_REDIS_ADDR: 'redis://dispatcher@redis:6379' })).toBe('dispatcher');
+    expect(redisUser({ ...withPassword, APP_REDIS_ADDR: 'redis', APP_REDIS_USERNAME: 'other' })).toBe('other');
+    expect(redisUser({ ...withPassword, APP_REDIS_ADDR: 'redis' })).toBeNull();
+    const twice = { ...withPassword, APP_REDIS_ADDR: 'a@redis', APP_REDIS_USERNAME: 'b' };
+    expect(refusal(twice)).toContain('APP_REDIS_USERNAME and APP_REDIS_ADDR name different users');
+    expect(refusal({ ...production, APP_REDIS_ADDR: 'a@redis' })).toContain('APP_REDIS_PASSWORD');
   });
 
   it.each([

@@ -28,6 +28,7 @@ export function loadStaticSettings(environment: NodeJS.ProcessEnv, { serve } = {
   if (values.redisAddr?.mode === 'cluster' && values.redisDb !== 0) {
     findings.faults.push('APP_REDIS_DB must be 0 with a Redis Cluster, which has no other database');
   }
+  findings.faults.push(...redisUserFaults(values));
   if (values.etcdPassword != null && values.etcdUser == null) {
     findings.faults.push('APP_REMOTE_ETCD_PASSWORD is set without APP_REMOTE_ETCD_USER; set both or neither');
   }
@@ -52,6 +53,17 @@ export function loadStaticSettings(environment: NodeJS.ProcessEnv, { serve } = {
     webhookTls,
     warnings: findings.warnings,
   });
+}
+
+function redisUserFaults({ redisAddr, redisUsername, redisPassword }: Partial<StaticValues>): string[] {
+  const inAddress = redisAddr?.username ?? null;
+  if (inAddress !== null && redisUsername != null && inAddress !== redisUsername) {
+    return ['APP_REDIS_USERNAME and APP_REDIS_ADDR name different users; name one of them'];
+  }
+  // An empty one is not sent at all; a user who has no password is let in with any.
+  return redisAddr != null && (inAddress ?? redisUsername ?? null) !== null && redisPassword === null
+    ? ['A Redis user is named without APP_REDIS_PASSWORD; set it (any text for a user who has none)']
+    : [];
 }
 
 function parseAll(text: StaticText, findings: Findings): Partial<StaticValues> {
@@ -89,6 +101,7 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
         ? null
         : Object.freeze({
             ...values.redisAddr,
+            username: values.redisUsername ?? values.redisAddr.username,
             password: values.redisPassword,
             sentinelPassword: values.redisSentinelPassword,
             db: values.redisDb,

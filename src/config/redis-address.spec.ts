@@ -19,16 +19,20 @@ describe('the address of Redis', () => {
       },
     ],
     ['rediss-sentinel://s1', { mode: 'sentinel', tls: true, masterName: 'mymaster', nodes: nodes(['s1', 26_379]) }],
+    ['redis://dispatcher@redis', { mode: 'single', tls: false, username: 'dispatcher', nodes: nodes(['redis', 6379]) }],
+    ['rediss-cluster://a%40b@c', { mode: 'cluster', tls: true, username: 'a@b', nodes: nodes(['c', 6379]) }],
     ['redis-cluster://a,b:7000', { mode: 'cluster', tls: false, nodes: nodes(['a', 6379], ['b', 7000]) }],
     ['rediss-cluster://a', { mode: 'cluster', tls: true, nodes: nodes(['a', 6379]) }],
   ])('is understood as %s', (text, address) => {
-    expect(redisAddress.parse(text)).toEqual(address);
+    expect(redisAddress.parse(text)).toEqual({ username: null, ...address });
   });
 
   it.each([
     'a:6379,b:6379',
     'redis://a,b',
     'redis://a/0',
+    'redis://100%@a',
+    'redis://@a',
     'redis://:secret@a:6379',
     'user:secret@a:6379',
     'redis-cluster://a/mymaster',

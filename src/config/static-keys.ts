@@ -58,6 +58,7 @@ export const STATIC_KEYS = {
   dbUrl: optional('APP_DB_URL', postgresUrl),
   dbDirectUrl: optional('APP_DB_DIRECT_URL', postgresUrl),
   redisAddr: optional('APP_REDIS_ADDR', redisAddress),
+  redisUsername: optional('APP_REDIS_USERNAME', text),
   redisPassword: optional('APP_REDIS_PASSWORD', text, true),
   redisSentinelPassword: optional('APP_REDIS_SENTINEL_PASSWORD', text, true),
   redisDb: required('APP_REDIS_DB', wholeNumber(0, 1023)),

@@ -14,8 +14,8 @@ export class StaticSettings {
    */
   readonly dbDirectUrl!: string | null;
   /**
-   * APP_REDIS_ADDR, APP_REDIS_PASSWORD, APP_REDIS_SENTINEL_PASSWORD, APP_REDIS_DB; null when no address is set: the service
-   * then runs without Redis.
+   * APP_REDIS_ADDR, APP_REDIS_USERNAME, APP_REDIS_PASSWORD, APP_REDIS_SENTINEL_PASSWORD, APP_REDIS_DB; null when no address
+   * is set: the service then runs without Redis.
    */
   readonly redis!:
     | (RedisAddress & {
@@ -24,8 +24,8 @@ export class StaticSettings {
         readonly db: number;
       })
     | null;
-  /** APP_PORT; `host` is what Node's `listen` takes (`::` for all). */
-  readonly listen!: { readonly host: string; readonly port: number };
+  /** APP_PORT; without a `host`, all addresses of the machine. */
+  readonly listen!: { readonly host: string | null; readonly port: number };
   /** APP_REMOTE_ETCD_ENDPOINTS as URLs; empty: the YAML file alone. */
   readonly etcdEndpoints!: readonly string[];
   /** APP_REMOTE_ETCD_PREFIX, without a slash at its end: the live settings are the keys directly below it. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { didYouMean } from './did-you-mean.js';
+import { LIVE_KEY_NAMES } from './live-keys.js';
 import { readYamlFile, type YamlValue } from './read-yaml-file.js';
 import { PLACE_VARIABLES, STATIC_KEYS, yamlKeyOf, type StaticKey } from './static-keys.js';
 
@@ -49,7 +50,12 @@ function environmentLayer(environment: NodeJS.ProcessEnv, { warnings }: Findings
   const known: readonly string[] = [...PLACE_VARIABLES, ...KEYS.map((key) => key.variable)];
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('APP_') || known.includes(name)) continue;
-    warnings.push(`${name} is not a setting of this service and changes nothing${didYouMean(name, known)}`);
+    const live = liveKeyOf(name);
+    warnings.push(
+      live === null
+        ? `${name} is not a setting of this service and changes nothing${didYouMean(name, known)}`
+        : `${name} changes nothing: ${live}`,
+    );
   }
   const layer = new Map<string, PlacedText>();
   for (const { variable } of KEYS) {
@@ -72,12 +78,22 @@ function fileLayer(path: string, { faults }: Findings): ReadonlyMap<string, Plac
   for (const [name, value] of values) {
     const key = KEYS_BY_YAML_NAME.get(name);
     const from = `${path}: ${name.slice(0, 64)}`;
-    if (key === undefined) faults.push(`${from} is not a setting${didYouMean(name, [...KEYS_BY_YAML_NAME.keys()])}`);
-    else if (key.secret && value !== '') faults.push(`${from} is a secret and is taken from ${key.variable} alone`);
+    if (key === undefined) {
+      const live = liveKeyOf(name);
+      const hint = live === null ? didYouMean(name, [...KEYS_BY_YAML_NAME.keys()]) : ` of this file: ${live}`;
+      faults.push(`${from} is not a setting${hint}`);
+    } else if (key.secret && value !== '') faults.push(`${from} is a secret and is taken from ${key.variable} alone`);
     else if (typeof value === 'string') layer.set(key.variable, { text: value.trim(), from });
     else if (Array.isArray(value) && value.every((item) => typeof item === 'string')) {
       layer.set(key.variable, { text: value.join(','), from });
     } else faults.push(`${from} must be text or a list of texts`);
   }
   return layer;
+}
+
+/** Where a live setting belongs, when that is what the name of a variable or a key is. */
+function liveKeyOf(name: string): string | null {
+  const key = name.replace(/^APP_/, '').toLowerCase();
+  if (!LIVE_KEY_NAMES.includes(key)) return null;
+  return `${key} is a live setting, taken from config/dynamic_config.yaml, from etcd or by PUT /config/${key}`;
 }

@@ -44,6 +44,15 @@ export function hostAndPort(text: string, defaultPort: number): { host: string; 
   return port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
+/** A percent-encoded part of a URL as it is meant; undefined when it is not well encoded. */
+export function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** `:8080`, `8080`, `host:8080`, `[::]:8080`; port 0 lets the system choose one. */
 export const listenAddress = textSchema(
   'must be a port from 0 to 65535, with or without an address before it, such as :8080 or 127.0.0.1:8080',
@@ -53,7 +62,7 @@ export const listenAddress = textSchema(
     if (!(port <= 65_535)) return undefined;
     if (match?.[1] !== undefined) return IPV6.test(match[1]) ? { host: match[1], port } : undefined;
     const host = match?.[2] ?? '';
-    if (host === '') return { host: '::', port };
+    if (host === '') return { host: null, port };
     return HOST.test(host) ? { host, port } : undefined;
   },
 );

@@ -5,6 +5,7 @@ import { Connections } from './connections.js';
 import type { Answer, NoAnswer } from './delivery.js';
 import { EgressGuard } from './egress-guard.js';
 import { WebhookExchange } from './webhook-exchange.js';
+import { VERSION } from '../version.js';
 import { WebhookSigner } from './webhook-signature.js';
 
 /** One request to the webhook, before anything is known of its outcome. */
@@ -21,6 +22,7 @@ export interface WebhookRequest {
 
 /** So long after an answer out of turn, each request to that origin has a connection of its own. */
 const DISTRUST_MS = 600_000;
+const USER_AGENT = `message-dispatcher/${VERSION}`;
 
 /**
  * Posts messages to the webhook over kept-alive connections to one origin at a time. Redirects are not followed, and no
@@ -87,6 +89,8 @@ export class WebhookClient implements OnApplicationShutdown {
   private headersOf(request: WebhookRequest, body: string): Record<string, string> {
     const headers: Record<string, string> = {
       'content-type': 'application/json',
+      // Firewalls before gateways refuse requests without one.
+      'user-agent': USER_AGENT,
       'idempotency-key': request.idempotencyKey,
       'x-correlation-id': request.correlationId,
     };

@@ -54,10 +54,20 @@ describe('phoneFault', () => {
     expect(phoneFault(phone)).toBeNull();
   });
 
+  it.each(['905551111111.0', '+905551111111.00', '112.0'])(
+    'refuses %j, which a spreadsheet made of a number',
+    (phone) => {
+      expect(phoneFault(phone)).toContain('not a decimal number');
+    },
+  );
+
   it.each([
     '',
     ' ',
     '+',
+    '9.05551E+11',
+    '9.05E+11',
+    '9,05551E+11',
     '12',
     '1234567890123456',
     '++905551111111',

@@ -5,9 +5,14 @@ export const PHONE_EXAMPLE = '+905551111111';
 /** What people write between a number's digits. */
 const SEPARATORS = /[ ().-]/g;
 const NUMBER = /^\+?\d{3,15}$/;
+/** What a spreadsheet makes of a number: without its dot it would be another number. */
+const DECIMAL = /^\+?\d+\.0+$/;
 
 /** Why a recipient cannot be one, or null: 3 to 15 digits (ITU-T E.164), a `+` before and separators between allowed. */
 export function phoneFault(phone: string): string | null {
+  if (phone.length <= 32 && DECIMAL.test(phone)) {
+    return 'must be a phone number, not a decimal number: format the column as text in the spreadsheet';
+  }
   return NUMBER.test(phone.replaceAll(SEPARATORS, '')) && phone.length <= 32
     ? null
     : `must be a phone number of 3 to 15 digits, such as ${PHONE_EXAMPLE}`;
