@@ -61,7 +61,7 @@ function streamedTypes(request: FastifyRequest): readonly string[] | null {
 
 function misfit(headers: IncomingHttpHeaders, types: readonly string[]): RequestRefused | null {
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
-  const charset = parameters.map((text) => /^\s*charset="?([^"]*)"?\s*$/.exec(text)?.[1]).find((text) => text);
+  const charset = parameters.map((text) => /^charset="?([^"]*)"?$/.exec(text.trim())?.[1]).find((text) => text);
   if (types.includes(type.trim()) && (charset ?? 'utf-8') === 'utf-8' && headers['content-encoding'] === undefined) {
     return null;
   }

@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Writable } from 'node:stream';
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -290,16 +291,44 @@ describe('/config', () => {
     expect(sources[0]?.problem).not.toBeNull();
   });
 
-  it('shows the auth key in no reply and in no line of the log', async () => {
+  it('lets no text hold up the process: not 8 kB through the API, and not 40 kB or a name of Object.prototype in etcd', async () => {
+    const app = await start();
+    const stalls = monitorEventLoopDelay({ resolution: 5 });
+    stalls.enable();
+    const hostile = ';key'.repeat(10_000);
+    for (const key of ['rate_limit', 'webhook_url', 'on_uncertain']) {
+      expect(await call(app, 'PUT', `/${key}`, { value: hostile.slice(0, 8192) })).toMatchObject({ status: 422 });
+      await server.hands.put(key, hostile);
+    }
+    for (const name of ['__proto__', 'constructor']) {
+      expect(await call(app, 'PUT', '/auto_sending', { value: name })).toMatchObject({ status: 422 });
+      await server.hands.put('auto_sending', name);
+    }
+    await server.hands.put('max_attempts', '11');
+    await eventually(() => expect(app.get(LiveConfig).current.maxAttempts).toBe(11));
+    stalls.disable();
+    expect(app.get(LiveConfig).current.autoSending).toBe(true);
+    const { settings } = await read(app);
+    expect(settings.find(({ key }) => key === 'rate_limit')?.refused[0]?.reason).toBe(
+      'rate_limit must be at most 16384 characters long',
+    );
+    // Of a machine that others use as well: quadratic work would take seconds, and what it was before, minutes.
+    expect(stalls.max / 1e6).toBeLessThan(500);
+  });
+
+  it('shows the auth key, and what a webhook_url holds, in no reply and in no line of the log', async () => {
     log = '';
     const app = await start();
     const replies = [
       await call(app, 'PUT', '/webhook_auth_key', { value: 's3cret-one' }),
       await call(app, 'PUT', '/webhook_auth_key', { value: 's3cret-two' }),
       await call(app, 'PUT', '/webhook_auth_key', { value: 's3cret\r\nthree' }),
+      await call(app, 'PUT', '/webhook_url', { value: 'http://h/s3cret/x?sig=s3cret&code=s3cret' }),
+      await call(app, 'PUT', '/webhook_url', { value: 'http://h/b t/s3cret?sig=s3cret' }),
       await call(app, 'GET', ''),
     ];
-    expect(replies.map(({ status }) => status)).toEqual([200, 200, 422, 200]);
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 422, 200, 422, 200]);
+    expect(replies[3]?.body).toMatchObject({ value: 'http://h/…?***' });
     expect(app.get(LiveConfig).current.webhookAuthKey).toBe('s3cret-two');
     expect(log).toContain('webhook_auth_key');
     const noted = await database.query('SELECT detail FROM operator_actions');

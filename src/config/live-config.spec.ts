@@ -194,4 +194,19 @@ describe('LiveConfig', () => {
     source.set({ rate_limit: '3' });
     expect(live.current.rateLimit).toBe(2);
   });
+
+  it('warns of each unknown key once, and of very many in one line', async () => {
+    const source = new MemoryConfigSource({ rate_limt: '1' });
+    await liveOver(source);
+    expect(warnings()).toEqual([expect.stringContaining('did you mean rate_limit?')]);
+    for (let count = 1; count <= 300; count += 1) source.set({ [`key-${count % 30}-${count}`]: '1' });
+    expect(warnings().length).toBeLessThanOrEqual(21);
+    expect(warnings().at(-1)).toContain('are not live settings and change nothing');
+    const values = Object.fromEntries(
+      Array.from({ length: 300 }, (_, index) => [`key-${(index + 1) % 30}-${index + 1}`, null]),
+    );
+    source.set({ ...values, rate_limt: null });
+    source.set({ rate_limt: '1' });
+    expect(warnings().at(-1)).toContain('did you mean rate_limit?');
+  });
 });

@@ -1,9 +1,9 @@
 import type { RawValue } from './config-source.js';
-import { maskUrl } from './mask-url.js';
+import { showTarget } from './mask-url.js';
 import type { LiveSettings } from './live-settings.js';
-import { headerValue, oneOf, seconds, secondsList, textOf, trueOrFalse, webhookUrl } from './live-values.js';
+import { headerValue, isTooLong, oneOf, seconds, secondsList, textOf, trueOrFalse, webhookUrl } from './live-values.js';
 import { signingSecrets } from './signing-secrets.js';
-import { excerpt, wholeNumber, type TextSchema } from './static-values.js';
+import { excerpt, MAX_VALUE_LENGTH, wholeNumber, type TextSchema } from './static-values.js';
 
 export type LiveValue = LiveSettings[keyof LiveSettings];
 
@@ -35,27 +35,36 @@ interface Definition<F extends keyof LiveSettings> {
 
 function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest }: Definition<F>): LiveKey {
   const inSeconds = rest.field.endsWith('Ms');
+  const isTarget = rest.field === 'webhookUrl';
+  const refused = (why: string): ParsedValue => ({ ok: false, reason: `${rest.name} ${why}` });
   return Object.freeze({
     ...rest,
     secret,
     parse(raw: RawValue): ParsedValue {
+      if (isTooLong(raw)) return refused(`must be at most ${MAX_VALUE_LENGTH} characters long`);
       const text = textOf(raw);
-      if (text === undefined) return { ok: false, reason: `${rest.name} ${unreadable(raw)}` };
+      if (text === undefined) return refused(unreadable(raw));
       const parsed = schema.safeParse(text);
-      if (parsed.success) return { ok: true, value: parsed.data };
-      const wanted = parsed.error.issues[0]?.message ?? 'is not valid';
-      return { ok: false, reason: `${rest.name} ${wanted}${secret ? '' : `, but is ${excerpt(text)}`}` };
+      if (parsed.success && isOfKind(rest.fallback, parsed.data)) return { ok: true, value: parsed.data };
+      const wanted = parsed.error?.issues[0]?.message ?? 'is not valid';
+      return refused(secret ? wanted : `${wanted}, but is ${isTarget ? showTarget(text) : excerpt(text)}`);
     },
     show(value: LiveValue): ShownValue {
       if (value === null) return null;
       if (secret) return '***';
-      // A gateway's token may be part of its address.
-      if (rest.field === 'webhookUrl') return maskUrl(String(value));
+      if (isTarget) return showTarget(String(value));
       // Of the lists, only the secret one holds no times.
       if (typeof value === 'object') return value.map((item) => Number(item) / 1000);
       return inSeconds && typeof value === 'number' ? value / 1000 : value;
     },
   });
+}
+
+/** Whether `value` is what its setting's type says, which a mistake in a schema could belie. */
+function isOfKind(fallback: LiveValue, value: unknown): boolean {
+  if (Array.isArray(fallback)) return Array.isArray(value);
+  if (fallback !== null) return typeof value === typeof fallback;
+  return value === null || typeof value === 'string' || Array.isArray(value);
 }
 
 function unreadable(raw: RawValue): string {

@@ -1,6 +1,6 @@
 import { didYouMean } from './did-you-mean.js';
 import type { ConfigDocument, ConfigSource, RawEntry, RawValue } from './config-source.js';
-import { LIVE_KEYS, LIVE_KEY_NAMES, type LiveKey, type LiveValue } from './live-keys.js';
+import { LIVE_KEYS, LIVE_KEY_NAMES, type LiveKey, type LiveValue, type ParsedValue } from './live-keys.js';
 
 export interface GoodValue {
   readonly value: LiveValue;
@@ -14,6 +14,9 @@ export interface RefusedValue {
   readonly raw: RawValue;
 }
 
+/** Of unknown keys, so many are shown, and logged by name. */
+const UNKNOWN_SHOWN = 20;
+
 /** What one source says: per key the last value that fitted and, while one is being refused, why. */
 export class LiveLayer {
   /** Version of the last document; null until there was one. */
@@ -21,6 +24,8 @@ export class LiveLayer {
   private readonly good = new Map<LiveKey, GoodValue>();
   private readonly refused = new Map<LiveKey, RefusedValue>();
   private unknown: ReadonlySet<string> = new Set();
+  /** Names that were warned of since there were none. */
+  private unknownSaid = 0;
 
   constructor(readonly source: ConfigSource) {}
 
@@ -55,7 +60,7 @@ export class LiveLayer {
       this.good.delete(key);
       return undefined;
     }
-    const parsed = key.parse(entry.raw);
+    const parsed = parseSafely(key, entry.raw);
     if (parsed.ok) {
       this.good.set(key, { value: parsed.value, version: entry.version });
       return undefined;
@@ -65,15 +70,36 @@ export class LiveLayer {
     return `refused from ${this.source.name}: ${parsed.reason}; the last good value stays in force`;
   }
 
+  /** Says each name once, and of more than a few at a time only how many: anybody may fill a folder in etcd. */
   private applyUnknown(names: readonly string[]): string[] {
-    // Of very many only some are kept: anybody may fill a folder in etcd.
-    const shown = names.slice(0, 20).map((name) => name.slice(0, 64));
+    const shown = names.slice(0, UNKNOWN_SHOWN).map((name) => name.slice(0, 64));
     const fresh = shown.filter((name) => !this.unknown.has(name));
     this.unknown = new Set(shown);
+    if (names.length === 0) this.unknownSaid = 0;
+    if (fresh.length === 0 || this.unknownSaid >= UNKNOWN_SHOWN) return [];
+    const from = `from ${this.source.name}`;
+    this.unknownSaid += fresh.length;
+    if (this.unknownSaid >= UNKNOWN_SHOWN) {
+      return [
+        `${names.length} keys ${from} are not live settings and change nothing, such as ${JSON.stringify(fresh[0])}; ` +
+          `further ones are not logged until all are gone, GET /config shows the first ${UNKNOWN_SHOWN}`,
+      ];
+    }
     return fresh.map(
       (name) =>
-        `${JSON.stringify(name)} from ${this.source.name} is not a live setting and changes nothing${didYouMean(name, LIVE_KEY_NAMES)}`,
+        `${JSON.stringify(name)} ${from} is not a live setting and changes nothing${didYouMean(name, LIVE_KEY_NAMES)}`,
     );
+  }
+}
+
+/** Whatever a source delivers, it ends no process: a value that a key's own code fails on is refused like any other. */
+function parseSafely(key: LiveKey, raw: RawValue): ParsedValue {
+  try {
+    const parsed = key.parse(raw);
+    if (parsed.ok) key.show(parsed.value);
+    return parsed;
+  } catch {
+    return { ok: false, reason: `${key.name} cannot be read` };
   }
 }
 

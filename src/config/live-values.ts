@@ -1,6 +1,6 @@
 import { URL } from 'node:url';
 import type { RawValue } from './config-source.js';
-import { textSchema, wholeNumber, type TextSchema } from './static-values.js';
+import { MAX_VALUE_LENGTH, textSchema, wholeNumber, type TextSchema } from './static-values.js';
 
 /**
  * The text of a raw value, trimmed, without the quotes of a JSON string; a list of texts becomes `a,b`.
@@ -19,6 +19,18 @@ export function textOf(raw: RawValue): string | undefined {
   } catch {
     return text;
   }
+}
+
+/** Whether a raw value is longer than any setting's text, counted before anything is made of it. */
+export function isTooLong(raw: RawValue): boolean {
+  if (typeof raw === 'string' || raw instanceof Uint8Array) return raw.length > MAX_VALUE_LENGTH;
+  if (!Array.isArray(raw)) return false;
+  let length = 0;
+  for (const item of raw) {
+    length += 1 + (typeof item === 'string' ? item.length : 0);
+    if (length > MAX_VALUE_LENGTH) return true;
+  }
+  return false;
 }
 
 export function seconds(min: number, max: number): TextSchema<number> {
@@ -64,7 +76,9 @@ export function oneOf<const T extends string>(...names: readonly T[]): TextSchem
   return textSchema(`must be ${names.join(' or ')}`, (text) => names.find((name) => name === text));
 }
 
-export const trueOrFalse = textSchema(
-  'must be true or false',
-  (text) => ({ true: true, false: false })[text.toLowerCase()],
-);
+const TRUE_OR_FALSE = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
+export const trueOrFalse = textSchema('must be true or false', (text) => TRUE_OR_FALSE.get(text.toLowerCase()));

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse, YAMLParseError } from 'yaml';
+import { isPair, isScalar, LineCounter, parseDocument, visit, YAMLParseError, type Document, type Node } from 'yaml';
 import { codeOf } from '../described-error.js';
 
 /** What a YAML file may hold for a key: text exactly as it was written, or something nested. */
@@ -8,12 +8,13 @@ export type YamlValue = string | readonly YamlValue[] | { readonly [key: string]
 /**
  * The keys and values of a YAML document; an empty document has none. Scalars stay text, as they were written
  * (`0x10` is not 16, `no` is not false), so that a file and the environment are read by the same rules.
+ * A tag (`!vault x`, `!!int x`) is refused: nothing here resolves it, and its text alone is not what the author meant.
  * @throws when the text is not YAML or is not a mapping; the message is one line and quotes no value.
  */
 export function parseYamlMapping(text: string): ReadonlyMap<string, YamlValue> {
   let document: unknown;
   try {
-    document = parse(text, { schema: 'failsafe', maxAliasCount: 10, prettyErrors: true });
+    document = parsed(text);
   } catch (cause) {
     // oxlint-disable-next-line preserve-caught-error -- the cause quotes the file, which may hold a secret
     throw new Error(reasonOf(cause));
@@ -40,6 +41,37 @@ export function readYamlFile(path: string): ReadonlyMap<string, YamlValue> | nul
   return parseYamlMapping(text);
 }
 
+/** The library would print its warnings, with the line that they are about, which may hold a secret: they are refusals. */
+function parsed(text: string): unknown {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { schema: 'failsafe', prettyErrors: true, logLevel: 'error', lineCounter });
+  const tag = firstTag(document);
+  if (tag !== null) {
+    const { line } = lineCounter.linePos(tag.at);
+    const key = tag.key === null ? '' : `${tag.key.slice(0, 64)} `;
+    throw new Refusal(`${key}has a tag at line ${line}, such as !vault; write the value itself, without a tag`);
+  }
+  const [fault = document.warnings[0]] = document.errors;
+  if (fault !== undefined) throw new Refusal(firstLine(fault.message));
+  return document.toJS({ maxAliasCount: 10 });
+}
+
+class Refusal extends Error {}
+
+function firstTag(document: Document): { key: string | null; at: number } | null {
+  let found: { key: string | null; at: number } | null = null;
+  visit(document, {
+    Node(_key, node: Node, path) {
+      if (node.tag === undefined) return undefined;
+      const pair = path.find(isPair);
+      const key = pair !== undefined && isScalar(pair.key) && pair.key !== node ? String(pair.key.value) : null;
+      found = { key, at: node.range?.[0] ?? 0 };
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 /** The failsafe schema makes nothing but text, lists and mappings. */
 function isMapping(document: unknown): document is Record<string, YamlValue> {
   return typeof document === 'object' && document !== null && !Array.isArray(document);
@@ -47,6 +79,12 @@ function isMapping(document: unknown): document is Record<string, YamlValue> {
 
 /** What is wrong and where; only the parser's first line, for those below it quote the file, which may hold a secret. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof YAMLParseError)) return 'an alias has no anchor, or too many aliases are used';
-  return error.message.split('\n', 1)[0]?.replace(/:$/, '') ?? 'not YAML';
+  if (error instanceof Refusal) return error.message;
+  return error instanceof YAMLParseError
+    ? firstLine(error.message)
+    : 'an alias has no anchor, or too many aliases are used';
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0]?.replace(/:$/, '') ?? 'not YAML';
 }

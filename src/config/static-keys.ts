@@ -27,16 +27,16 @@ export interface StaticKey<T> {
 }
 
 const text = textSchema('must be at most 4096 characters long', (value) => (value.length <= 4096 ? value : undefined));
-const logLevels: Readonly<Record<string, string>> = {
-  fatal: 'fatal',
-  panic: 'fatal',
-  error: 'error',
-  warn: 'warn',
-  warning: 'warn',
-  info: 'info',
-  debug: 'debug',
-  trace: 'trace',
-};
+const logLevels: ReadonlyMap<string, string> = new Map([
+  ['fatal', 'fatal'],
+  ['panic', 'fatal'],
+  ['error', 'error'],
+  ['warn', 'warn'],
+  ['warning', 'warn'],
+  ['info', 'info'],
+  ['debug', 'debug'],
+  ['trace', 'trace'],
+]);
 
 function required<T>(variable: string, schema: TextSchema<T>): StaticKey<T> {
   return { variable, schema, optional: false, secret: false };
@@ -87,7 +87,7 @@ export const STATIC_KEYS = {
   // An unknown level is no reason not to start: null becomes `info`, with a warning.
   logLevel: required(
     'LOG_LEVEL',
-    textSchema('', (value) => logLevels[value.toLowerCase()] ?? null),
+    textSchema('', (value) => logLevels.get(value.toLowerCase()) ?? null),
   ),
   logEnv: required('LOG_ENV', text),
   serviceName: required(

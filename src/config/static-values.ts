@@ -4,14 +4,17 @@ import { maskUrl } from './mask-url.js';
 /** A setting's schema: it takes trimmed text and says, in words that can follow the setting's name, what it wants. */
 export type TextSchema<T> = z.ZodType<T, string>;
 
-/** A schema of one rule: `read` gives the value, or undefined when the text is not one; `wanted` then says what is. */
+/**
+ * A schema of one rule: `read` gives the value, or undefined when the text is not one; `wanted` then says what is.
+ * A function is no value of a setting, whatever the types say: a look-up in an object finds what all objects inherit.
+ */
 export function textSchema<T extends string | number | boolean | object | null>(
   wanted: string,
   read: (text: string) => T | undefined,
 ): TextSchema<T> {
   return z.string().transform((text, context) => {
     const value = read(text);
-    if (value !== undefined) return value;
+    if (value !== undefined && typeof value !== 'function') return value;
     context.addIssue({ code: 'custom', message: wanted });
     return z.NEVER;
   });
@@ -27,10 +30,14 @@ export function wholeNumber(min: number, max: number, unit = ''): TextSchema<num
   });
 }
 
-export const switchValue = textSchema(
-  'must be true or false',
-  (text) => ({ true: true, false: false, 1: true, 0: false })[text.toLowerCase()],
-);
+const SWITCH = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
+
+export const switchValue = textSchema('must be true or false', (text) => SWITCH.get(text.toLowerCase()));
 
 const HOST = /^[a-z0-9]([a-z0-9._-]{0,252})$/i;
 const IPV6 = /^[0-9a-f:]+(%[\w.]+)?$|^[0-9a-f:]+:\d+\.\d+\.\d+\.\d+$/i;
@@ -108,8 +115,12 @@ export const etcdPrefix = textSchema('must be a path such as /app/config, at mos
   /^\/[\w./-]{1,255}$/.test(text) && !/^\/+$/.test(text) ? text.replace(/\/+$/, '') : undefined,
 );
 
+/** Longer text is no value of any setting, and is neither parsed nor quoted. */
+export const MAX_VALUE_LENGTH = 16_384;
+
 /** `text` for a message: short, on one line, without passwords. */
 export function excerpt(text: string): string {
+  if (text.length > MAX_VALUE_LENGTH) return `${text.length} characters long`;
   const masked = JSON.stringify(maskUrl(text));
   return masked.length <= 80 ? masked : `${masked.slice(0, 76)}…" (${text.length} characters)`;
 }

@@ -13,6 +13,9 @@ const QUIET_MS = 50;
 // For file systems that report nothing (network mounts, Docker Desktop).
 const STAT_INTERVAL_MS = 2000;
 
+// All settings with all their comments are a few kilobytes; parsing a megabyte would hold up the process.
+const MAX_FILE_BYTES = 262_144;
+
 type Reading =
   { readonly text: string; readonly version: string } | { readonly problem: string; readonly absent: boolean };
 
@@ -108,8 +111,9 @@ export class YamlConfigSource implements ConfigSource {
 
   private async read(): Promise<Reading> {
     try {
-      const [text, { mtime }] = [await readFile(this.path, 'utf8'), await stat(this.path)];
-      return { text, version: mtime.toISOString() };
+      const { mtime, size } = await stat(this.path);
+      if (size > MAX_FILE_BYTES) return { problem: `it is larger than ${MAX_FILE_BYTES} bytes`, absent: false };
+      return { text: await readFile(this.path, 'utf8'), version: mtime.toISOString() };
     } catch (error) {
       const code = codeOf(error);
       const absent = code === 'ENOENT' || code === 'ENOTDIR';
