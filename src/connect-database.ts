@@ -18,12 +18,17 @@ const MIGRATION_LOCK = 7_266_355_401;
  * carry what the service needs and `dbDirectUrl` names no way around it.
  */
 export async function connectDatabase(
-  { dbUrl: url, dbDirectUrl }: Pick<StaticSettings, 'dbUrl' | 'dbDirectUrl'>,
+  settings: Pick<StaticSettings, 'dbUrl' | 'dbDirectUrl' | 'dbDispatchConnections' | 'dbApiConnections'>,
   migrate: boolean,
 ): Promise<DataSource> {
+  const { dbUrl: url, dbDirectUrl } = settings;
   if (url === null) throw new StartupError('APP_DB_URL is not set: give the URL of a PostgreSQL database');
   const logger = new Logger('Database');
-  const dataSource = createDataSource(url);
+  const dataSource = createDataSource(url, {
+    dispatchConnections: settings.dbDispatchConnections,
+    apiConnections: settings.dbApiConnections,
+    viaTransactionPooler: dbDirectUrl !== null,
+  });
   for (const pauseSeconds of [...RETRY_AFTER_SECONDS, null]) {
     try {
       await dataSource.initialize();

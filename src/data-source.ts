@@ -1,4 +1,4 @@
-import { types, type Pool } from 'pg';
+import pg, { types, type ClientBase, type Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { CreateMessages1763900000001 } from '../migrations/1763900000001-create-messages.js';
 import { WidenMessageId1763900000002 } from '../migrations/1763900000002-widen-message-id.js';
@@ -14,6 +14,7 @@ import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
 import { PrimaryFinder } from './primary-finder.js';
+import { ServicePool } from './service-pool.js';
 
 export const MIGRATIONS = [
   CreateMessages1763900000001,
@@ -31,45 +32,127 @@ export const MIGRATIONS = [
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */
 types.setTypeParser(types.builtins.INT8, Number);
 
+/** How a process is connected to PostgreSQL, apart from where that is. */
+export interface ConnectionPlan {
+  /** Connections for claims, settlements and turns. */
+  readonly dispatchConnections: number;
+  /** Connections for everything that a caller of the API waits for. */
+  readonly apiConnections: number;
+  /** Whether APP_DB_URL leads to a pooler that hands connections on after each transaction, which forgets what a session sets. */
+  readonly viaTransactionPooler: boolean;
+}
+
+export const DEFAULT_PLAN: ConnectionPlan = { dispatchConnections: 5, apiConnections: 5, viaTransactionPooler: false };
+
+/** So long the server may take to answer a statement before its connection is given up. */
+const ANSWER_WITHIN_MS = 8_000;
+/** A statement of the API ends before its connection would be given up, and the caller learns that nothing was done. */
+const API_STATEMENT_MS = 5_000;
+/** Ends what this process has given up and could not cancel. Later than `ANSWER_WITHIN_MS`: until then it is an outage. */
+const DISPATCH_STATEMENT_MS = 15_000;
+const API_WAITING_MAX = 500;
+/** Renewals never wait behind anything else; as many jobs as this may renew at the same instant. */
+const RENEWAL_CONNECTIONS = 4;
+
 /**
  * The one description of the database, for the app and for the migration command.
  * A query that the server does not answer in 8 s fails and its connection is dropped: a black-holed server must not
  * hang the service. Idle connections are closed before that, so that the next try gets a new one. Keep-alive probes start
  * after 10 s, so a peer that vanished is noticed within half a minute. Of several servers, that which takes writes is used.
  */
-export function dataSourceOptions(url: string, queryTimeoutMs = 8_000): DataSourceOptions {
+export function dataSourceOptions(
+  url: string,
+  { apiConnections, viaTransactionPooler } = DEFAULT_PLAN,
+  queryTimeoutMs = ANSWER_WITHIN_MS,
+): DataSourceOptions {
   const primary = primaryFinder(url);
-  const { servers, serverTimeoutMs } = primary.address;
+  const session = viaTransactionPooler || queryTimeoutMs === 0 ? undefined : sessionOf(API_STATEMENT_MS);
   return {
     type: 'postgres',
-    url: servers[0].url,
+    url: primary.address.servers[0].url,
     entities: [Message],
     migrations: MIGRATIONS,
     migrationsTransactionMode: 'each',
     synchronize: false,
     logging: false,
-    poolSize: 10,
+    poolSize: apiConnections,
     applicationName: 'message-dispatcher',
-    // The pool counts the search among the servers, too.
-    connectTimeoutMS: Math.max(5_000, (servers.length + 1) * serverTimeoutMs),
-    extra: {
-      Client: FollowingClient,
-      primary,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-      query_timeout: queryTimeoutMs,
-      idleTimeoutMillis: 5_000,
-    },
+    driver: { ...pg, Pool: ServicePool },
+    connectTimeoutMS: connectWithinMs(primary),
+    extra: { ...clientConfig(primary, queryTimeoutMs, session), maxWaiting: API_WAITING_MAX },
   };
+}
+
+/**
+ * What a role or a database sets by default for people at a prompt must not decide here: a stricter isolation level turns
+ * lost races into errors, and other time limits end statements in the middle.
+ */
+function sessionOf(statementMs: number): string {
+  return (
+    `SET statement_timeout = ${statementMs}; SET lock_timeout = 0; ` +
+    `SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED`
+  );
+}
+
+function clientConfig(primary: PrimaryFinder, queryTimeoutMs: number, session: string | undefined) {
+  return {
+    // The pool hands its whole configuration on; its types say that a client takes none.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    Client: FollowingClient as unknown as new () => ClientBase,
+    primary,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    query_timeout: queryTimeoutMs,
+    session,
+    idleTimeoutMillis: 5_000,
+  };
+}
+
+/** The pool counts the search among the servers, too. */
+function connectWithinMs({ address: { servers, serverTimeoutMs } }: PrimaryFinder): number {
+  return Math.max(5_000, (servers.length + 1) * serverTimeoutMs);
+}
+
+/**
+ * The connections of one process. What callers of the API ask for goes over TypeORM's pool; the scheduler has a pool of its
+ * own, and the renewals of its leases another one, so that nothing a caller does delays either.
+ */
+export class ServiceDataSource extends DataSource {
+  readonly dispatchPool: Pool;
+  readonly renewalPool: Pool;
+
+  constructor(url: string, plan: ConnectionPlan) {
+    super(dataSourceOptions(url, plan));
+    const primary = primaryOf(this);
+    const session = plan.viaTransactionPooler ? undefined : sessionOf(DISPATCH_STATEMENT_MS);
+    const pool = (max: number, purpose: string): Pool => {
+      const created = new ServicePool({
+        ...clientConfig(primary, ANSWER_WITHIN_MS, session),
+        connectionTimeoutMillis: connectWithinMs(primary),
+        application_name: `message-dispatcher ${purpose}`,
+        max,
+      });
+      // A connection that breaks while idle has left the pool; the next statement gets another one.
+      created.on('error', () => undefined);
+      return created;
+    };
+    this.dispatchPool = pool(plan.dispatchConnections, 'dispatching');
+    this.renewalPool = pool(RENEWAL_CONNECTIONS, 'renewing');
+  }
+
+  override async destroy(): Promise<void> {
+    await Promise.all([this.dispatchPool, this.renewalPool].filter((pool) => !pool.ending).map((pool) => pool.end()));
+    await super.destroy();
+  }
 }
 
 /** For migrations, which may rewrite a large table: as long as that takes. */
 export function migrationDataSource(url: string): DataSource {
-  return new DataSource(dataSourceOptions(url, 0));
+  return new DataSource(dataSourceOptions(url, DEFAULT_PLAN, 0));
 }
 
-export function createDataSource(url: string): DataSource {
-  return new DataSource(dataSourceOptions(url));
+export function createDataSource(url: string, plan = DEFAULT_PLAN): ServiceDataSource {
+  return new ServiceDataSource(url, plan);
 }
 
 /** For a database at another address than a data source's. @throws when `url` is not one that the settings take. */
@@ -87,7 +170,7 @@ export function primaryOf({ options }: DataSource): PrimaryFinder {
   throw new Error('the data source was not made from dataSourceOptions');
 }
 
-/** The pool of the data source, for SQL that goes past TypeORM. */
+/** TypeORM's own pool, which serves the API, for SQL that goes past TypeORM. */
 export function poolOf(dataSource: DataSource): Pool {
   // TypeORM types the driver by its general interface; ours is PostgreSQL's, whose pool is `master`.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion

@@ -11,11 +11,13 @@ const NETWORK_CODES = new Set([
   'EAI_AGAIN',
 ]);
 
-/** Class 08 (connection), too many connections, shutting down or starting up, and a read-only standby. */
-const OUTAGE_SQLSTATE = /^(?:08...|53300|57P0[123]|25006)$/;
+/** Class 08 (connection), class 53 (resources), shutting down or starting up, and a read-only standby. */
+const OUTAGE_SQLSTATE = /^(?:08...|53...|57P0[123]|25006)$/;
 
-/** Too many connections, starting up, and a read-only standby: what is said instead of running a statement. */
-const REFUSAL_SQLSTATE = /^(?:53300|57P03|25006)$/;
+/** Disk, memory or connections used up, starting up, and a read-only standby: what is said instead of a statement's result. */
+const REFUSAL_SQLSTATE = /^(?:53...|57P03|25006)$/;
+
+const EXHAUSTED_SQLSTATE = /^53...$/;
 
 // node-postgres and TypeORM give no code to what they say of a statement that was sent to nobody, nor to the two others.
 const UNSENT =
@@ -42,6 +44,11 @@ export function leftNothingDone(outage: unknown): boolean {
     outage,
     (error) => undone.has(error) || REFUSAL_SQLSTATE.test(codeOf(error) ?? '') || UNSENT_TEXT.test(error.message),
   );
+}
+
+/** Whether PostgreSQL answers, and says that its disk, memory or connections are used up. */
+export function isExhausted(error: unknown): boolean {
+  return holds(error, (link) => EXHAUSTED_SQLSTATE.test(codeOf(link) ?? ''));
 }
 
 /**

@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
-import { Database } from './database.js';
+import { ApiDatabase, Database } from './database.js';
 import { OperatorActions } from './operator-actions.js';
 import { SchemaGate } from './schema-gate.js';
 
-@Module({ providers: [Database, SchemaGate, OperatorActions], exports: [Database, SchemaGate, OperatorActions] })
+@Module({
+  providers: [Database, ApiDatabase, SchemaGate, OperatorActions],
+  exports: [Database, ApiDatabase, SchemaGate, OperatorActions],
+})
 export class DatabaseModule {}

@@ -1,8 +1,9 @@
 import { Injectable, Optional } from '@nestjs/common';
-import type { QueryConfig, QueryResultRow } from 'pg';
+import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { StaticSettings } from './config/static-settings.js';
-import { poolOf } from './data-source.js';
+import { poolOf, ServiceDataSource } from './data-source.js';
+import { codeOf } from './described-error.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {
@@ -10,26 +11,26 @@ export interface Statement {
   readonly text: string;
 }
 
+const TOO_MANY_CONNECTIONS = '53300';
+
 /**
- * The hot statements' way to PostgreSQL: named, prepared SQL straight through TypeORM's pool.
- * A TypeORM entity per row would cost more than the whole rest of a message's way.
+ * Runs named, prepared SQL straight through a pool: a TypeORM entity per row would cost more than the rest of a message's way.
+ * Where the server has no connection left for the first of several pools, the next one is taken.
  */
-@Injectable()
-export class Database {
+export class Statements {
   /** Behind a pooler that hands connections on, a name would be unknown on the next one. */
   private readonly named: boolean;
 
   constructor(
-    private readonly dataSource: DataSource,
-    @Optional() settings?: StaticSettings,
+    private readonly pools: () => readonly [Pool, ...Pool[]],
+    settings?: StaticSettings,
   ) {
     this.named = (settings?.dbDirectUrl ?? null) === null;
   }
 
   /** Runs one statement on a connection of the pool, in a transaction of its own. Rejects as node-postgres does. */
   async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    const { rows } = await poolOf(this.dataSource).query<Row>(this.configOf(statement, values));
-    return rows;
+    return await this.run(async (pool) => (await pool.query<Row>(this.configOf(statement, values))).rows);
   }
 
   /**
@@ -37,14 +38,57 @@ export class Database {
    * copying an empty one, for which V8 has no quick way where statements have many shapes.
    */
   async tuples<Row extends unknown[]>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    const { rows } = await poolOf(this.dataSource).query<Row>({
-      ...this.configOf(statement, values),
-      rowMode: 'array',
-    });
-    return rows;
+    const config = { ...this.configOf(statement, values), rowMode: 'array' as const };
+    return await this.run(async (pool) => (await pool.query<Row>(config)).rows);
+  }
+
+  private async run<Rows>(ask: (pool: Pool) => Promise<Rows>): Promise<Rows> {
+    const [first, ...others] = this.pools();
+    try {
+      return await ask(first);
+    } catch (error) {
+      const [next] = others;
+      if (next === undefined || codeOf(error) !== TOO_MANY_CONNECTIONS) throw error;
+      return await new Statements(() => [next, ...others.slice(1)]).run(ask);
+    }
   }
 
   private configOf({ name, text }: Statement, values: readonly unknown[]): QueryConfig {
     return { ...(this.named ? { name } : {}), text, values: [...values] };
   }
+}
+
+/**
+ * The scheduler's and the dispatcher's way to PostgreSQL: turns, claims, settlements, renewals, and the operator's start and
+ * stop. Nothing else may use it: what a caller of the API asks for goes over `ApiDatabase`, and can delay none of them.
+ */
+@Injectable()
+export class Database extends Statements {
+  private readonly renewals: Statements;
+
+  constructor(dataSource: DataSource, @Optional() settings?: StaticSettings) {
+    super(() => [connectionsOf(dataSource).dispatchPool, poolOf(dataSource)], settings);
+    this.renewals = new Statements(() => {
+      const { renewalPool, dispatchPool } = connectionsOf(dataSource);
+      return [renewalPool, dispatchPool, poolOf(dataSource)];
+    }, settings);
+  }
+
+  /** Runs a statement that may wait behind no other, over connections that nothing else uses: the renewal of a lease. */
+  async queryAtOnce<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return await this.renewals.query<Row>(statement, values);
+  }
+}
+
+/** The way to PostgreSQL for what callers of the API wait for: few connections, a bounded queue, statements of 5 s at most. */
+@Injectable()
+export class ApiDatabase extends Statements {
+  constructor(dataSource: DataSource, @Optional() settings?: StaticSettings) {
+    super(() => [poolOf(dataSource)], settings);
+  }
+}
+
+function connectionsOf(dataSource: DataSource): ServiceDataSource {
+  if (dataSource instanceof ServiceDataSource) return dataSource;
+  throw new Error('the data source was not made by createDataSource');
 }

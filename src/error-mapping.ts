@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
-import { isDatabaseOutage, leftNothingDone } from './database-outage.js';
+import { isDatabaseOutage, isExhausted, leftNothingDone } from './database-outage.js';
+import { dataReply, isTransientRefusal, tookTooLong } from './database-refusal.js';
 import { causesOf, codeOf, isError } from './described-error.js';
 import { DomainError, type DomainErrorKind } from './domain-error.js';
 import { type HttpErrorReply, RequestRefused } from './error-reply.js';
@@ -62,8 +63,13 @@ export function internalReply(correlationId: string): HttpErrorReply {
 export function replyFor(error: unknown, method = 'GET'): HttpErrorReply | null {
   if (error instanceof RequestRefused) return error.reply;
   if (error instanceof DomainError) return domainReply(error);
+  if (isExhausted(error)) return exhaustedReply();
   if (isDatabaseOutage(error)) return method === 'GET' || leftNothingDone(error) ? databaseReply() : doubtReply();
+  if (isTransientRefusal(error)) return tookTooLong(error) ? timeoutReply() : contendedReply();
   if (lacksSchema(error)) return schemaReply();
+  // What a reader is refused for its data is a defect: readers bring none.
+  const refused = method === 'GET' ? null : dataReply(error);
+  if (refused !== null) return refused;
   return frameworkReply(error) ?? (error instanceof HttpException ? httpReply(error) : null);
 }
 
@@ -98,6 +104,25 @@ function databaseReply(): HttpErrorReply {
   const error =
     'PostgreSQL is out of reach, so nothing was changed: try again shortly. If it lasts, check APP_DB_URL and the server';
   return refuse(503, 'database.unavailable', error, RETRY_SOON);
+}
+
+function exhaustedReply(): HttpErrorReply {
+  const error =
+    'PostgreSQL has no disk space, memory or connections left, so nothing was changed: try again shortly. If it lasts, ' +
+    'look at the server';
+  return refuse(503, 'database.exhausted', error, RETRY_SOON);
+}
+
+function timeoutReply(): HttpErrorReply {
+  const error =
+    'PostgreSQL did not finish this in time, so nothing was changed: try again shortly. If it lasts, look for a ' +
+    'transaction that holds a lock, or for a server under load';
+  return refuse(503, 'database.timeout', error, RETRY_SOON);
+}
+
+function contendedReply(): HttpErrorReply {
+  const error = 'Another transaction changed the same rows at this moment, so nothing was changed: try again';
+  return refuse(503, 'database.contended', error, RETRY_SOON);
 }
 
 /** The answer to a statement that changes something was lost. Nobody is told to try again without a look. */

@@ -12,6 +12,8 @@ export interface FollowingClientConfig extends ClientConfig {
   readonly primary: PrimaryFinder;
   /** How long the server may take to answer a query, in milliseconds; 0 or none: as long as it likes. */
   readonly query_timeout?: number;
+  /** SQL that each new connection runs first. Not for a pooler that hands connections on after each transaction. */
+  readonly session?: string | undefined;
 }
 
 /**
@@ -21,11 +23,13 @@ export interface FollowingClientConfig extends ClientConfig {
  */
 export class FollowingClient extends Client {
   private readonly primary: PrimaryFinder;
+  private readonly session: string | null;
 
-  constructor({ primary, query_timeout: answerWithinMs = 0, ...config }: FollowingClientConfig) {
+  constructor({ primary, query_timeout: answerWithinMs = 0, session, ...config }: FollowingClientConfig) {
     const { servers, serverTimeoutMs } = primary.address;
     super({ ...config, connectionString: servers[0].url, connectionTimeoutMillis: serverTimeoutMs });
     this.primary = primary;
+    this.session = session ?? null;
     if (answerWithinMs > 0) this.boundAnswers(answerWithinMs);
   }
 
@@ -51,7 +55,9 @@ export class FollowingClient extends Client {
     if (server.at !== null) Object.assign(this, server.at);
     this.watch(server);
     try {
-      return await super.connect();
+      const client = await super.connect();
+      if (this.session !== null) await this.query(this.session);
+      return client;
     } catch (error) {
       this.primary.forget(server);
       throw error;

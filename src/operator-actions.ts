@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from './caller.js';
-import { Database, type Statement } from './database.js';
+import { ApiDatabase, type Statement } from './database.js';
 
 export interface OperatorAction {
   readonly id: number;
@@ -19,7 +19,7 @@ export interface OperatorAction {
  */
 @Injectable()
 export class OperatorActions {
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: ApiDatabase) {}
 
   async note(actor: Actor, action: string, detail: Readonly<Record<string, unknown>>): Promise<void> {
     await this.database.query(NOTE, [actor.by, actor.onBehalfOf, action, actor.reason, JSON.stringify(detail)]);

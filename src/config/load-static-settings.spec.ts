@@ -61,6 +61,8 @@ describe('static settings', () => {
       env: 'local',
       dbUrl: null,
       dbDirectUrl: null,
+      dbDispatchConnections: 5,
+      dbApiConnections: 5,
       redis: null,
       listen: { host: null, port: 8080 },
       etcdEndpoints: [],

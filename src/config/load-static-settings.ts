@@ -96,6 +96,8 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
     env: rest.env,
     dbUrl: values.dbUrl,
     dbDirectUrl: values.dbDirectUrl,
+    dbDispatchConnections: values.dbDispatchConnections,
+    dbApiConnections: values.dbApiConnections,
     redis:
       values.redisAddr === null
         ? null

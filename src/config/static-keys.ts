@@ -57,6 +57,8 @@ function optional<T>(variable: string, schema: TextSchema<T>, secret = false): S
 export const STATIC_KEYS = {
   dbUrl: optional('APP_DB_URL', postgresUrl),
   dbDirectUrl: optional('APP_DB_DIRECT_URL', postgresUrl),
+  dbDispatchConnections: required('APP_DB_DISPATCH_CONNECTIONS', wholeNumber(2, 200)),
+  dbApiConnections: required('APP_DB_API_CONNECTIONS', wholeNumber(2, 200)),
   redisAddr: optional('APP_REDIS_ADDR', redisAddress),
   redisUsername: optional('APP_REDIS_USERNAME', text),
   redisPassword: optional('APP_REDIS_PASSWORD', text, true),

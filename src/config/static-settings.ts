@@ -13,6 +13,10 @@ export class StaticSettings {
    * and where PostgreSQL itself is, for what such a pooler cannot carry.
    */
   readonly dbDirectUrl!: string | null;
+  /** APP_DB_DISPATCH_CONNECTIONS: to PostgreSQL, for claims, settlements and turns. */
+  readonly dbDispatchConnections!: number;
+  /** APP_DB_API_CONNECTIONS: to PostgreSQL, for everything that callers of the API wait for. */
+  readonly dbApiConnections!: number;
   /**
    * APP_REDIS_ADDR, APP_REDIS_USERNAME, APP_REDIS_PASSWORD, APP_REDIS_SENTINEL_PASSWORD, APP_REDIS_DB; null when no address
    * is set: the service then runs without Redis.

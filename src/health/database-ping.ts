@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { Database, type Statement } from '../database.js';
 
 export const PING_TIMEOUT_MS = 1000;
 
@@ -12,12 +12,14 @@ interface Ping {
   readonly answered: Promise<boolean>;
 }
 
-/** Asks PostgreSQL for a sign of life. */
+const PING: Statement = { name: 'health.ping', text: 'SELECT 1' };
+
+/** Asks PostgreSQL for a sign of life, on the connections that sending uses: callers of the API cannot make it fail. */
 @Injectable()
 export class DatabasePing {
   private inFlight: Ping | null = null;
 
-  constructor(private readonly database: DataSource) {}
+  constructor(private readonly database: Database) {}
 
   /**
    * Whether PostgreSQL answers within a second. Never throws. Callers at the same time share one query, so that probes
@@ -44,7 +46,7 @@ export class DatabasePing {
 
   private async ask(): Promise<boolean> {
     try {
-      await this.database.query('SELECT 1');
+      await this.database.query(PING);
       return true;
     } catch {
       return false;

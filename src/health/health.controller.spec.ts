@@ -1,7 +1,7 @@
 import { Test } from '@nestjs/testing';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TerminusModule } from '@nestjs/terminus';
-import { DataSource } from 'typeorm';
+import { Database } from '../database.js';
 import { LiveConfig } from '../config/live-config.js';
 import { RedisConnection } from '../redis.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
@@ -40,7 +40,7 @@ beforeEach(async () => {
       DatabasePing,
       HealthIndicators,
       Lifecycle,
-      { provide: DataSource, useValue: world.database },
+      { provide: Database, useValue: world.database },
       { provide: IntervalQueue, useValue: world.queue },
       { provide: SchemaGate, useValue: world.schema },
       { provide: RedisConnection, useValue: world.redis },

@@ -3,7 +3,7 @@ import { primaryFinder } from '../data-source.js';
 import { FollowingClient } from '../following-client.js';
 
 /**
- * A connection of an import's own: it outlasts the pool's limit of 8 s a query, and takes no place in the pool.
+ * A connection of an import's own: it outlasts the pool's limit of 5 s a statement, and takes no place in the pool.
  * Whoever opens it ends it; an end in the middle of a statement undoes that statement.
  */
 export async function openImportConnection(url: string): Promise<Client> {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../caller.js';
-import { Database, type Statement } from '../database.js';
+import { ApiDatabase, type Statement } from '../database.js';
 import { MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
 import { MessagesRepository, VIEW } from './messages.repository.js';
@@ -13,7 +13,7 @@ import { MessagesRepository, VIEW } from './messages.repository.js';
 @Injectable()
 export class MessageOperations {
   constructor(
-    private readonly database: Database,
+    private readonly database: ApiDatabase,
     private readonly messages: MessagesRepository,
   ) {}
 

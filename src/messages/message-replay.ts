@@ -1,5 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import { Database, type Statement } from '../database.js';
+import { ApiDatabase, type Statement } from '../database.js';
 import type { Actor } from '../caller.js';
 import { isDatabaseOutage } from '../database-outage.js';
 import { ReplayBrokenOff } from './message-errors.js';
@@ -30,7 +30,7 @@ interface Slice {
 export class MessageReplay implements BeforeApplicationShutdown {
   private readonly stopping = new AbortController();
 
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: ApiDatabase) {}
 
   /**
    * Sends every parked message that matches again; with `dry_run` only counts them.

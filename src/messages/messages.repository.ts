@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { Database, type Statement } from '../database.js';
+import { ApiDatabase, type Statement } from '../database.js';
 import { z } from 'zod';
 import { Message } from './message.entity.js';
 import type { AttemptView, MessageState, MessageView, SentMessage } from './message.schemas.js';
@@ -24,7 +24,7 @@ const insertedIds = z.array(z.object({ id: z.number() }));
 export class MessagesRepository {
   constructor(
     private readonly dataSource: DataSource,
-    private readonly database: Database,
+    private readonly database: ApiDatabase,
   ) {}
 
   /** Stores all of them or none, in their order; returns their ids in the same order. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Statement } from '../database.js';
+import { ApiDatabase, type Statement } from '../database.js';
 
 /** A job as it is shown to people. Times are RFC 3339 in UTC. */
 export interface JobRecord {
@@ -20,7 +20,7 @@ const RECENT = 20;
 /** The jobs that run and the newest ones that ended. */
 @Injectable()
 export class JobHistory {
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: ApiDatabase) {}
 
   async running(): Promise<JobRecord[]> {
     return await this.database.query<JobRecord>(RUNNING);

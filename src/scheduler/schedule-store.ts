@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Statement } from '../database.js';
+import { Database, type Statement, type Statements } from '../database.js';
 import type { BegunJob, Observation, Plan } from './plan.js';
 
 /** Who changed the schedule and why, for people. */
@@ -82,9 +82,9 @@ export class ScheduleStore {
     this.observation = observe(workExists);
   }
 
-  /** Reads all that a turn needs, in one query. */
-  async observe(): Promise<Sighting> {
-    const [row] = await this.database.query<StateRow>(this.observation);
+  /** Reads all that a turn needs, in one query; who only shows it to a caller of the API reads it `via` that one's way. */
+  async observe(via: Statements = this.database): Promise<Sighting> {
+    const [row] = await via.query<StateRow>(this.observation);
     if (row === undefined) throw new Error('scheduler_state has no row; run the migrations again');
     return {
       version: row.version,
@@ -167,7 +167,7 @@ export class ScheduleStore {
 
   /** Renews a lease. False: the job has another owner or has ended. */
   async renew(id: number, fence: number, leaseMs: number): Promise<boolean> {
-    return (await this.database.query(RENEW, [id, fence, leaseMs])).length > 0;
+    return (await this.database.queryAtOnce(RENEW, [id, fence, leaseMs])).length > 0;
   }
 }
 

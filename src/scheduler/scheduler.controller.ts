@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ApiErrors } from '../api-errors.js';
 import { actorOf, type ActingRequest } from '../caller.js';
 import { LiveConfig } from '../config/live-config.js';
+import { ApiDatabase } from '../database.js';
 import { RequiredScope } from '../required-scope.js';
 import { FleetControl } from './fleet-control.js';
 import { IntervalQueue } from './interval-queue.js';
@@ -21,6 +22,7 @@ export class SchedulerController {
     private readonly history: JobHistory,
     private readonly live: LiveConfig,
     private readonly queue: IntervalQueue,
+    private readonly database: ApiDatabase,
   ) {}
 
   @Post('start')
@@ -79,7 +81,7 @@ export class SchedulerController {
   @ApiErrors(503)
   async overview(): Promise<Overview> {
     const [seen, running, recent] = await Promise.all([
-      this.store.observe(),
+      this.store.observe(this.database),
       this.history.running(),
       this.history.recent(),
     ]);
