@@ -49,6 +49,8 @@ describe('POST /messages', () => {
       state: 'waiting',
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as unknown,
       charged_attempts: 0,
+      uncharged_attempts: 0,
+      doubt: null,
       next_attempt_at: null,
       parked_reason: null,
       parked_at: null,

@@ -17,6 +17,7 @@ interface Message {
   charged_attempts: number;
   next_attempt_at: string | null;
   parked_reason: string | null;
+  doubt: string | null;
   attempts: Attempt[];
 }
 
@@ -24,6 +25,8 @@ interface Message {
 function byContent(behaviours: Readonly<Record<string, Behaviour>>): Behaviour {
   return (received, response) => (behaviours[received.content] ?? accept)(received, response);
 }
+
+const SIGNING_SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 
 const hangUp: Behaviour = (_received, response) => {
   response.destroy();
@@ -126,7 +129,7 @@ describe('what an answer means for its message', () => {
     }
   });
 
-  it.each([408, 425, 429, 500, 502, 503])('tries a message again that was answered with %i', async (status) => {
+  it.each([408, 425, 429, 500, 503])('tries a message again that was answered with %i', async (status) => {
     const [id = 0] = await database.insertMessages(1);
     receiver.behave = () => undefined;
     let first = true;
@@ -232,6 +235,73 @@ describe('what an answer means for its message', () => {
     const message = await inState(lost, 'uncertain');
     expect(message.attempts).toMatchObject([{ outcome: 'uncertain', http_status: null }]);
     expect(receiver.ledger.filter(({ content }) => content === 'text 1')).toHaveLength(1);
+  });
+
+  it('does not call failed what the receiver may have taken before it hung up, until an operator says that it did not', async () => {
+    await change({ max_attempts: 2 });
+    const [refused = 0, givenUp = 0] = await database.insertMessages(2);
+    const seen = new Set<string>();
+    receiver.behave = (received, response) => {
+      const first = !seen.has(received.content);
+      seen.add(received.content);
+      if (first) return hangUp(received, response);
+      return answer(received.content === 'text 1' ? 400 : 409, 'duplicate')(received, response);
+    };
+    await app.post('/start');
+    for (const [id, reason] of [
+      [refused, 'the receiver refused the message: HTTP 400: duplicate'],
+      [givenUp, 'given up after 2 attempts: HTTP 409: duplicate'],
+    ] as const) {
+      const { parked_reason, doubt } = await inState(id, 'uncertain');
+      expect(doubt).toEqual(expect.any(String));
+      expect(parked_reason).toBe(`${reason}; an earlier attempt may have sent it: ${doubt}`);
+    }
+
+    // The phone may have it all the same.
+    await app.post(`/messages/${refused}/retry`);
+    expect((await inState(refused, 'uncertain')).parked_reason).toContain('duplicate');
+    await app.post(`/messages/${refused}/resolve`, { delivered: false });
+    const { parked_reason, doubt } = await inState(refused, 'failed');
+    expect({ parked_reason, doubt }).toEqual({
+      parked_reason: 'the receiver refused the message: HTTP 400: duplicate',
+      doubt: null,
+    });
+  });
+
+  it('takes 502 and 504 of a proxy for nobody’s knowledge: hold requests nothing twice, and the log claims nothing', async () => {
+    await change({ on_uncertain: 'hold' });
+    const ids = await database.insertMessages(2);
+    receiver.behave = byContent({ 'text 1': answer(502, 'Bad Gateway'), 'text 2': answer(504) });
+    await app.post('/start');
+    for (const id of ids) await inState(id, 'uncertain');
+    await app.post('/stop');
+    expect(receiver.ledger).toHaveLength(2);
+    expect((await find(ids[0] ?? 0)).attempts).toMatchObject([{ outcome: 'uncertain', http_status: 502 }]);
+    await app.logged(new RegExp(`message ${ids[0]}: HTTP 502; it may have been sent \\(uncertain\\)`));
+  });
+
+  it('keeps and shows neither keys, nor recipient, nor content that the receiver echoes', async () => {
+    await change({ webhook_auth_key: 'k3y-of-the-gateway', webhook_signing_secrets: SIGNING_SECRET });
+    const [refused = 0, accepted = 0] = await database.insertMessages(2);
+    const phone = await database.value<string>('SELECT recipient_phone FROM messages WHERE id = $1', [refused]);
+    receiver.behave = (received, response) => {
+      if (received.content === 'text 2') return answer(202, '{"messageId":1524831183200260097}')(received, response);
+      return answer(400, JSON.stringify({ ...received.headers, body: received.body, key: SIGNING_SECRET }))(
+        received,
+        response,
+      );
+    };
+    await app.post('/start');
+    await inState(refused, 'failed');
+    expect(await inState(accepted, 'sent')).toMatchObject({ message_id: '1524831183200260097' });
+
+    const signature = String(receiver.ledger[0]?.headers['webhook-signature']).slice('v1,'.length);
+    const shown = JSON.stringify((await find(refused)).attempts) + (await find(refused)).parked_reason;
+    expect(shown).toContain('x-ins-auth-key');
+    for (const secret of ['k3y-of-the-gateway', SIGNING_SECRET, signature, phone, 'text 1']) {
+      expect(shown).not.toContain(secret);
+      expect(app.printed.join('\n')).not.toContain(secret);
+    }
   });
 
   it('parks what cannot be a message without a request, and off the budget of the job', async () => {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { classify, messageIdIn, retryAfterMs } from './delivery.js';
+import { classify, excerptOf, retryAfterMs, withoutSecrets } from './delivery.js';
 
 const NOW = new Date('2026-03-01T12:00:00Z');
 const answer = (status: number, retryAfter: string | null = null, body = '') => ({ status, retryAfter, body });
@@ -21,7 +21,19 @@ const MEANINGS = [
       [408, 409],
       [425, 425],
       [429, 429],
-      [500, 599],
+      [500, 501],
+      [503, 503],
+      [505, 519],
+      [525, 597],
+    ],
+  },
+  {
+    outcome: 'uncertain',
+    ranges: [
+      [502, 502],
+      [504, 504],
+      [520, 524],
+      [598, 599],
     ],
   },
   {
@@ -83,47 +95,72 @@ describe('classify', () => {
   });
 });
 
-describe('messageIdIn', () => {
-  it.each([
-    ['a text', '{"messageId":"abc"}', 'abc'],
-    ['a number', '{"messageId":42}', '42'],
-    ['zero', '{"messageId":0}', '0'],
-    ['the longest text', `{"messageId":"${'x'.repeat(256)}"}`, 'x'.repeat(256)],
-    ['a text among 64 KiB of others', `{"pad":"${'p'.repeat(65_000)}","messageId":"abc"}`, 'abc'],
-    ['whole emoji', '{"messageId":"😀"}', '😀'],
-  ])('reads %s', (_, body, id) => {
-    expect(messageIdIn(body)).toBe(id);
-  });
+describe('withoutSecrets', () => {
+  const told = {
+    credentials: ['s3cret/key', 'c2lnbmF0dXJl'],
+    to: '+905551111111',
+    content: 'Your code is "4711" & için',
+  };
+  const kept = (body: string, status = 400) => {
+    const reply = withoutSecrets(answer(status, null, body), told);
+    return excerptOf(classify(reply, NOW), reply);
+  };
 
   it.each([
-    ['HTML', '<p>ok</p>'],
-    ['an empty body', ''],
-    ['64 KiB of a document that was cut off', `{"messageId":"abc","pad":"${'p'.repeat(65_500)}`],
-    ['an array', '[{"messageId":"abc"}]'],
-    ['a bare text', '"abc"'],
-    ['a bare number', '7'],
-    ['null', 'null'],
-    ['an object without it', '{"id":"abc"}'],
-    ['an object as id', '{"messageId":{"a":1}}'],
-    ['a list as id', '{"messageId":["a"]}'],
-    ['a boolean', '{"messageId":true}'],
-    ['null as id', '{"messageId":null}'],
-    ['an empty text', '{"messageId":""}'],
-    ['blanks', '{"messageId":" \\t\\n "}'],
-    ['a text that is too long', `{"messageId":"${'x'.repeat(257)}"}`],
-    ['a NUL, which PostgreSQL refuses', '{"messageId":"a\\u0000b"}'],
-    ['a lone surrogate, which PostgreSQL refuses', '{"messageId":"a\\ud800b"}'],
-  ])('finds none in %s', (_, body) => {
-    expect(messageIdIn(body)).toBeNull();
+    ['the auth key', 'headers: x-ins-auth-key: s3cret/key', 'headers: x-ins-auth-key: ***'],
+    ['the key in JSON of PHP', String.raw`{"key":"s3cret\/key"}`, '{"key":"***"}'],
+    ['a signature', 'webhook-signature: v1,c2lnbmF0dXJl', 'webhook-signature: v1,***'],
+    ['the recipient', 'no route to +905551111111', 'no route to ***'],
+    ['the recipient in a URL', 'to=%2B905551111111&x=1', 'to=***&x=1'],
+    ['the recipient without +', '{"to":905551111111}', '{"to":***}'],
+    ['the recipient in its national form', 'bad number 05551111111', 'bad number ***'],
+    ['the content', 'got Your code is "4711" & için', 'got ***'],
+    ['the content in JSON', String.raw`{"content":"Your code is \"4711\" & için"}`, '{"content":"***"}'],
+    ['the content in ASCII JSON', String.raw`{"content":"Your code is \"4711\" & i\u00e7in"}`, '{"content":"***"}'],
+    ['the content in a form', 'text=Your+code+is+%224711%22+%26+i%C3%A7in', 'text=***'],
+    ['the content in HTML', '<p>Your code is &quot;4711&quot; &amp; için</p>', '<p>***</p>'],
+    ['other numbers', 'error 4000001 in batch 20250720', 'error 4000001 in batch 20250720'],
+  ])('keeps an excerpt without secrets: %s', (_, body, excerpt) => {
+    expect(kept(body)).toBe(excerpt);
   });
 
-  it('throws for no body at all', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (body) => {
-        const id = messageIdIn(body);
-        expect(id === null || id.length > 0).toBe(true);
-      }),
-    );
+  it('masks what lies across the end of the excerpt, also where the rest of the answer was not read', () => {
+    for (let pad = 4_080; pad < 4_100; pad += 1) expect(kept('p'.repeat(pad) + 's3cret/key')).not.toContain('s3c');
+    for (let pad = 0; pad < 12; pad += 1) {
+      expect(kept('p'.repeat(pad) + 's3cret/key'.repeat(6_553))).toMatch(/^p*\*+$/);
+    }
+  });
+
+  it('masks a short text where it stands alone, and leaves words whole', () => {
+    const reply = withoutSecrets(answer(400, null, 'maximum exceeded: "a", a'), { ...told, content: 'a' });
+    expect(reply).toMatchObject({ body: 'maximum exceeded: "***", ***' });
+  });
+
+  it('masks what a receiver says when it hangs up', () => {
+    const reply = withoutSecrets({ left: true, error: 'bad header: s3cret/key' }, told);
+    expect(classify(reply, NOW)).toMatchObject({ error: 'bad header: ***' });
+  });
+
+  it.each(['{"messageId":"s3cret/key"}', String.raw`{"messageId":"s3cret\/key"}`])(
+    'takes no key for the id of a message: %s',
+    (body) => {
+      const delivery = classify(withoutSecrets(answer(202, null, body), told), NOW);
+      expect(delivery).toMatchObject({ outcome: 'accepted', messageId: '***' });
+    },
+  );
+
+  it('leaves the id of an accepted message as it is, whatever the message says', () => {
+    const reply = withoutSecrets(answer(202, null, '{"messageId":"a-1"}'), { ...told, content: 'a' });
+    expect(classify(reply, NOW)).toMatchObject({ messageId: 'a-1' });
+  });
+
+  it('goes through a hostile answer in no time', () => {
+    const startedAt = performance.now();
+    for (const body of ['a', '*', '0', '\\', '"', 'a '].map((unit) => unit.repeat(32_768))) {
+      for (const content of ['a', 'aaaaa', ' ', '***', '0000000'])
+        withoutSecrets(answer(400, null, body), { ...told, content });
+    }
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
   });
 });
 

@@ -1,3 +1,6 @@
+import { messageIdIn } from './provider-id.js';
+import { longestOf, redact, redactCredentials, type Told } from './redaction.js';
+
 /**
  * What became of one request. `accepted` is the only one after which the phone surely has, or will get, the message;
  * after `uncertain` nobody on this side knows.
@@ -13,10 +16,10 @@ export type Delivery =
       readonly error: string;
       readonly retryAfterMs: number | null;
     }
-  /** The fault of the way or of its settings, so of no message: nothing was sent, and the next one would fare the same. */
+  /** Nothing was sent. The fault of the way, of its settings or of this message: how the others fare tells which. */
   | { readonly outcome: 'channel'; readonly status: number | null; readonly error: string }
-  /** The request left and no answer came. */
-  | { readonly outcome: 'uncertain'; readonly status: null; readonly error: string };
+  /** The request left, and no answer came or one of a proxy that does not know: it may have been sent. */
+  | { readonly outcome: 'uncertain'; readonly status: number | null; readonly error: string };
 
 /** An answer of the receiver, with as much of its body as was read. */
 export interface Answer {
@@ -35,12 +38,18 @@ export interface NoAnswer {
 const MESSAGE_FAULTS: ReadonlySet<number> = new Set([400, 413, 422]);
 /** What a later try may cure. */
 const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429]);
+/**
+ * A proxy gave the request on and has no answer: 502 and 504 by RFC 9110 §15.6, 520 to 524 as Cloudflare has them, 598 and 599
+ * as other proxies do.
+ */
+const UNKNOWN: ReadonlySet<number> = new Set([502, 504, 520, 521, 522, 523, 524, 598, 599]);
 
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
-const LONGEST_MESSAGE_ID = 256;
 const EXCERPT_MAX_BYTES = 4_096;
+/** As much as is gone through for an excerpt, in characters. */
+const REDACTED_HEAD = 16_384;
 
-/** Decides what an answer, or its absence, means. Every other 3xx and 4xx speaks of address, credentials or contract. */
+/** Decides what an answer, or its absence, means. Every other 3xx and 4xx may speak of the way or of the message. */
 export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
   if ('left' in reply) {
     return { outcome: reply.left ? 'uncertain' : 'channel', status: null, error: reply.error };
@@ -49,25 +58,11 @@ export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
   const error = `HTTP ${status}`;
   if (status >= 200 && status < 300) return { outcome: 'accepted', status, messageId: messageIdIn(reply.body) };
   if (MESSAGE_FAULTS.has(status)) return { outcome: 'refused', status, error };
+  if (UNKNOWN.has(status)) return { outcome: 'uncertain', status, error };
   if (PASSING.has(status) || status >= 500) {
     return { outcome: 'unavailable', status, error, retryAfterMs: retryAfterMs(reply.retryAfter, now) };
   }
   return { outcome: 'channel', status, error };
-}
-
-/** The provider's id in a JSON body, as text; null when there is none that is usable. */
-export function messageIdIn(body: string): string | null {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return null;
-  }
-  if (typeof parsed !== 'object' || parsed === null || !('messageId' in parsed)) return null;
-  const { messageId } = parsed;
-  const text = typeof messageId === 'number' ? String(messageId) : messageId;
-  if (typeof text !== 'string' || text.trim() === '' || text.length > LONGEST_MESSAGE_ID) return null;
-  return text.includes('\0') || !text.isWellFormed() ? null : text;
 }
 
 /** What a date looks like in HTTP, the obsolete forms included (RFC 9110 §5.6.7); `Date.parse` alone takes `1.5` for one. */
@@ -84,6 +79,25 @@ export function retryAfterMs(header: string | null, now: Date): number | null {
 /** The asctime form names no zone; it is UTC like the others. */
 function timeOf(httpDate: string): number {
   return Date.parse(httpDate.endsWith('GMT') ? httpDate : `${httpDate} GMT`);
+}
+
+/**
+ * Returns the reply without what the receiver was told, so that it can be kept and shown. Only credentials are taken out of an
+ * acceptance: nothing but the provider's id is kept of it.
+ */
+export function withoutSecrets(reply: Answer | NoAnswer, told: Told): Answer | NoAnswer {
+  if ('left' in reply) return { ...reply, error: redact(reply.error, told) };
+  if (reply.status >= 200 && reply.status < 300) {
+    // For nearly every message this is all: only what is escaped can be there and not be found so.
+    const { body } = reply;
+    if (!body.includes('\\') && !told.credentials.some((credential) => body.includes(credential))) return reply;
+    return { ...reply, body: redactCredentials(body, told.credentials) };
+  }
+  const head = reply.body.slice(0, REDACTED_HEAD);
+  const masked = redact(head, told);
+  // The end may be the first half of a secret.
+  const body = head.length < REDACTED_HEAD ? masked : masked.slice(0, -longestOf(told));
+  return { ...reply, body };
 }
 
 /** The head of an answer that was not a 2xx, for people who look for the reason. */

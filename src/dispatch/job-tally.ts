@@ -6,6 +6,14 @@ import type { Delivery } from './delivery.js';
 /** Failures beyond these are counted in the job's summary and logged at debug level only. */
 const LOGGED_FAILURES = 5;
 
+/** What is known after an outcome other than acceptance. */
+const MEANINGS: Readonly<Record<Exclude<Delivery['outcome'], 'accepted'>, string>> = {
+  refused: 'the receiver does not take it',
+  unavailable: 'the receiver did not take it this time',
+  channel: 'it was not sent',
+  uncertain: 'it may have been sent',
+};
+
 /** Counts a job's outcomes and says them in the log: one summary per job, and its first few failures. */
 export class JobTally {
   private accepted = 0;
@@ -41,7 +49,7 @@ export class JobTally {
       return;
     }
     this.failures += 1;
-    const line = `message ${id} was not sent: ${delivery.outcome}, ${delivery.error}`;
+    const line = `message ${id}: ${delivery.error}; ${MEANINGS[delivery.outcome]} (${delivery.outcome})`;
     if (this.failures <= LOGGED_FAILURES) this.logger.warn(this.trace, line);
     else this.logger.debug(this.trace, line);
   }
@@ -49,7 +57,10 @@ export class JobTally {
   /** A message for which no request was made. */
   invalid(settlement: Settlement): Settlement {
     this.byOutcome.set('invalid', (this.byOutcome.get('invalid') ?? 0) + 1);
-    this.logger.warn(this.trace, `message ${settlement.id} cannot be sent and is parked: ${settlement.reason ?? ''}`);
+    this.logger.warn(
+      this.trace,
+      `message ${settlement.id} cannot be sent and is parked as ${settlement.state}: ${settlement.reason ?? ''}`,
+    );
     return settlement;
   }
 

@@ -1,7 +1,7 @@
 import type { Delivery } from './delivery.js';
 import { settleInvalid, settleOutcome, type Attempt, type SettleRules } from './settle-outcome.js';
 
-const message = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1 };
+const message = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1, sitOuts: 0, doubt: null };
 const rules: SettleRules = {
   maxAttempts: 3,
   retryScheduleMs: [10_000, 40_000],
@@ -53,6 +53,35 @@ describe('settleOutcome', () => {
     expect(settle(delivery, by)).toMatchObject({ messageId, reason });
   });
 
+  it('quotes the receiver in the reason, shortly', () => {
+    const responseExcerpt = `  no\n such   number ${'x'.repeat(4_000)}`;
+    const { reason } = settle(refused, rules, { responseExcerpt });
+    expect(reason).toMatch(/^the receiver refused the message: HTTP 422: no such number x+$/);
+    expect(reason?.length).toBeLessThan(300);
+  });
+
+  it.each([
+    [refused, rules, 'the receiver refused the message: HTTP 422'],
+    [unavailable, lastTry, 'given up after 2 attempts: HTTP 503'],
+  ])('does not call failed what an earlier attempt may have sent: %j', (delivery, by, reason) => {
+    const doubtful = { ...message, doubt: 'read ECONNRESET' };
+    const attempt = { delivery, durationMs: 1, knownAt: 3, responseExcerpt: null };
+    expect(settleOutcome(doubtful, attempt, by, 0)).toMatchObject({
+      state: 'uncertain',
+      reason: `${reason}; an earlier attempt may have sent it: read ECONNRESET`,
+    });
+  });
+
+  it.each([
+    [0, { responseExcerpt: 'busy', error: 'HTTP 401' }],
+    [3, { responseExcerpt: null, error: 'HTTP 401' }],
+    [10, { unlogged: true }],
+    [1_000_000, { unlogged: true }],
+  ])('writes down the first uncharged attempts and counts the others: after %i', (sitOuts, record) => {
+    const attempt = { delivery: channel, durationMs: 1, knownAt: 3, responseExcerpt: 'busy' };
+    expect(settleOutcome({ ...message, sitOuts }, attempt, rules, 0).attempt).toMatchObject(record);
+  });
+
   it.each([accepted, refused, unavailable, channel, uncertain])('writes down the attempt itself: %j', (delivery) => {
     expect(settle(delivery, rules, { responseExcerpt: 'busy' }).attempt).toEqual({
       number: 2,
@@ -66,6 +95,14 @@ describe('settleOutcome', () => {
 });
 
 describe('settleInvalid', () => {
+  it('parks a message that may have been sent before as uncertain', () => {
+    const doubtful = { ...message, doubt: 'no answer' };
+    expect(settleInvalid(doubtful, 'content is too long', 3)).toMatchObject({
+      state: 'uncertain',
+      reason: 'content is too long; an earlier attempt may have sent it: no answer',
+    });
+  });
+
   it('parks the message without an attempt and without charging one', () => {
     expect(settleInvalid(message, 'recipient_phone must be a number', 3)).toEqual({
       id: 7,

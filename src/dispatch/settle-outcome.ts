@@ -15,6 +15,12 @@ export interface Attempt {
   readonly responseExcerpt: string | null;
 }
 
+/** Of a message's attempts that are not charged, so many are written down, and so many with the receiver's words. */
+const LOGGED_SIT_OUTS = 10;
+const EXCERPTED_SIT_OUTS = 3;
+/** So much of the receiver's words stands in the reason of what is parked. */
+const QUOTED_CHARACTERS = 200;
+
 /** What an attempt's outcome means for its message. Pure: `random` in [0, 1) spreads the retries. */
 export function settleOutcome(
   message: ClaimedMessage,
@@ -37,41 +43,61 @@ export function settleOutcome(
       attempt: record(number, attempt),
     };
   }
-  const common = { id: message.id, knownAt: attempt.knownAt, messageId: null, attempt: record(number, attempt) };
-  const waiting = (charged: boolean, delayMs: number | null): Settlement => ({
-    ...common,
-    state: 'waiting',
-    charged,
-    delayMs,
-    reason: null,
-  });
-  const parked = (state: 'failed' | 'uncertain', reason: string): Settlement => ({
-    ...common,
-    state,
-    charged: true,
+  const common = { id: message.id, knownAt: attempt.knownAt, messageId: null };
+  const charged = { ...common, charged: true, attempt: record(number, attempt) };
+  const failed = (reason: string): Settlement => ({
+    ...charged,
+    ...failedUnlessInDoubt(message, `${reason}${quote(attempt)}`),
     delayMs: null,
-    reason,
   });
+  const uncertain = (reason: string): Settlement => ({ ...charged, state: 'uncertain', delayMs: null, reason });
+  const tryAgainIn = (delayMs: number): Settlement => ({ ...charged, state: 'waiting', delayMs, reason: null });
 
   switch (delivery.outcome) {
     case 'refused':
-      return parked('failed', `the receiver refused the message: ${delivery.error}`);
-    case 'channel':
-      return waiting(false, null);
+      return failed(`the receiver refused the message: ${delivery.error}`);
+    case 'channel': {
+      const uncharged = recordUncharged(number, attempt, message.sitOuts);
+      return { ...common, state: 'waiting', charged: false, delayMs: null, reason: null, attempt: uncharged };
+    }
     case 'unavailable': {
       const delayMs = retryDelayMs(number, rules, delivery.retryAfterMs, random);
-      return delayMs === null
-        ? parked('failed', `given up after ${number} attempts: ${delivery.error}`)
-        : waiting(true, delayMs);
+      return delayMs === null ? failed(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
     }
     case 'uncertain': {
-      if (rules.onUncertain === 'hold') return parked('uncertain', delivery.error);
+      if (rules.onUncertain === 'hold') return uncertain(delivery.error);
       const delayMs = retryDelayMs(number, rules, null, random);
-      return delayMs === null
-        ? parked('uncertain', `given up after ${number} attempts: ${delivery.error}`)
-        : waiting(true, delayMs);
+      return delayMs === null ? uncertain(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
     }
   }
+}
+
+/** A message that cannot be sent as it stands; no request is made for it. */
+export function settleInvalid(message: ClaimedMessage, fault: string, knownAt: number): Settlement {
+  return {
+    id: message.id,
+    ...failedUnlessInDoubt(message, fault),
+    knownAt,
+    charged: false,
+    delayMs: null,
+    messageId: null,
+    attempt: null,
+  };
+}
+
+/** What an earlier attempt may have sent is not called failed: nobody knows. */
+function failedUnlessInDoubt({ doubt }: ClaimedMessage, reason: string): Pick<Settlement, 'state' | 'reason'> {
+  if (doubt === null) return { state: 'failed', reason };
+  return { state: 'uncertain', reason: `${reason}; an earlier attempt may have sent it: ${doubt}` };
+}
+
+function quote({ responseExcerpt }: Attempt): string {
+  const words =
+    responseExcerpt
+      ?.slice(0, 2 * QUOTED_CHARACTERS)
+      .replaceAll(/\s+/g, ' ')
+      .trim() ?? '';
+  return words === '' ? '' : `: ${words.slice(0, QUOTED_CHARACTERS).toWellFormed()}`;
 }
 
 function record(number: number, { delivery, durationMs, responseExcerpt }: Attempt): AttemptRecord {
@@ -85,16 +111,9 @@ function record(number: number, { delivery, durationMs, responseExcerpt }: Attem
   };
 }
 
-/** A message that cannot be sent as it stands; no request is made for it. */
-export function settleInvalid(message: ClaimedMessage, fault: string, knownAt: number): Settlement {
-  return {
-    id: message.id,
-    state: 'failed',
-    knownAt,
-    charged: false,
-    delayMs: null,
-    reason: fault,
-    messageId: null,
-    attempt: null,
-  };
+/** Nothing bounds how many of these a message gets, so only the first ones are written down. */
+function recordUncharged(number: number, attempt: Attempt, sitOuts: number): AttemptRecord {
+  const full = record(number, attempt);
+  if (sitOuts >= LOGGED_SIT_OUTS) return { ...full, error: null, responseExcerpt: null, unlogged: true };
+  return sitOuts >= EXCERPTED_SIT_OUTS ? { ...full, responseExcerpt: null } : full;
 }

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
 import { Connections } from './connections.js';
-import type { Answer, NoAnswer } from './delivery.js';
+import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
 import { EgressGuard } from './egress-guard.js';
 import { WebhookExchange } from './webhook-exchange.js';
 import { VERSION } from '../version.js';
@@ -48,25 +48,28 @@ export class WebhookClient implements OnApplicationShutdown {
   ) {}
 
   /**
-   * Sends one request and calls `onReply` once, with the answer or with why there is none; it never throws. A callback
-   * rather than a promise: this is the hottest line of the service.
+   * Sends one request and calls `onReply` once, with the answer or with why there is none; it never throws. Keys, recipient and
+   * content that the receiver echoes are masked. A callback rather than a promise: this is the hottest line of the service.
    */
   post(request: WebhookRequest, onReply: (reply: Answer | NoAnswer) => void): void {
     const { connections, url } = this.connectionsFor(request.url);
     const connection = connections.take();
     const place = this.inFlight.takePlace();
+    const { to, content } = request;
+    const body = JSON.stringify({ to, content });
+    const secrets = this.live.current.webhookSigningSecrets;
+    const headers = this.headersOf(request, body, secrets);
     const exchange = new WebhookExchange(request.timeoutMs, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);
-      onReply(reply);
+      onReply(withoutSecrets(reply, { credentials: credentialsOf(headers, secrets), to, content }));
     });
     this.inFlight.enter(place, exchange);
-    const body = JSON.stringify({ to: request.to, content: request.content });
     connection.dispatch(
       {
         path: url.pathname + url.search,
         method: 'POST',
-        headers: this.headersOf(request, body),
+        headers,
         body,
       },
       exchange,
@@ -86,7 +89,7 @@ export class WebhookClient implements OnApplicationShutdown {
     await this.connections?.destroy();
   }
 
-  private headersOf(request: WebhookRequest, body: string): Record<string, string> {
+  private headersOf(request: WebhookRequest, body: string, secrets: readonly string[] | null): Record<string, string> {
     const headers: Record<string, string> = {
       'content-type': 'application/json',
       // Firewalls before gateways refuse requests without one.
@@ -95,7 +98,6 @@ export class WebhookClient implements OnApplicationShutdown {
       'x-correlation-id': request.correlationId,
     };
     if (request.authKey !== null) headers['x-ins-auth-key'] = request.authKey;
-    const secrets = this.live.current.webhookSigningSecrets;
     if (secrets === null) return headers;
     return Object.assign(headers, this.signer.sign(secrets, request.idempotencyKey, body, Date.now()));
   }
@@ -177,6 +179,15 @@ class InFlight {
     this.places[place] = null;
     this.free.push(place);
   }
+}
+
+function credentialsOf(headers: Readonly<Record<string, string>>, secrets: readonly string[] | null): string[] {
+  const authKey = headers['x-ins-auth-key'];
+  const credentials = authKey === undefined ? [] : [authKey];
+  for (const secret of secrets ?? []) credentials.push(secret, secret.replace(/^whsec_/, ''));
+  for (const signature of headers['webhook-signature']?.split(' ') ?? [])
+    credentials.push(signature.slice('v1,'.length));
+  return credentials;
 }
 
 /** undici's word for an answer without a request, and for an interim 100 that was not asked for. */

@@ -13,6 +13,10 @@ export interface ClaimedMessage {
   readonly content: string;
   /** Requests that were charged to it before. */
   readonly attempts: number;
+  /** Requests that were not: their answers may have been the fault of the way. */
+  readonly sitOuts: number;
+  /** The error of its first attempt of which nobody knows the outcome; null: there is none. */
+  readonly doubt: string | null;
 }
 
 /** What a new owner of a job found claimed by earlier ones. */
@@ -98,6 +102,10 @@ function leftOf([row]: readonly Left[]): number {
   return row?.left ?? 0;
 }
 
+/** The columns of a `ClaimedMessage`. */
+const CLAIMED = `message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts,
+        message.sit_outs AS "sitOuts", message.doubt`;
+
 const WAKE_RETRIES: Statement = {
   name: 'messages.wake-retries',
   text: `
@@ -140,7 +148,7 @@ const CLAIM: Statement = {
     ), claimed AS (
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       WHERE message.ctid = ANY (ARRAY(SELECT place FROM due))
-      RETURNING message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts
+      RETURNING ${CLAIMED}
     ), charged AS (
       UPDATE dispatch_jobs SET
         claimed = claimed + (SELECT count(*) FROM claimed),
@@ -205,7 +213,7 @@ const TAKE_OVER: Statement = {
         AND message.claimed_by = $1 AND message.claim_fence < $2`)}, taken AS (
       UPDATE messages message SET claim_fence = $2
       WHERE message.ctid = ANY (ARRAY(SELECT place FROM held))
-      RETURNING message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts
+      RETURNING ${CLAIMED}
     )
     SELECT coalesce((SELECT json_agg(taken ORDER BY id) FROM taken), '[]') AS taken,
       (SELECT count(*) FROM claim) - (SELECT count(*) FROM taken) AS left`,

@@ -59,8 +59,8 @@ const isIn = (state: MessageState) => (message: MessageView) => message.state ==
 /** One that waits for the time of its next attempt is waiting as well, and does not go out yet. */
 const goesOut = (message: MessageView) => message.state === 'waiting' && message.next_attempt_at === null;
 
-/** How a parked message goes back to the queue. */
-export const SEND_AGAIN = `attempts = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;
+/** How a parked message goes back to the queue. A doubt stays: sending again does not tell what became of the first time. */
+export const SEND_AGAIN = `attempts = 0, sit_outs = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;
 
 /** `$1` message, `$2` who, `$3` why, `$4` for whom. */
 const action = (name: string, change: string, condition: string): Statement => ({
@@ -86,10 +86,10 @@ const CANCEL = action(
 
 const RESOLVE_DELIVERED = action(
   'resolve-delivered',
-  `sent_status = TRUE, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
+  `sent_status = TRUE, doubt = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
    sent_at = coalesce((SELECT max(started_at) FROM delivery_attempts WHERE message_id = $1), clock_timestamp())
      AT TIME ZONE 'UTC'`,
   `parked_as = 'uncertain'`,
 );
 
-const RESOLVE_UNDELIVERED = action('resolve-undelivered', SEND_AGAIN, `parked_as = 'uncertain'`);
+const RESOLVE_UNDELIVERED = action('resolve-undelivered', `${SEND_AGAIN}, doubt = NULL`, `parked_as = 'uncertain'`);

@@ -10,6 +10,8 @@ export interface AttemptRecord {
   readonly outcome: 'accepted' | 'refused' | 'unavailable' | 'channel' | 'uncertain';
   readonly error: string | null;
   readonly responseExcerpt: string | null;
+  /** Counted with its message and not written down: it is one of very many alike. */
+  readonly unlogged?: true;
 }
 
 /** How a claimed message goes on. */
@@ -153,6 +155,9 @@ const SETTLE: Statement = {
           THEN (clock_timestamp() - outcome."agoMs" * interval '1 ms') AT TIME ZONE 'UTC' ELSE message.sent_at END,
         message_id = coalesce(outcome."messageId", message.message_id),
         attempts = message.attempts + outcome.charged::int,
+        sit_outs = message.sit_outs + (outcome.attempt IS NOT NULL AND NOT outcome.charged)::int,
+        doubt = coalesce(message.doubt, CASE WHEN outcome.attempt->>'outcome' = 'uncertain'
+          THEN coalesce(outcome.attempt->>'error', 'no answer') END),
         next_attempt_at = CASE WHEN NOT message.sent_status AND outcome.state = 'waiting'
           THEN clock_timestamp() + outcome."delayMs" * interval '1 ms' END,
         parked_as = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN outcome.state END,
@@ -175,8 +180,9 @@ const SETTLE: Statement = {
         attempt."durationMs", attempt."httpStatus", attempt.outcome, attempt.error, outcome."messageId",
         attempt."responseExcerpt"
       FROM outcome, json_to_record(outcome.attempt) AS attempt (
-        number int, "durationMs" float8, "httpStatus" smallint, outcome text, error text, "responseExcerpt" text)
-      WHERE attempt.number IS NOT NULL AND (NOT $4 OR outcome.id IN (SELECT id FROM settled))
+        number int, "durationMs" float8, "httpStatus" smallint, outcome text, error text, "responseExcerpt" text,
+        unlogged boolean)
+      WHERE attempt.number IS NOT NULL AND attempt.unlogged IS NULL AND (NOT $4 OR outcome.id IN (SELECT id FROM settled))
     )
     SELECT coalesce(json_agg(id), '[]') AS ids FROM settled`,
 };

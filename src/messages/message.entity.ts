@@ -32,6 +32,14 @@ export class Message {
   @Column({ type: 'integer', default: 0 })
   attempts!: number;
 
+  /** Requests that were not charged. */
+  @Column({ name: 'sit_outs', type: 'integer', default: 0 })
+  sitOuts!: number;
+
+  /** The error of the first attempt of which nobody knows the outcome. */
+  @Column({ type: 'text', nullable: true })
+  doubt!: string | null;
+
   /** Not to be sent before; null: at once. */
   @Column({ name: 'next_attempt_at', type: 'timestamptz', nullable: true })
   nextAttemptAt!: Date | null;

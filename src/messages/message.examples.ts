@@ -17,6 +17,8 @@ export const MESSAGE_EXAMPLE = {
   state: 'waiting',
   created_at: '2025-07-20T14:36:20.001Z',
   charged_attempts: 0,
+  uncharged_attempts: 0,
+  doubt: null,
   next_attempt_at: null,
   parked_reason: null,
   parked_at: null,

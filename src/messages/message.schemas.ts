@@ -83,6 +83,18 @@ export const messageSchema = sentMessageSchema
     state: stateSchema,
     created_at: time.nullable(),
     charged_attempts: z.number().int().meta({ description: 'Attempts that count towards `max_attempts`.' }),
+    uncharged_attempts: z.number().int().meta({
+      description:
+        'Attempts that do not count: their answer may be the fault of the way. The first 10 are in `attempts`.',
+    }),
+    doubt: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          'The error of the first attempt of which nobody knows the outcome; null: there is none. A message with a doubt is ' +
+          'never parked as failed. `POST /messages/:id/resolve` ends it.',
+      }),
     next_attempt_at: time.nullable().meta({ description: 'After a failed attempt: not sent before.' }),
     parked_reason: z.string().nullable().meta({ description: 'Why it was taken out of the queue.' }),
     parked_at: time.nullable(),
@@ -91,7 +103,11 @@ export const messageSchema = sentMessageSchema
 export type MessageView = z.infer<typeof messageSchema>;
 
 export const messageWithAttemptsSchema = messageSchema
-  .extend({ attempts: z.array(attemptSchema).meta({ description: 'Every HTTP attempt, oldest first.' }) })
+  .extend({
+    attempts: z.array(attemptSchema).meta({
+      description: 'The HTTP attempts, oldest first: all that were charged, and the first 10 of the others.',
+    }),
+  })
   .meta({ id: 'MessageWithAttempts', example: MESSAGE_WITH_ATTEMPTS_EXAMPLE });
 
 const itemResultSchema = z.strictObject({

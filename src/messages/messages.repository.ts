@@ -82,7 +82,7 @@ export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')
       CASE WHEN sent_status THEN 'sent' WHEN parked_as IS NOT NULL THEN parked_as
            WHEN claimed_by IS NOT NULL THEN 'sending' ELSE 'waiting' END AS state,
       ${zoned('created_at')} AS created_at,
-      attempts AS charged_attempts,
+      attempts AS charged_attempts, sit_outs AS uncharged_attempts, doubt,
       ${zoned('next_attempt_at')} AS next_attempt_at,
       parked_reason, ${zoned('parked_at')} AS parked_at`;
 

@@ -7,7 +7,7 @@ import { z } from 'zod';
 /** @typedef {{ replica: string, text: string }} Log */
 
 const ALARM = /^\{"log\.level":"(warn|error|fatal)"/;
-const BY_THE_RECEIVER = /was not sent|without a usable messageId/;
+const BY_THE_RECEIVER = /message \d+: |without a usable messageId/;
 const logLine = z.object({
   '@timestamp': z.string(),
   message: z.string(),

@@ -635,6 +635,8 @@ export interface components {
      *       "state": "waiting",
      *       "created_at": "2025-07-20T14:36:20.001Z",
      *       "charged_attempts": 0,
+     *       "uncharged_attempts": 0,
+     *       "doubt": null,
      *       "next_attempt_at": null,
      *       "parked_reason": null,
      *       "parked_at": null
@@ -669,6 +671,10 @@ export interface components {
       created_at: string | null;
       /** @description Attempts that count towards `max_attempts`. */
       charged_attempts: number;
+      /** @description Attempts that do not count: their answer may be the fault of the way. The first 10 are in `attempts`. */
+      uncharged_attempts: number;
+      /** @description The error of the first attempt of which nobody knows the outcome; null: there is none. A message with a doubt is never parked as failed. `POST /messages/:id/resolve` ends it. */
+      doubt: string | null;
       /**
        * Format: date-time
        * @description After a failed attempt: not sent before.
@@ -694,6 +700,8 @@ export interface components {
      *       "state": "sent",
      *       "created_at": "2025-07-20T14:36:20.001Z",
      *       "charged_attempts": 1,
+     *       "uncharged_attempts": 0,
+     *       "doubt": null,
      *       "next_attempt_at": null,
      *       "parked_reason": null,
      *       "parked_at": null,
@@ -752,6 +760,10 @@ export interface components {
       created_at: string | null;
       /** @description Attempts that count towards `max_attempts`. */
       charged_attempts: number;
+      /** @description Attempts that do not count: their answer may be the fault of the way. The first 10 are in `attempts`. */
+      uncharged_attempts: number;
+      /** @description The error of the first attempt of which nobody knows the outcome; null: there is none. A message with a doubt is never parked as failed. `POST /messages/:id/resolve` ends it. */
+      doubt: string | null;
       /**
        * Format: date-time
        * @description After a failed attempt: not sent before.
@@ -765,7 +777,7 @@ export interface components {
        * @example 2025-07-20T14:36:51.123Z
        */
       parked_at: string | null;
-      /** @description Every HTTP attempt, oldest first. */
+      /** @description The HTTP attempts, oldest first: all that were charged, and the first 10 of the others. */
       attempts: components['schemas']['DeliveryAttempt'][];
     };
     NewMessage: {
@@ -2349,6 +2361,8 @@ export interface operations {
            *       "state": "cancelled",
            *       "created_at": "2025-07-20T14:36:20.001Z",
            *       "charged_attempts": 0,
+           *       "uncharged_attempts": 0,
+           *       "doubt": null,
            *       "next_attempt_at": null,
            *       "parked_reason": "ordered twice",
            *       "parked_at": "2025-07-20T14:36:30.250Z"
