@@ -11,6 +11,7 @@ import { CreateImportsAndIntakeKeys1763900000008 } from '../migrations/176390000
 import { SlimAttemptAndSentIndexes1763900000010 } from '../migrations/1763900000010-slim-attempt-and-sent-indexes.js';
 import { AddClosedFence1763900000011 } from '../migrations/1763900000011-add-closed-fence.js';
 import { AddDoubtAndSitOuts1763900000012 } from '../migrations/1763900000012-add-doubt-and-sit-outs.js';
+import { CreateUnwrittenOutcomes1763900000014 } from '../migrations/1763900000014-create-unwritten-outcomes.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -29,6 +30,7 @@ export const MIGRATIONS = [
   SlimAttemptAndSentIndexes1763900000010,
   AddClosedFence1763900000011,
   AddDoubtAndSitOuts1763900000012,
+  CreateUnwrittenOutcomes1763900000014,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

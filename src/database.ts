@@ -3,7 +3,7 @@ import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { StaticSettings } from './config/static-settings.js';
 import { poolOf, ServiceDataSource } from './data-source.js';
-import { codeOf } from './described-error.js';
+import { codeOf, isError } from './described-error.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {
@@ -12,6 +12,8 @@ export interface Statement {
 }
 
 const TOO_MANY_CONNECTIONS = '53300';
+/** A read-only server; a prepared statement that is gone, or whose table changed: another connection has another. */
+const STALE = /^(?:25006|26000|0A000)$/;
 
 /**
  * Runs named, prepared SQL straight through a pool: a TypeORM entity per row would cost more than the rest of a message's way.
@@ -30,7 +32,7 @@ export class Statements {
 
   /** Runs one statement on a connection of the pool, in a transaction of its own. Rejects as node-postgres does. */
   async query<Row extends QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    return await this.run(async (pool) => (await pool.query<Row>(this.configOf(statement, values))).rows);
+    return await this.run(async (pool) => await rowsOf<Row>(pool, this.configOf(statement, values)));
   }
 
   /**
@@ -39,7 +41,7 @@ export class Statements {
    */
   async tuples<Row extends unknown[]>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
     const config = { ...this.configOf(statement, values), rowMode: 'array' as const };
-    return await this.run(async (pool) => (await pool.query<Row>(config)).rows);
+    return await this.run(async (pool) => await rowsOf<Row>(pool, config));
   }
 
   private async run<Rows>(ask: (pool: Pool) => Promise<Rows>): Promise<Rows> {
@@ -55,6 +57,27 @@ export class Statements {
 
   private configOf({ name, text }: Statement, values: readonly unknown[]): QueryConfig {
     return { ...(this.named ? { name } : {}), text, values: [...values] };
+  }
+}
+
+/**
+ * Like `Pool.query`, but a connection survives that its statement was refused: the pool's own method closes it, and a new one
+ * costs more than ten statements, for each row that a trigger refuses.
+ */
+async function rowsOf<Row>(pool: Pool, config: QueryConfig): Promise<Row[]> {
+  const client = await pool.connect();
+  let isUsable = false;
+  try {
+    // Row may be a list, of which the types of `Client.query` know nothing.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const rows = (await client.query(config)).rows as Row[];
+    isUsable = true;
+    return rows;
+  } catch (error) {
+    isUsable = isError(error) && 'severity' in error && error.severity === 'ERROR' && !STALE.test(codeOf(error) ?? '');
+    throw error;
+  } finally {
+    client.release(!isUsable);
   }
 }
 

@@ -4,15 +4,20 @@ import { Logger } from '@nestjs/common';
 import { LiveConfig } from '../src/config/live-config.js';
 import { WebhookTargets } from '../src/config/webhook-targets.js';
 import { Database } from '../src/database.js';
+import { BatchSize } from '../src/dispatch/batch-size.js';
 import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { EgressGuard } from '../src/dispatch/egress-guard.js';
+import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { JobRun } from '../src/dispatch/job-run.js';
-import { Settler } from '../src/dispatch/settler.js';
+import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
+import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { WebhookClient } from '../src/dispatch/webhook.client.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
+import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
+import { SchemaGate } from '../src/schema-gate.js';
 import type { Job } from '../src/scheduler/job.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 
@@ -82,7 +87,8 @@ describe('the run of a job', () => {
     const live = new LiveConfig([]);
     live.setFallbackWebhookUrl('http://127.0.0.1:9/webhook');
     const logger = new Logger();
-    const receipts = new DeliveryReceipts(new RedisConnection());
+    const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), installationId, job.id);
+    const retry = new OutcomeRetry(new UnwrittenOutcomes(service), settlements, new SchemaGate(dataSource));
     const run = new JobRun(job, {
       claims,
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
@@ -91,7 +97,7 @@ describe('the run of a job', () => {
       logger,
       installationId,
       makeSettler: (onWritten) =>
-        new Settler(settlements, receipts, job, installationId, logger, (batch) => {
+        new Settler({ settlements, retry, receipts, size: new BatchSize(BATCH_MAX), job, logger }, (batch) => {
           onWritten(batch);
           steps.emit('refunded');
         }),

@@ -11,6 +11,8 @@ export interface Receipt {
 }
 
 const KEPT_SECONDS = 24 * 3600;
+/** For a server of PostgreSQL that takes over without the last commits of the one before. */
+const KEPT_AFTER_WRITING_SECONDS = 120;
 const MESSAGES_PER_SHELF = 1_000;
 /**
  * Redis is a second memory, not one to wait for: with so many receipts unanswered, the next ones are not kept. Some 3 MB, a
@@ -36,7 +38,7 @@ export class DeliveryReceipts {
   constructor(private readonly redis: RedisConnection) {}
 
   /**
-   * Keeps a job's receipts, each for a day at least. They are with the connection when this returns, also while Redis is
+   * Keeps a job's receipts, each for a day at least unless `expireSoon` is called. They are with the connection when this returns, also while Redis is
    * late: what it reads only after this process was killed is kept all the same.
    */
   keep(installationId: string, jobId: number, receipts: readonly Receipt[]): void {
@@ -53,6 +55,15 @@ export class DeliveryReceipts {
       );
     }
     void this.watch(receipts.length, Promise.all(replies));
+  }
+
+  /** Lets shelves of a job go in two minutes: what they tell is in PostgreSQL. */
+  expireSoon(installationId: string, jobId: number, shelves: readonly number[]): void {
+    const client = this.redis.connected;
+    if (client === null || shelves.length === 0 || this.unanswered > UNANSWERED_MAX) return;
+    const keys = shelves.map((shelf) => keyOf(installationId, jobId, shelf));
+    const replies = keys.map((key) => client.expire(key, KEPT_AFTER_WRITING_SECONDS));
+    void this.watch(keys.length, Promise.all(replies));
   }
 
   /**
@@ -132,7 +143,8 @@ function keyOf(installationId: string, jobId: number, shelf: number): string {
   return `message-dispatcher:{${installationId}}:receipts:${jobId}:${shelf}`;
 }
 
-function shelfOf(messageId: number): number {
+/** The shelf of a message's receipt. */
+export function shelfOf(messageId: number): number {
   return Math.floor(messageId / MESSAGES_PER_SHELF);
 }
 

@@ -5,11 +5,14 @@ import { MessageClaims, type ClaimedMessage } from '../messages/message-claims.j
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
+import { BatchSize } from './batch-size.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
+import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
+import { OutcomeRetry } from './outcome-retry.js';
 import { settleOrphan } from './settle-orphan.js';
-import { Settler } from './settler.js';
+import { BATCH_MAX, Settler } from './settler.js';
 import { WebhookClient } from './webhook.client.js';
 
 const CLAIMS_RETRY_MS = 500;
@@ -22,6 +25,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly logger = new Logger('Dispatch');
   private saidNoUrl = false;
   private trouble: string | null = null;
+  private readonly batchSize = new BatchSize(BATCH_MAX);
 
   constructor(
     private readonly queue: IntervalQueue,
@@ -30,6 +34,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly settlements: MessageSettlements,
     private readonly client: WebhookClient,
     private readonly receipts: DeliveryReceipts,
+    private readonly retry: OutcomeRetry,
   ) {
     this.window = new ConcurrencyWindow(() => this.live.current.webhookConcurrency);
   }
@@ -43,14 +48,16 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       inFlight: this.client.requestsInFlight,
       concurrency: this.window.size,
       concurrencyLimit: this.live.current.webhookConcurrency,
-      trouble: this.trouble,
+      trouble: [this.trouble, this.retry.trouble].filter((text) => text !== null).join('; ') || null,
     };
   }
 
   async run(job: Job): Promise<JobReport> {
     const installationId = await this.claims.open(job);
+    const { settlements, retry, batchSize: size, logger } = this;
+    const receipts = new JobReceipts(this.receipts, installationId, job.id);
     const makeSettler = (onWritten: (batch: readonly Settlement[]) => void) =>
-      new Settler(this.settlements, this.receipts, job, installationId, this.logger, onWritten);
+      new Settler({ settlements, retry, receipts, size, job, logger }, onWritten);
     if (job.fence > 1)
       await this.recover(
         job,
@@ -61,10 +68,11 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.saidNoUrl = false;
 
     this.window.reopen(performance.now());
-    const { claims, client, live, window, logger } = this;
+    const { claims, client, live, window } = this;
     const run = new JobRun(job, { claims, client, live, window, logger, installationId, makeSettler });
     await run.toEnd();
     if (run.leavesClaims) await this.release(job);
+    if (!run.isIncomplete) receipts.close();
     run.tally.summarize(run.note);
     this.trouble = run.trouble;
     return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };

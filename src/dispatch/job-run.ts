@@ -104,6 +104,11 @@ export class JobRun {
     return !this.settler.incomplete && (this.claimsLeft || this.queue.size > 0);
   }
 
+  /** Whether outcomes were given up, so that their receipts are all that is left of them. */
+  get isIncomplete(): boolean {
+    return this.settler.incomplete;
+  }
+
   private get goesOn(): boolean {
     return !this.over && this.endedBy === null && this.job.mayBegin();
   }

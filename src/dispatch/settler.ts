@@ -1,23 +1,38 @@
 import type { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf } from '../described-error.js';
 import type { ClaimKey } from '../messages/message-claims.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
-import type { DeliveryReceipts } from './delivery-receipts.js';
+import type { Unwritten } from '../messages/unwritten-outcomes.js';
+import type { BatchSize } from './batch-size.js';
+import type { JobReceipts } from './job-receipts.js';
+import { OutcomeBatch } from './outcome-batch.js';
+import type { OutcomeRetry } from './outcome-retry.js';
 
-const BATCH_MAX = 500;
+export const BATCH_MAX = 500;
 /** What comes alone is written at once; under load one statement in so many milliseconds is enough, and far cheaper. */
 const BATCH_WAIT_MS = 2;
 const WRITES_APART_MS = 20;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 1_000;
-/** Class 22 of SQLSTATE: data that PostgreSQL will never take. */
-const DATA_FAULT = /^22/;
+/** A stop or the end of the process waits so long for a database that writes slowly; what is left then is kept elsewhere. */
+const HURRY_AFTER_MS = 700;
+
+/** What a settler works with; one object, made by the dispatcher for each job. */
+export interface SettlerParts {
+  readonly settlements: MessageSettlements;
+  /** Takes what PostgreSQL does not write to `messages`. */
+  readonly retry: OutcomeRetry;
+  readonly receipts: JobReceipts;
+  readonly size: BatchSize;
+  readonly job: ClaimKey & { readonly winding: AbortSignal; readonly abandoned: AbortSignal };
+  readonly logger: Logger;
+}
 
 /**
  * Writes a job's outcomes in small batches as they come in. Their receipts go to Redis before that, with `keepReceipts`: if
- * the row's marking is lost, recovery finds the receipt. While PostgreSQL is away the outcomes are kept and tried again;
- * they are given up only with the process.
+ * the row's marking is lost, recovery finds the receipt. What PostgreSQL refuses, or a lock keeps out, goes to a table of the
+ * service's own and holds up nothing. While PostgreSQL is away the outcomes are kept in memory and tried again; they are
+ * given up only with the process.
  */
 export class Settler {
   private buffer: Settlement[] = [];
@@ -27,13 +42,10 @@ export class Settler {
   private timer: NodeJS.Timeout | null = null;
   private held = false;
   private gaveUp = false;
+  private draining = false;
 
   constructor(
-    private readonly settlements: MessageSettlements,
-    private readonly receipts: DeliveryReceipts,
-    private readonly job: ClaimKey & { readonly abandoned: AbortSignal },
-    private readonly installationId: string,
-    private readonly logger: Logger,
+    private readonly parts: SettlerParts,
     /** Called after every batch that was written. */
     private readonly onWritten: (batch: readonly Settlement[]) => void,
   ) {}
@@ -66,17 +78,19 @@ export class Settler {
    */
   keepReceipts(): void {
     if (this.unreceipted.length === 0) return;
-    this.handToRedis(this.unreceipted);
+    this.parts.receipts.keep(this.unreceipted);
     this.unreceipted = [];
   }
 
-  /** Resolves when everything that was added has been written, refused, or given up. */
+  /** Resolves when everything that was added has been written, kept elsewhere, refused as late, or given up. */
   async drain(): Promise<void> {
     this.keepReceipts();
+    this.draining = true;
     while (!this.empty) {
       if (this.writing === null) this.flush();
       await this.writing;
     }
+    this.draining = false;
   }
 
   /** At once when there is a whole batch, else when it is time for the next one. */
@@ -98,78 +112,73 @@ export class Settler {
     });
   }
 
-  private async write(batch: readonly Settlement[]): Promise<void> {
+  private async write(outcomes: readonly Settlement[]): Promise<void> {
+    const { job, receipts } = this.parts;
+    const batch = new OutcomeBatch(this.parts.settlements, job, this.parts.size, outcomes, false);
+    const unwritten: Unwritten[] = [];
     let retryMs = FIRST_RETRY_MS;
-    let again = false;
-    while (!this.job.abandoned.aborted) {
+    while (!job.abandoned.aborted) {
       try {
-        await this.settle(batch, again);
-        if (this.held) this.logger.log('the outcomes that were held are written');
+        await this.writeAll(batch, unwritten);
+        if (this.held) this.parts.logger.log('the outcomes that were held are written');
         this.held = false;
-        this.onWritten(batch);
+        this.onWritten(outcomes);
         return;
       } catch (error) {
-        if (!this.held) this.logger.warn({ err: error }, 'outcomes cannot be written; they are held until they can');
+        if (!this.held)
+          this.parts.logger.warn({ err: error }, 'outcomes cannot be written; they are held until they can');
         this.held = true;
-        again = true;
         // Redis may have been away as well when they were handed to it.
-        this.handToRedis([...batch, ...this.buffer].filter(isSent));
-        await sleep(retryMs, undefined, { signal: this.job.abandoned }).catch(() => undefined);
+        receipts.keepAgain([...outcomes, ...this.buffer].filter(isSent));
+        await sleep(retryMs, undefined, { signal: job.abandoned }).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
     }
     this.gaveUp = true;
-    this.logger.error(
-      `the process ends with ${batch.length} outcomes unwritten; receipts in Redis are all that is left of them`,
+    this.parts.logger.error(
+      `the process ends with ${batch.left.length + unwritten.length} outcomes unwritten; receipts in Redis are all that is left of them`,
     );
   }
 
-  private async settle(batch: readonly Settlement[], again: boolean): Promise<void> {
-    let settled: number[];
-    try {
-      settled = await this.settlements.settle(this.job, batch, again);
-    } catch (error) {
-      if (!DATA_FAULT.test(codeOf(error) ?? '')) throw error;
-      this.logger.error(
-        { err: error },
-        'an outcome holds text that PostgreSQL refuses; outcomes are written without texts',
-      );
-      settled = await this.settlements.settle(this.job, batch.map(withoutTexts), again);
+  /** @throws when PostgreSQL is unreachable; `batch` and `unwritten` hold what is left. */
+  private async writeAll(batch: OutcomeBatch, unwritten: Unwritten[]): Promise<void> {
+    const startedAt = performance.now();
+    while (batch.left.length > 0) {
+      if (this.isInHurry(startedAt)) {
+        unwritten.push(...batch.takeRest('the database writes so slowly that the end of the job cannot wait for it'));
+        break;
+      }
+      const step = await batch.step();
+      unwritten.push(...step.unwritten);
+      this.parts.receipts.settled(step.written);
+      this.sayPassed(step.passed);
     }
-    if (settled.length === batch.length) return;
-    const missing = batch.length - settled.length;
-    this.logger.warn(
-      { job: this.job.id, fence: this.job.fence },
-      again
-        ? `${missing} outcomes had been written before the reply was lost, or were refused`
-        : `${missing} outcomes were refused: their messages were deleted or claimed by the job's next owner meanwhile`,
+    if (unwritten.length === 0) return;
+    await this.parts.retry.keep(this.parts.job, unwritten);
+    this.parts.receipts.settled(unwritten.splice(0).map(({ settlement }) => settlement));
+  }
+
+  private isInHurry(startedAt: number): boolean {
+    return (
+      this.draining &&
+      this.parts.job.winding.aborted &&
+      this.parts.size.isReduced &&
+      performance.now() - startedAt > HURRY_AFTER_MS
     );
   }
 
-  private handToRedis(sent: readonly Settlement[]): void {
-    const wallMinusMonotonicMs = Date.now() - performance.now();
-    this.receipts.keep(
-      this.installationId,
-      this.job.id,
-      sent.map(({ id, messageId, knownAt }) => ({
-        id,
-        messageId,
-        sentAtMs: Math.round(wallMinusMonotonicMs + knownAt),
-      })),
+  private sayPassed(passed: readonly Settlement[]): void {
+    if (passed.length === 0) return;
+    const { id, fence } = this.parts.job;
+    this.parts.logger.warn(
+      { job: id, fence },
+      this.held
+        ? `${passed.length} outcomes had been written before the reply was lost, or were refused`
+        : `${passed.length} outcomes were refused: their messages were deleted or claimed by the job's next owner meanwhile`,
     );
   }
 }
 
 function isSent({ state }: Settlement): boolean {
   return state === 'sent';
-}
-
-function withoutTexts(settlement: Settlement): Settlement {
-  const { attempt } = settlement;
-  return {
-    ...settlement,
-    messageId: null,
-    reason: settlement.reason === null ? null : 'see the log',
-    attempt: attempt && { ...attempt, error: null, responseExcerpt: null },
-  };
 }

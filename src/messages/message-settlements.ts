@@ -45,12 +45,14 @@ export class MessageSettlements {
   /**
    * Writes outcomes and attempts, each message's in one transaction. A message that was marked by hand meanwhile stays sent;
    * one for which no request was made goes back on the job's budget. Returns the ids that were settled; a missing one was
-   * deleted, or its claim has passed to another owner, and nothing was written for it but the attempt.
+   * deleted, or its claim has passed to another owner, or the database kept the row as it was (`stillHeld` tells), and
+   * nothing was written for it but the attempt. Locks the rows in the order of their ids, so that it and another
+   * transaction that does the same never deadlock, and waits for a lock for half a second at most.
    * `again`: the same settlements may have been written before, their reply lost; then only attempts of messages that are
    * settled now are written, so that none is logged twice.
    */
   async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
-    const [sent, others] = apart(settlements);
+    const [sent, others] = apart(settlements.toSorted((a, b) => a.id - b.id));
     const now = performance.now();
     const agoMs = ({ knownAt }: Settlement) => (now - knownAt < HELD_UP_MS ? 0 : Math.round(now - knownAt));
     const settled =
@@ -78,6 +80,17 @@ export class MessageSettlements {
           ]);
     return [...settled, ...further].flatMap((row) => row.ids);
   }
+
+  /** Those of the messages whose claim this owner of the job still holds. */
+  async stillHeld(job: ClaimKey, ids: readonly number[]): Promise<number[]> {
+    return [...idsOf(await this.database.query<Settled>(STILL_HELD_OF, [job.id, job.fence, ids]))];
+  }
+
+  /** Those of the messages that another transaction has locked at this moment, or that are gone. */
+  async locked(ids: readonly number[]): Promise<number[]> {
+    const free = new Set(idsOf(await this.database.query<Settled>(UNLOCKED, [ids])));
+    return ids.filter((id) => !free.has(id));
+  }
 }
 
 /** One row with a list: a row for each id would cost more than the ids. */
@@ -103,6 +116,10 @@ function isPlain(settlement: Settlement): settlement is PlainSettlement {
   return state === 'sent' && attempt?.outcome === 'accepted' && attempt.responseExcerpt === null;
 }
 
+function idsOf([row]: readonly Settled[]): readonly number[] {
+  return row?.ids ?? [];
+}
+
 /** A PostgreSQL array of numbers, as its text form; node-postgres would quote and escape every item. */
 function arrayOf(items: readonly (number | null)[]): string {
   return `{${items.map((item) => item ?? 'NULL').join(',')}}`;
@@ -115,12 +132,19 @@ function arrayOf(items: readonly (number | null)[]): string {
  */
 const STILL_HELD = 'message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)';
 
+/**
+ * Ends the wait for a lock: `lock_timeout` for this statement alone, set before its first row is locked. Shorter than
+ * `deadlock_timeout`, so that of two transactions that wait for each other this one gives way.
+ */
+const LOCK_PATIENCE = `(SELECT set_config('lock_timeout', '500ms', TRUE)) AS patience`;
+
 // Columns rather than JSON objects, which cost both sides more for what is by far the most frequent outcome.
 const SETTLE_SENT: Statement = {
   name: 'messages.settle-sent',
   text: `
     WITH outcome AS (
-      SELECT * FROM unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[])
+      SELECT outcome.* FROM ${LOCK_PATIENCE},
+        unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[])
         AS outcome (id, message_id, ago_ms, number, http_status, duration_ms)
     ), settled AS (
       UPDATE messages message SET
@@ -146,7 +170,7 @@ const SETTLE: Statement = {
   name: 'messages.settle',
   text: `
     WITH outcome AS (
-      SELECT * FROM json_to_recordset($3::json) AS outcome (
+      SELECT outcome.* FROM ${LOCK_PATIENCE}, json_to_recordset($3::json) AS outcome (
         id bigint, state text, "agoMs" float8, charged boolean, "delayMs" float8, reason text, "messageId" text, attempt json)
     ), settled AS (
       UPDATE messages message SET
@@ -185,4 +209,19 @@ const SETTLE: Statement = {
       WHERE attempt.number IS NOT NULL AND attempt.unlogged IS NULL AND (NOT $4 OR outcome.id IN (SELECT id FROM settled))
     )
     SELECT coalesce(json_agg(id), '[]') AS ids FROM settled`,
+};
+
+const STILL_HELD_OF: Statement = {
+  name: 'messages.still-held',
+  text: `
+    SELECT coalesce(json_agg(message.id), '[]') AS ids
+    FROM unnest($3::bigint[]) AS outcome (id), messages message
+    WHERE ${STILL_HELD}`,
+};
+
+const UNLOCKED: Statement = {
+  name: 'messages.unlocked',
+  text: `
+    WITH free AS (SELECT id FROM messages WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+    SELECT coalesce(json_agg(id), '[]') AS ids FROM free`,
 };

@@ -1,0 +1,69 @@
+import { QueryFailedError } from 'typeorm';
+import { databaseFaultOf, refusalOf } from './database-fault.js';
+
+const postgresError = (code: string, fields: Record<string, string> = {}) =>
+  Object.assign(new Error('the text of the server'), { severity: 'ERROR', code, ...fields });
+
+describe('databaseFaultOf', () => {
+  it.each([
+    ...['08006', '53300', '53100', '40001', '40P01', '57P01', '57P03', '25006', '58030', '26000', '28P01'].map(
+      (code) => [code, 'outage'] as const,
+    ),
+    ...['57014', '25P04'].map((code) => [code, 'slow'] as const),
+    ['55P03', 'locked'] as const,
+    ...['42501', '42804', '42883', '42P01', '42703', '0A000'].map((code) => [code, 'denied'] as const),
+    ...['22001', '22P02', '23514', '23505', '23502', '23P01', 'P0001', '09000', '55000', 'XX000'].map(
+      (code) => [code, 'refused'] as const,
+    ),
+  ])('takes %s for %s, wrapped or not', (code, fault) => {
+    expect(databaseFaultOf(postgresError(code))).toBe(fault);
+    expect(databaseFaultOf(new Error('settling', { cause: postgresError(code) }))).toBe(fault);
+    expect(databaseFaultOf(new QueryFailedError('UPDATE', [], postgresError(code)))).toBe(fault);
+  });
+
+  it.each([
+    [Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }), 'outage'],
+    [new Error('Connection terminated unexpectedly'), 'outage'],
+    [new Error('timeout exceeded when trying to connect'), 'outage'],
+    [new Error('Query read timeout'), 'slow'],
+    [new TypeError('a defect'), 'refused'],
+  ] as const)('takes %s for %s', (error, fault) => {
+    expect(databaseFaultOf(error)).toBe(fault);
+  });
+
+  it('does not believe the code of a trigger that raises it', () => {
+    for (const code of ['08006', '57014', '55P03', '42501', '40001']) {
+      expect(databaseFaultOf(postgresError(code, { routine: 'exec_stmt_raise' }))).toBe('refused');
+    }
+  });
+
+  it('has a statement tried again whose plan a change of the table made stale', () => {
+    expect(databaseFaultOf(postgresError('0A000', { routine: 'RevalidateCachedQuery' }))).toBe('outage');
+  });
+});
+
+describe('refusalOf', () => {
+  it('names what the database names, and repeats no text that may hold a row', () => {
+    const raised = postgresError('P0001', {
+      routine: 'exec_stmt_raise',
+      where: 'PL/pgSQL function guard() line 1 at RAISE',
+      detail: 'Failing row contains (+905551111111)',
+    });
+    raised.message = 'no mark for +905551111111 (text: secret)';
+    expect(refusalOf(raised)).toEqual({ sqlstate: 'P0001', text: 'SQLSTATE P0001, function guard' });
+    const violated = postgresError('23514', { table: 'messages', constraint: 'messages_legacy' });
+    expect(refusalOf(violated)).toEqual({
+      sqlstate: '23514',
+      text: 'SQLSTATE 23514, table messages, constraint messages_legacy',
+    });
+    expect(refusalOf(postgresError('22P02')).text).not.toContain('server');
+  });
+
+  it('says which right is missing', () => {
+    const denied = postgresError('42501');
+    denied.message = 'permission denied for table messages';
+    expect(refusalOf(denied).text).toBe('SQLSTATE 42501, permission denied for table messages');
+    const raised = postgresError('42501', { routine: 'exec_stmt_raise' });
+    expect(refusalOf(raised).text).toBe('SQLSTATE 42501');
+  });
+});

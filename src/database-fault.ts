@@ -1,0 +1,82 @@
+import { isDatabaseOutage } from './database-outage.js';
+import { causesOf, codeOf, isError } from './described-error.js';
+
+/**
+ * What a failed statement says, and so what can help:
+ * - `outage`: PostgreSQL cannot work at this moment. The same statement is tried again later.
+ * - `slow`: the statement took too long. Fewer rows are tried.
+ * - `locked`: another transaction holds a lock for longer than this statement waits. The other rows are written.
+ * - `denied`: a right is missing or the table has another shape, for every row. Somebody must change the database.
+ * - `refused`: a constraint, a trigger or the data of a row. The other rows are written.
+ */
+export type DatabaseFault = 'outage' | 'slow' | 'locked' | 'denied' | 'refused';
+
+/** What may be shown of a refusal: names of the database, no value of a row. */
+export interface Refusal {
+  /** null when there was no error: the database kept the row as it was. */
+  readonly sqlstate: string | null;
+  readonly text: string;
+}
+
+/** Connections, resources, serialization, the operator's hand, the system below; a password that was changed; no database. */
+const OUTAGE = /^(?:08|53|40|57P|58|28|3D|25006|26000)/;
+/** `statement_timeout`, a cancelled statement, `transaction_timeout`. */
+const SLOW = /^(?:57014|25P04)$/;
+const LOCKED = '55P03';
+/** Class 42: rights, names and types. Class 0A: rules and other things that no row can help. */
+const DENIED = /^(?:42|0A)/;
+const OWN_LIMIT = /^Query read timeout/;
+/** What PostgreSQL says of a prepared statement when a column changed its type: it is prepared again on a new connection. */
+const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery';
+/** Who RAISEs may use any SQLSTATE, also one of an outage. */
+const RAISE_ROUTINE = 'exec_stmt_raise';
+
+/** Classifies the error of a statement. Pure. */
+export function databaseFaultOf(error: unknown): DatabaseFault {
+  const link = postgresErrorOf(error);
+  if (link === null) {
+    if (isError(error) && causesOf(error).some(({ message }) => OWN_LIMIT.test(message))) return 'slow';
+    return isDatabaseOutage(error) ? 'outage' : 'refused';
+  }
+  const code = codeOf(link) ?? '';
+  const routine = textOf(link, 'routine');
+  if (routine === RAISE_ROUTINE) return 'refused';
+  if (SLOW.test(code)) return 'slow';
+  if (code === LOCKED) return 'locked';
+  if (OUTAGE.test(code) || routine === STALE_PLAN_ROUTINE) return 'outage';
+  if (DENIED.test(code)) return 'denied';
+  return 'refused';
+}
+
+/**
+ * Describes a refusal by SQLSTATE, table, column, constraint and function. The text of a company's trigger or of a data
+ * error may hold a phone number or a content and is left out; that of a missing right or name holds none.
+ */
+export function refusalOf(error: unknown): Refusal {
+  const link = postgresErrorOf(error);
+  if (link === null) return { sqlstate: null, text: isError(error) ? error.name : 'an unknown error' };
+  const sqlstate = codeOf(link) ?? null;
+  const named = (['table', 'column', 'constraint'] as const)
+    .map((field) => ({ field, value: textOf(link, field) }))
+    .filter(({ value }) => value !== null)
+    .map(({ field, value }) => `${field} ${value}`);
+  const functionName = /PL\/\w+ function ([^\s(]{1,63})/.exec(textOf(link, 'where') ?? '')?.[1];
+  if (functionName !== undefined) named.push(`function ${functionName}`);
+  const isOwnText = DENIED.test(sqlstate ?? '') && textOf(link, 'routine') !== RAISE_ROUTINE;
+  if (isOwnText) named.push(link.message.slice(0, 200));
+  return { sqlstate, text: [`SQLSTATE ${sqlstate}`, ...named].join(', ') };
+}
+
+/** The link of the chain that has a SQLSTATE. */
+function postgresErrorOf(error: unknown): Error | null {
+  if (!isError(error)) return null;
+  const links = causesOf(error).flatMap((link) =>
+    'driverError' in link && isError(link.driverError) ? [link, link.driverError] : [link],
+  );
+  return links.find((link) => 'severity' in link && /^[0-9A-Z]{5}$/.test(codeOf(link) ?? '')) ?? null;
+}
+
+function textOf(error: Error, field: 'routine' | 'table' | 'column' | 'constraint' | 'where'): string | null {
+  const value: unknown = Object.entries(error).find(([name]) => name === field)?.[1];
+  return typeof value === 'string' && value !== '' ? value : null;
+}

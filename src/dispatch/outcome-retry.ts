@@ -1,0 +1,146 @@
+import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import type { ClaimKey } from '../messages/message-claims.js';
+import { MessageSettlements } from '../messages/message-settlements.js';
+import {
+  COUNTED_MAX,
+  UnwrittenOutcomes,
+  type DueRetry,
+  type Unwritten,
+  type UnwrittenSummary,
+} from '../messages/unwritten-outcomes.js';
+import { WakeSignal } from '../scheduler/wake-signal.js';
+import { SchemaGate } from '../schema-gate.js';
+import { BatchSize } from './batch-size.js';
+import { OutcomeBatch } from './outcome-batch.js';
+
+const SLICE_ROWS = 200;
+/** One turn's work, so that the end of the process waits no longer for it. */
+const TURN_MS = 3_000;
+const AFTER_ERROR_MS = 10_000;
+const SAID_AGAIN_AFTER_MS = 60_000;
+const IDS_SAID = 5;
+
+/**
+ * Keeps what PostgreSQL does not write to `messages`, and tries it again in the background while there is any: at the start,
+ * when this process kept something, and when a job finds that another one did. With nothing kept it runs no statement.
+ */
+@Injectable()
+export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  /** What is kept and why, for people; null when nothing is. */
+  trouble: string | null = null;
+  private readonly logger = new Logger('Outcomes');
+  private readonly alarm = new WakeSignal();
+  private readonly size = new BatchSize(SLICE_ROWS);
+  private readonly said = new Map<string, { at: number; unsaid: number }>();
+  private closing = false;
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly outcomes: UnwrittenOutcomes,
+    private readonly settlements: MessageSettlements,
+    private readonly schema: SchemaGate,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.loop = this.run();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.closing = true;
+    this.alarm.wake();
+    await this.loop;
+  }
+
+  /** Looks at the table soon. */
+  wake(): void {
+    this.alarm.wake();
+  }
+
+  /** Keeps outcomes durably. @throws when they cannot be kept either. */
+  async keep(job: ClaimKey, unwritten: readonly (Unwritten & { readonly fence?: number })[]): Promise<void> {
+    const kept = new Set(await this.outcomes.keep(job, unwritten));
+    this.say(
+      job,
+      unwritten.filter(({ settlement }) => kept.has(settlement.id)),
+    );
+    this.alarm.wake();
+  }
+
+  /** Tries once what is due. Returns how long the next one has time; null when nothing is kept. */
+  async turn(): Promise<number | null> {
+    const due = await this.outcomes.takeDue(SLICE_ROWS);
+    const until = performance.now() + TURN_MS;
+    for (const group of grouped(due, ({ claim }) => (claim === null ? '' : `${claim.id}:${claim.fence}`)).values()) {
+      if (!this.closing) await this.tryAgain(group, until);
+    }
+    const summary = await this.outcomes.summary();
+    this.trouble = troubleOf(summary);
+    return summary.dueInMs;
+  }
+
+  private async run(): Promise<void> {
+    await this.schema.whenReady();
+    while (!this.closing) {
+      const restMs = await this.turn().catch(() => AFTER_ERROR_MS);
+      if (!this.closing) await this.alarm.waitUntil(performance.now() + (restMs ?? Infinity));
+    }
+  }
+
+  private async tryAgain(group: readonly DueRetry[], until: number): Promise<void> {
+    const claim = group[0]?.claim ?? null;
+    const settlements = group.flatMap(({ settlement }) => settlement ?? []);
+    if (claim === null) return;
+    const batch = new OutcomeBatch(this.settlements, claim, this.size, settlements, true);
+    let written = 0;
+    while (batch.left.length > 0 && performance.now() < until && !this.closing) {
+      const step = await batch.step();
+      written += step.written.length;
+      await this.outcomes.drop(
+        claim,
+        [...step.written, ...step.passed].map(({ id }) => id),
+      );
+    }
+    if (written > 0) this.logger.log({ job: claim.id }, `${written} outcomes that were kept are written to messages`);
+  }
+
+  /** Says each reason with the first ids at once, and then once a minute how often it came. */
+  private say(job: ClaimKey, unwritten: readonly Unwritten[]): void {
+    const now = performance.now();
+    for (const [text, group] of grouped(unwritten, ({ refusal }) => refusal.text)) {
+      const before = this.said.get(text);
+      if (before !== undefined && now - before.at < SAID_AGAIN_AFTER_MS) {
+        before.unsaid += group.length;
+        continue;
+      }
+      this.said.delete(text);
+      this.said.set(text, { at: now, unsaid: 0 });
+      const [oldest] = this.said.keys();
+      if (this.said.size > 100 && oldest !== undefined) this.said.delete(oldest);
+      const ids = group.slice(0, IDS_SAID).map(({ settlement }) => settlement.id);
+      const more = group.length - ids.length + (before?.unsaid ?? 0);
+      this.logger.error(
+        { job: job.id, sqlstate: group[0]?.refusal.sqlstate ?? null, message_ids: ids, count: group.length },
+        `The outcomes of messages ${ids.join(', ')}${more > 0 ? ` and ${more} more` : ''} cannot be written to messages ` +
+          `(${text}); they are kept in unwritten_outcomes and tried again`,
+      );
+    }
+  }
+}
+
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}
+
+function counted(count: number): string {
+  return count >= COUNTED_MAX ? `${COUNTED_MAX} or more` : String(count);
+}
+
+function troubleOf({ outcomes, claims, reason }: UnwrittenSummary): string | null {
+  const parts = [
+    ...(outcomes > 0 ? [`${counted(outcomes)} outcomes cannot be written to messages`] : []),
+    ...(claims > 0 ? [`${counted(claims)} messages cannot be claimed`] : []),
+  ];
+  return parts.length === 0 ? null : `${parts.join(' and ')}: ${reason ?? ''}; see the table unwritten_outcomes`;
+}

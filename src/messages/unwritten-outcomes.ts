@@ -1,0 +1,160 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Statement } from '../database.js';
+import type { ClaimKey } from './message-claims.js';
+import type { Settlement } from './message-settlements.js';
+
+/** Why something is not in `messages`: names of the database, no value of a row. */
+export interface WriteRefusal {
+  readonly sqlstate: string | null;
+  readonly text: string;
+}
+
+/** An outcome that could not be written to `messages`. */
+export interface Unwritten {
+  readonly settlement: Settlement;
+  readonly refusal: WriteRefusal;
+}
+
+/** One that is due to be tried again. `settlement` null: it is the claim that PostgreSQL refuses. */
+export interface DueRetry {
+  readonly messageId: number;
+  readonly claim: ClaimKey | null;
+  readonly settlement: Settlement | null;
+}
+
+export interface UnwrittenSummary {
+  /** Up to `COUNTED_MAX`. */
+  readonly outcomes: number;
+  readonly claims: number;
+  /** Of the oldest one. */
+  readonly reason: string | null;
+  /** Until the next one is due; null when there is none. */
+  readonly dueInMs: number | null;
+}
+
+export const COUNTED_MAX = 1_000;
+
+/**
+ * Keeps durably what PostgreSQL does not write to `messages`, in a table of the service's own: an outcome stays known after
+ * a restart, its message is not claimed again, and its job can end. It is tried again after 1, 2, 4 … 300 s and deleted
+ * when it is written.
+ */
+@Injectable()
+export class UnwrittenOutcomes {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * Keeps outcomes of messages that this owner of the job still has claimed; returns the ids of those. `fence`: whose claim
+   * it is, when a former owner of the job made it.
+   */
+  async keep(job: ClaimKey, entries: readonly (Unwritten & { readonly fence?: number })[]): Promise<number[]> {
+    const now = performance.now();
+    const given = entries.map(({ settlement, refusal, fence }) => ({
+      id: settlement.id,
+      fence: fence ?? job.fence,
+      settlement,
+      agoMs: Math.max(0, now - settlement.knownAt),
+      sqlstate: refusal.sqlstate,
+      reason: refusal.text,
+    }));
+    const rows = await this.database.query<{ id: number }>(KEEP, [job.id, job.fence, JSON.stringify(given)]);
+    return rows.map(({ id }) => id);
+  }
+
+  /** Takes up to `limit` entries that are due, and postpones them for the case that they are refused again. */
+  async takeDue(limit: number): Promise<DueRetry[]> {
+    const rows = await this.database.query<DueRow>(TAKE_DUE, [limit]);
+    const now = performance.now();
+    return rows.map(({ message_id, job_id, fence, settlement, ago_ms }) => ({
+      messageId: message_id,
+      claim: job_id === null || fence === null ? null : { id: job_id, fence },
+      settlement: settlement && {
+        ...settlement,
+        knownAt: now - ago_ms,
+        delayMs: settlement.delayMs === null ? null : Math.max(0, settlement.delayMs - ago_ms),
+      },
+    }));
+  }
+
+  /** Deletes entries; `claim` null: of refused claims. An entry that another owner made meanwhile stays. */
+  async drop(claim: ClaimKey | null, ids: readonly number[]): Promise<void> {
+    if (ids.length > 0) await this.database.query(DROP, [ids, claim?.id ?? null, claim?.fence ?? null]);
+  }
+
+  async summary(): Promise<UnwrittenSummary> {
+    const [row] = await this.database.query<SummaryRow>(SUMMARY);
+    return {
+      outcomes: row?.outcomes ?? 0,
+      claims: row?.claims ?? 0,
+      reason: row?.reason ?? null,
+      dueInMs: row?.due_in_ms == null ? null : Math.max(0, row.due_in_ms),
+    };
+  }
+}
+
+interface DueRow {
+  message_id: number;
+  job_id: number | null;
+  fence: number | null;
+  settlement: Settlement | null;
+  ago_ms: number;
+}
+
+interface SummaryRow {
+  outcomes: number;
+  claims: number;
+  reason: string | null;
+  due_in_ms: number | null;
+}
+
+// The job's row is locked, so that no new owner takes the message over between the check of the fence and this write.
+const KEEP: Statement = {
+  name: 'unwritten-outcomes.keep',
+  text: `
+    WITH job AS (
+      SELECT id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
+    ), outcome AS (
+      SELECT outcome.* FROM job, json_to_recordset($3::json) AS outcome (
+        id bigint, fence int, settlement json, "agoMs" float8, sqlstate text, reason text)
+    )
+    INSERT INTO unwritten_outcomes (message_id, job_id, fence, settlement, known_at, sqlstate, reason, retry_at)
+    SELECT outcome.id, $1, outcome.fence, outcome.settlement, clock_timestamp() - outcome."agoMs" * interval '1 ms',
+      outcome.sqlstate, outcome.reason, clock_timestamp() + interval '1 s'
+    FROM outcome, messages message
+    WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = outcome.fence, FALSE)
+    ON CONFLICT (message_id) DO UPDATE SET
+      job_id = excluded.job_id, fence = excluded.fence, settlement = excluded.settlement, known_at = excluded.known_at,
+      sqlstate = excluded.sqlstate, reason = excluded.reason
+    RETURNING message_id AS id`,
+};
+
+const TAKE_DUE: Statement = {
+  name: 'unwritten-outcomes.take-due',
+  text: `
+    UPDATE unwritten_outcomes SET
+      tries = tries + 1,
+      retry_at = clock_timestamp() + least(300, 2 ^ least(tries + 1, 10)) * interval '1 s'
+    WHERE message_id IN (
+      SELECT message_id FROM unwritten_outcomes WHERE retry_at <= clock_timestamp()
+      ORDER BY retry_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+    RETURNING message_id, job_id, fence, settlement,
+      extract(epoch FROM clock_timestamp() - known_at)::float8 * 1000 AS ago_ms`,
+};
+
+const DROP: Statement = {
+  name: 'unwritten-outcomes.drop',
+  text: `
+    DELETE FROM unwritten_outcomes
+    WHERE message_id = ANY ($1::bigint[])
+      AND job_id IS NOT DISTINCT FROM $2::bigint AND fence IS NOT DISTINCT FROM $3::int`,
+};
+
+const SUMMARY: Statement = {
+  name: 'unwritten-outcomes.summary',
+  text: `
+    WITH counted AS (SELECT settlement IS NULL AS is_claim FROM unwritten_outcomes LIMIT ${COUNTED_MAX})
+    SELECT (SELECT count(*) FROM counted WHERE NOT is_claim) AS outcomes,
+      (SELECT count(*) FROM counted WHERE is_claim) AS claims,
+      (SELECT reason FROM unwritten_outcomes ORDER BY retry_at LIMIT 1) AS reason,
+      (SELECT extract(epoch FROM min(retry_at) - clock_timestamp())::float8 * 1000 FROM unwritten_outcomes) AS due_in_ms`,
+};

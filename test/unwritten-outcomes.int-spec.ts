@@ -1,0 +1,242 @@
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { createDataSource, type ServiceDataSource } from '../src/data-source.js';
+import { Database } from '../src/database.js';
+import { BatchSize } from '../src/dispatch/batch-size.js';
+import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
+import { JobReceipts } from '../src/dispatch/job-receipts.js';
+import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
+import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
+import { settleInvalid, settleOutcome } from '../src/dispatch/settle-outcome.js';
+import { MessageClaims, type ClaimedMessage, type ClaimKey } from '../src/messages/message-claims.js';
+import { MessageSettlements } from '../src/messages/message-settlements.js';
+import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
+import { RedisConnection } from '../src/redis.js';
+import { SchemaGate } from '../src/schema-gate.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import type { TestDatabase } from './support/test-database.js';
+
+Logger.overrideLogger(false);
+jest.setTimeout(60_000);
+
+const RULES = { maxAttempts: 3, retrySchedule: [30], onUncertain: 'resend' } as never;
+
+const accepted = (message: ClaimedMessage) =>
+  settleOutcome(
+    message,
+    {
+      delivery: { outcome: 'accepted', status: 202, messageId: `sms-${message.id}` },
+      durationMs: 1,
+      knownAt: performance.now(),
+      responseExcerpt: null,
+    },
+    RULES,
+    0,
+  );
+
+describe('outcomes that PostgreSQL does not write to messages', () => {
+  let migrated: MigratedDatabase;
+  let database: TestDatabase;
+  let limited: ServiceDataSource;
+  let service: Database;
+  let claims: MessageClaims;
+  let settlements: MessageSettlements;
+  let retry: OutcomeRetry;
+  let errors: unknown[][];
+  const winding = new AbortController();
+  const abandoned = new AbortController();
+
+  beforeEach(async () => {
+    migrated = await createMigratedDatabase();
+    ({ database } = migrated);
+    await database.query(`UPDATE scheduler_state SET running = TRUE`);
+    limited = createDataSource(database.url);
+    limited.dispatchPool.on('connect', (client) => void client.query(`SET statement_timeout = 400`));
+    await limited.initialize();
+    use(migrated.dataSource);
+  });
+  afterEach(async () => {
+    await limited.destroy();
+    await migrated.drop();
+  });
+
+  const use = (dataSource: DataSource) => {
+    service = new Database(dataSource);
+    claims = new MessageClaims(service);
+    settlements = new MessageSettlements(service);
+    retry = new OutcomeRetry(new UnwrittenOutcomes(service), settlements, new SchemaGate(dataSource));
+    errors = [];
+  };
+
+  const beginJob = async (budget: number): Promise<ClaimKey> => {
+    const id = await database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
+      [budget],
+    );
+    const job = { id, fence: 1 };
+    await claims.open(job);
+    return job;
+  };
+  const settlerOf = (job: ClaimKey, size = new BatchSize(BATCH_MAX)) => {
+    const logger = new Logger();
+    logger.error = (...given: unknown[]) => void errors.push(given);
+    const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), 'none', job.id);
+    return new Settler(
+      {
+        settlements,
+        retry,
+        receipts,
+        size,
+        job: { ...job, winding: winding.signal, abandoned: abandoned.signal },
+        logger,
+      },
+      () => undefined,
+    );
+  };
+  const settle = async (job: ClaimKey, messages: readonly ClaimedMessage[], size?: BatchSize) => {
+    const settler = settlerOf(job, size);
+    for (const message of messages) settler.add(accepted(message));
+    await settler.drain();
+  };
+  const sent = async () => await database.value<number>(`SELECT count(*) FROM messages WHERE sent_status`);
+  const kept = async () =>
+    await database.query<{ message_id: number; sqlstate: string; reason: string }>(
+      `SELECT message_id, sqlstate, reason FROM unwritten_outcomes ORDER BY message_id`,
+    );
+  const makeDue = async () => await database.query(`UPDATE unwritten_outcomes SET retry_at = now()`);
+  const guard = async (condition: string, act: string) => {
+    await database.query(`
+      CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF ${condition} THEN ${act}; END IF; RETURN new; END $$`);
+    await database.query(`CREATE TRIGGER guard BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION guard()`);
+  };
+  const raise = `RAISE EXCEPTION 'no mark for % (text: %)', new.recipient_phone, new.content`;
+
+  it('are kept, one refused among forty, and the others are marked; the job can be taken over, and the row follows when it may', async () => {
+    await database.insertMessages(40);
+    const job = await beginJob(40);
+    const messages = await claims.claim(job, 40);
+    const odd = messages[6]?.id;
+    await guard(`new.sent_status AND new.id = ${odd}`, raise);
+    await settle(job, messages);
+    expect(await sent()).toBe(39);
+    expect(await kept()).toEqual([{ message_id: odd, sqlstate: 'P0001', reason: 'SQLSTATE P0001, function guard' }]);
+    expect(await database.value(`SELECT count(*) FROM delivery_attempts`)).toBe(39);
+
+    // Neither this owner nor the next one takes it for free or for uncertain, and no other job claims it.
+    expect(await claims.release(job)).toBe(0);
+    await database.query(`UPDATE dispatch_jobs SET fence = 2 WHERE id = $1`, [job.id]);
+    expect(await claims.takeOver({ id: job.id, fence: 2 })).toEqual({ taken: [], left: 0 });
+    expect(await claims.claim(await beginJob(40), 40)).toEqual([]);
+
+    await makeDue();
+    expect(await retry.turn()).toBeGreaterThan(1_000);
+    expect(retry.trouble).toMatch(/1 outcomes cannot be written to messages: SQLSTATE P0001, function guard/);
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await makeDue();
+    expect(await retry.turn()).toBeNull();
+    expect(retry.trouble).toBeNull();
+    expect(await sent()).toBe(40);
+    expect(await database.value(`SELECT message_id FROM messages WHERE id = ${odd}`)).toBe(`sms-${odd}`);
+    expect(await database.value(`SELECT count(*) FROM delivery_attempts WHERE message_id = ${odd}`)).toBe(1);
+    expect(await kept()).toEqual([]);
+  });
+
+  it('are kept by the thousand, and the good ones among them are marked', async () => {
+    await database.insertMessages(2_500);
+    const job = await beginJob(2_500);
+    const messages = await claims.claim(job, 2_500);
+    await guard(`new.sent_status AND new.id % 5 <> 0`, raise);
+    await settle(job, messages);
+    expect(await sent()).toBe(500);
+    expect(await kept()).toHaveLength(2_000);
+  });
+
+  it('are kept when a trigger or a policy silently keeps the row as it was; what was deleted is not', async () => {
+    const [first, silent, deleted, taken] = await database.insertMessages(4);
+    const job = await beginJob(4);
+    const messages = await claims.claim(job, 4);
+    await guard(`new.sent_status AND new.id = ${silent}`, 'RETURN NULL');
+    await database.query(`DELETE FROM messages WHERE id = ${deleted}`);
+    await database.query(`UPDATE messages SET claim_fence = 2 WHERE id = ${taken}`);
+    await settle(job, messages);
+    expect(await database.query(`SELECT id FROM messages WHERE sent_status`)).toEqual([{ id: first }]);
+    expect(await kept()).toMatchObject([
+      { message_id: silent, sqlstate: null, reason: expect.stringContaining('kept') as string },
+    ]);
+  });
+
+  it('are written around a row that somebody keeps locked, and that one when it is free', async () => {
+    await database.insertMessages(300);
+    const job = await beginJob(300);
+    const messages = await claims.claim(job, 300);
+    const locked = messages[250]?.id;
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM messages WHERE id = $1 FOR UPDATE', [locked]);
+      const startedAt = performance.now();
+      await settle(job, messages);
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+      expect(await sent()).toBe(299);
+      expect(await kept()).toMatchObject([{ message_id: locked, sqlstate: '55P03' }]);
+      await makeDue();
+      await retry.turn();
+      expect(await sent()).toBe(299);
+    } finally {
+      await other.end();
+    }
+    await makeDue();
+    await retry.turn();
+    expect(await sent()).toBe(300);
+    expect(await kept()).toEqual([]);
+  });
+
+  it('are written in smaller batches when each row takes long, and in full ones again afterwards', async () => {
+    use(limited);
+    await database.insertMessages(700);
+    const job = await beginJob(700);
+    const messages = await claims.claim(job, 700);
+    await guard('new.sent_status', 'PERFORM pg_sleep(0.002)');
+    const size = new BatchSize(BATCH_MAX, 100);
+    await settle(job, messages.slice(0, 500), size);
+    expect(await sent()).toBe(500);
+    expect(await kept()).toEqual([]);
+    const reduced = size.rows;
+    expect(reduced).toBeLessThan(200);
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await settle(job, messages.slice(500), size);
+    expect(await sent()).toBe(700);
+    expect(size.rows).toBeGreaterThan(reduced);
+    expect(await database.value(`SELECT count(*) FROM delivery_attempts`)).toBe(700);
+  });
+
+  it('are kept by their turn when a right is missing, and say which', async () => {
+    await database.insertMessages(3);
+    const job = await beginJob(3);
+    const messages = await claims.claim(job, 3);
+    await database.query(`ALTER TABLE messages ALTER attempts TYPE text`).catch(() => undefined);
+    await database.query(`ALTER TABLE messages RENAME COLUMN attempts TO tries`);
+    await settle(job, messages);
+    expect(await sent()).toBe(0);
+    expect(await kept()).toHaveLength(3);
+    expect((await kept())[0]?.reason).toMatch(/SQLSTATE 42703, column .*attempts.* does not exist/);
+    await database.query(`ALTER TABLE messages RENAME COLUMN tries TO attempts`);
+  });
+
+  it('that need no request are refunded once', async () => {
+    const [id = 0] = await database.insertMessages(1);
+    const job = await beginJob(1);
+    const [message] = await claims.claim(job, 1);
+    await guard(`new.parked_as IS NOT NULL AND new.id = ${id}`, raise);
+    const settler = settlerOf(job);
+    if (message !== undefined) settler.add(settleInvalid(message, 'phone', performance.now()));
+    await settler.drain();
+    expect(await kept()).toHaveLength(1);
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await makeDue();
+    await retry.turn();
+    expect(await database.value(`SELECT parked_as FROM messages WHERE id = ${id}`)).toBe('failed');
+    expect(await database.value(`SELECT claimed FROM dispatch_jobs WHERE id = ${job.id}`)).toBe(0);
+  });
+});
