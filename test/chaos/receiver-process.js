@@ -10,6 +10,7 @@ import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { mannerOf } from './manner.js';
+import { ordinaryMannerOf } from './ordinary/manner.js';
 
 /** How slowly it answers what comes again while the first sender hangs: long enough for that one to wake up meanwhile. */
 const AGAIN_MS = 1_200;
@@ -66,11 +67,13 @@ process.on('message', (/** @type {{ watch?: number, unwatch?: true, stats?: true
  */
 function take(incoming, response, body) {
   const content = /** @type {{ content: string }} */ (JSON.parse(body)).content;
-  const n = Number(/\d+$/.exec(content)?.[0]);
+  const [, kind = '', digits] = /(\w+) (\d+)$/.exec(content) ?? [];
+  const n = Number(digits);
   const count = (counts.get(n) ?? 0) + 1;
   counts.set(n, count);
   const replica = Number(/\d+$/.exec(incoming.url ?? '')?.[0]);
-  const { behaviour, delayMs, takes } = mannerOf(seed, n, count);
+  const ordinary = kind === 'Project' ? null : ordinaryMannerOf(seed, kind, n, count);
+  const { behaviour, delayMs, takes } = ordinary ?? mannerOf(seed, n, count);
   /** @type {Request} */
   const entry = {
     n,
@@ -90,7 +93,13 @@ function take(incoming, response, body) {
     if (response.writableFinished) entry.answeredAt = Date.now();
     else entry.cutAt = Date.now();
   });
-  setTimeout(() => answer(entry, incoming, response), delayMs + slowedBy(entry));
+  setTimeout(
+    () =>
+      ordinary === null || ordinary.status === 0
+        ? answer(entry, incoming, response)
+        : response.writeHead(ordinary.status, ordinary.headers).end(ordinary.body),
+    delayMs + slowedBy(entry),
+  );
 }
 
 /** @param {Request} entry */
@@ -114,6 +123,7 @@ function answer({ behaviour }, incoming, response) {
     case 'reset':
       incoming.socket.resetAndDestroy();
       return;
+    case 'ordinary':
     case 'busy':
       response.writeHead(503, { 'retry-after': '1' }).end();
       return;

@@ -17,7 +17,8 @@ process.once('exit', () => {
 export class Replica {
   /**
    * @param {number} index
-   * @param {{ build: string, folder: string, databaseUrl: string, redisAddress: string, live: Record<string, unknown> }} parts
+   * @param {{ build: string, folder: string, databaseUrl: string, redisAddress: string, live: Record<string, unknown>,
+   *   env?: Record<string, string> }} parts `env`: beside and before what every replica gets
    */
   constructor(index, parts) {
     this.index = index;
@@ -55,7 +56,7 @@ export class Replica {
   start() {
     const log = join(this.parts.folder, `replica-${this.index}-${this.logs.length}.log`);
     this.logs.push(log);
-    const file = openSync(log, 'w');
+    const file = this.openOutput(log);
     const child = spawn(process.execPath, [join(this.parts.build, 'dist/src/main.js')], {
       cwd: this.parts.build,
       stdio: ['ignore', file, file],
@@ -69,6 +70,7 @@ export class Replica {
         APP_WEBHOOK_ALLOW: '127.0.0.1',
         APP_DB_URL: this.parts.databaseUrl,
         APP_REDIS_ADDR: this.parts.redisAddress,
+        ...this.parts.env,
       },
     });
     closeSync(file);
@@ -78,13 +80,22 @@ export class Replica {
     this.killing = false;
     child.once('exit', (code) => {
       running.delete(child);
-      const wasStarted = this.hasSaid('Listening on');
+      const wasStarted = this.hasStarted(child);
       this.child = null;
       if (this.killing) return;
       // One that finds the database gone while it is still starting gives up, and is started again like any other.
       if (wasStarted) this.endedByItself.push(`replica ${this.index} ended with ${code}, see ${log}`);
       setTimeout(() => !this.killing && !this.alive && this.start(), 500);
     });
+  }
+
+  /**
+   * Where the process that starts next writes to.
+   * @param {string} log
+   * @returns {number} a descriptor
+   */
+  openOutput(log) {
+    return openSync(log, 'w');
   }
 
   async kill() {
@@ -116,6 +127,14 @@ export class Replica {
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;
+  }
+
+  /**
+   * Whether a process that has ended had come so far that nothing but an operator may have ended it.
+   * @param {import('node:child_process').ChildProcess} _child
+   */
+  hasStarted(_child) {
+    return this.hasSaid('Listening on');
   }
 
   /** @param {string} text */

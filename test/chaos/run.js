@@ -8,6 +8,8 @@ import { runWithCleanUp } from '../support/run-with-clean-up.js';
 import { copyBuild } from './build.js';
 import { runCampaign } from './campaign.js';
 import { readOptions } from './options.js';
+import { runOrdinary } from './ordinary/campaign.js';
+import { judgeOrdinary } from './ordinary/verdict.js';
 import { Postgres } from './postgres.js';
 import { Redis } from './redis.js';
 import { describeAlarms, describeVerdict } from './report.js';
@@ -38,13 +40,33 @@ async function main(cleanUps) {
   const verdicts = [];
   for (const policy of options.policies) {
     const startedAt = Date.now();
-    const evidence = await runCampaign({ build, folder, postgres, redis, options, say }, policy);
+    const ground = { build, folder, postgres, redis, options, say };
+    const { evidence, verdict } = await (options.ordinary === null
+      ? crashes(ground, policy)
+      : ordinaryLife(ground, policy));
     if (options.keep) await writeFile(join(folder, policy, 'evidence.json'), JSON.stringify(evidence));
-    const verdict = judge(evidence);
     verdicts.push({ ...verdict, seconds: Math.round((Date.now() - startedAt) / 1000) });
     say(describeVerdict(verdict));
     if (verdict.breaches.length > 0) say(describeAlarms(evidence));
   }
   if (options.json !== null) await writeFile(options.json, JSON.stringify({ options, verdicts }, null, 2));
   return verdicts.some(({ breaches }) => breaches.length > 0) ? 1 : 0;
+}
+
+/**
+ * @param {import('./campaign.js').Ground} ground
+ * @param {import('./types.js').Policy} policy
+ */
+async function crashes(ground, policy) {
+  const evidence = await runCampaign(ground, policy);
+  return { evidence, verdict: judge(evidence) };
+}
+
+/**
+ * @param {import('./campaign.js').Ground} ground
+ * @param {import('./types.js').Policy} policy
+ */
+async function ordinaryLife(ground, policy) {
+  const evidence = await runOrdinary(ground, policy);
+  return { evidence, verdict: judgeOrdinary(evidence) };
 }

@@ -1,5 +1,7 @@
+import type { OrdinaryOptions } from './ordinary/types.js';
+
 /** What the receiver did with a request. */
-export type Behaviour = 'prompt' | 'slow' | 'html' | 'busy' | 'reset' | 'late' | 'bad';
+export type Behaviour = 'prompt' | 'slow' | 'html' | 'busy' | 'reset' | 'late' | 'bad' | 'ordinary';
 
 /** What the receiver is to do with one request, decided by the seed alone. */
 export interface Manner {
@@ -25,7 +27,7 @@ export interface Request {
   readonly took: boolean;
 }
 
-export type FaultKind = 'kill' | 'stall' | 'redis' | 'postgres';
+export type FaultKind = 'kill' | 'stall' | 'redis' | 'postgres' | 'ordinary';
 
 /** Something that was done to a part. `until`: when the part was itself again; a kill is an instant. */
 export interface Fault {
@@ -129,6 +131,8 @@ export interface Options {
   readonly sabotage: Sabotage | null;
   readonly json: string | null;
   readonly keep: boolean;
+  /** The campaign of ordinary life instead of the one of crashes. */
+  readonly ordinary: OrdinaryOptions | null;
 }
 
 export type Sabotage = 'lease' | 'receipt' | 'fence';

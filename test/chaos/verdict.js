@@ -59,7 +59,7 @@ export function judge(evidence) {
  * @param {import('./evidence-index.js').EvidenceIndex} index
  * @param {Tally} tally
  */
-function judgeEnd(n, index, tally) {
+export function judgeEnd(n, index, tally) {
   const row = index.rows.get(n);
   const taken = (index.requests.get(n) ?? []).filter(({ took }) => took);
   if (row === undefined || (!row.sent && row.parkedAs === null)) {
@@ -102,7 +102,7 @@ function judgeUncertain(n, row, accepted, index, tally) {
  * @param {Tally} tally
  * @param {Map<import('./types.js').Fault, number[]>} repeatedBy gets the message for each kill that repeated it
  */
-function judgeRepetitions(n, policy, index, tally, repeatedBy) {
+export function judgeRepetitions(n, policy, index, tally, repeatedBy) {
   const requests = index.requests.get(n) ?? [];
   if (new Set(requests.map(({ key }) => key)).size > 1) {
     tally.brokenFor('every attempt carries the same key', n, 'went out under several keys', index);
