@@ -8,6 +8,13 @@ import { READ_ONLY, type PrimaryFinder } from './primary-finder.js';
 const CANCEL_REQUEST_CODE = 80_877_102;
 const CANCEL_WITHIN_MS = 2_000;
 
+declare module 'pg' {
+  interface Client {
+    /** What is sent at the connect; node-postgres has it, its types do not. */
+    getStartupConf(): Record<string, string>;
+  }
+}
+
 export interface FollowingClientConfig extends ClientConfig {
   readonly primary: PrimaryFinder;
   /** How long the server may take to answer a query, in milliseconds; 0 or none: as long as it likes. */
@@ -31,6 +38,14 @@ export class FollowingClient extends Client {
     this.primary = primary;
     this.session = session ?? null;
     if (answerWithinMs > 0) this.boundAnswers(answerWithinMs);
+  }
+
+  /**
+   * node-postgres reads dates in ISO form alone, whatever the database, the role or postgresql.conf say. Not by a `SET`: a
+   * pooler that hands connections on remembers what came at the connect.
+   */
+  override getStartupConf(): Record<string, string> {
+    return { ...super.getStartupConf(), DateStyle: 'ISO, MDY' };
   }
 
   override connect(): Promise<Client>;

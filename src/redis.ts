@@ -6,7 +6,7 @@ import type { Cluster, Redis } from 'ioredis';
  * What a single Redis, one behind Sentinel and a Cluster have in common. In a Cluster, the keys of one command or one
  * pipeline must have the same hash tag: the part of the key in braces.
  */
-export type RedisClient = Pick<Redis, 'get' | 'set' | 'hset' | 'expire' | 'pipeline'>;
+export type RedisClient = Pick<Redis, 'get' | 'set' | 'mget' | 'mset' | 'hset' | 'expire' | 'pipeline'>;
 
 /**
  * The Redis connection, which may be absent or down at any time: nothing that is kept there is needed for sending.

@@ -128,3 +128,34 @@ describe('the copy of the last attempt time in Redis', () => {
     },
   );
 });
+
+describe('the copy of another installation, or of none,', () => {
+  let stage: Stage;
+  let redis: RedisServer;
+  beforeEach(async () => {
+    stage = await Stage.set();
+    redis = await RedisServer.started();
+  });
+  afterEach(async () => {
+    await stage.strike();
+    await redis.remove();
+  });
+
+  it('decides nothing: a new database has its first job at once, and an older one goes on from its own last slot', async () => {
+    const env = { APP_REDIS_ADDR: redis.address };
+    const agoMs = 20_000;
+    await redis.hands.set(KEY, new Date(Date.now() - agoMs).toISOString());
+    const app = await stage.replica({ scheduler_interval: 3_600 }, env);
+    await eventually(async () => expect(await stage.jobs()).toHaveLength(1));
+    await app.logged(/of another database/);
+    const { lastSlotAt } = await stage.schedule();
+    await eventually(async () => expect(Date.parse((await redis.hands.get(KEY)) ?? '')).toBe(lastSlotAt));
+
+    await app.end();
+    const theirs = new Date((lastSlotAt ?? 0) + 1).toISOString();
+    await redis.hands.mset(KEY, theirs, `{${KEY}}:installation`, 'another');
+    const successor = await stage.successor(app, env);
+    await successor.logged(/of another database/);
+    expect((await stage.schedule()).lastSlotAt).toBe(lastSlotAt);
+  });
+});

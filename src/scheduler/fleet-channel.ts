@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { StaticSettings } from '../config/static-settings.js';
 import { primaryFinder, primaryOf } from '../data-source.js';
-import { FollowingClient } from '../following-client.js';
 import type { PrimaryFinder } from '../primary-finder.js';
+import { listenOnce } from './listening-connection.js';
 import { SCHEDULER_CHANNEL } from './schedule-store.js';
 
 const RECONNECT_MS = 500;
@@ -18,7 +18,8 @@ export class FleetChannel {
   private readonly logger = new Logger('FleetChannel');
   private readonly stopping = new AbortController();
   private running: Promise<void> = Promise.resolve();
-  private lostAt: number | null = null;
+  private deafFrom: Date | null = null;
+  private saidLost = false;
 
   private readonly primary: PrimaryFinder;
 
@@ -26,8 +27,14 @@ export class FleetChannel {
     this.primary = dbDirectUrl === null ? primaryOf(dataSource) : primaryFinder(dbDirectUrl);
   }
 
+  /** Since when nothing is heard of other replicas; null while the channel listens, or was never asked to. */
+  get deafSince(): Date | null {
+    return this.deafFrom;
+  }
+
   /** Calls `onNews` when a replica other than `self` changed something, and `onReconnect` after a time without a connection. */
   listen(self: string, onNews: () => void, onReconnect: () => void): void {
+    this.deafFrom = new Date();
     this.running = this.stayConnected((from) => from !== self && onNews(), onReconnect);
   }
 
@@ -38,48 +45,30 @@ export class FleetChannel {
 
   private async stayConnected(onNews: (from?: string) => void, onReconnect: () => void): Promise<void> {
     const { signal } = this.stopping;
+    const listener = {
+      channel: SCHEDULER_CHANNEL,
+      onNotification: onNews,
+      onListening: () => {
+        if (this.saidLost) {
+          this.logger.log('the listening connection is back');
+          onReconnect();
+        }
+        this.saidLost = false;
+        this.deafFrom = null;
+        onNews();
+      },
+    };
     while (!signal.aborted) {
       try {
-        await this.listenOnce(onNews, onReconnect);
+        await listenOnce(this.primary, listener, signal);
       } catch (error) {
-        if (this.lostAt === null && !signal.aborted) {
-          this.lostAt = performance.now();
+        if (!this.saidLost && !signal.aborted) {
+          this.saidLost = true;
           this.logger.warn({ err: error }, 'lost the listening connection; connecting again until it is back');
         }
       }
+      this.deafFrom ??= new Date();
       await sleep(RECONNECT_MS, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  /** Rejects when the connection ends; resolves when this side closes it. */
-  private async listenOnce(onNews: (from?: string) => void, onReconnect: () => void): Promise<void> {
-    const { signal } = this.stopping;
-    const client = new FollowingClient({
-      primary: this.primary,
-      application_name: 'message-dispatcher listening',
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
-    });
-    const ended = new Promise<void>((resolve, reject) => {
-      client.on('error', reject);
-      client.on('end', () => reject(new Error('the server closed the listening connection')));
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    ended.catch(() => undefined);
-    try {
-      await client.connect();
-      client.on('notification', (notification) => onNews(notification.payload));
-      await client.query(`LISTEN ${SCHEDULER_CHANNEL}`);
-      if (this.lostAt !== null) {
-        this.logger.log('the listening connection is back');
-        this.lostAt = null;
-        onReconnect();
-      }
-      onNews();
-      await ended;
-    } finally {
-      client.removeAllListeners('end');
-      await client.end().catch(() => undefined);
     }
   }
 }

@@ -17,6 +17,10 @@ import { WakeSignal } from './wake-signal.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
+/** The longest rest while nothing is heard of other replicas. */
+const DEAF_REST_MS = 5_000;
+/** The longest rest while sending is stopped: a start that was not heard must not be slept past. */
+const STOPPED_REST_MS = 30_000;
 
 /**
  * Runs a registered handler once per slot of a durable grid that the whole fleet shares. One loop per replica looks at the
@@ -35,6 +39,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   /** Monotonic: until then no lease of another replica counts as run out. */
   private graceUntil = 0;
   private lastSlotCopy: number | null = null;
+  private copyIsLoaded = false;
   private broughtIntervalMs: number | null = null;
   private comparedAutoSending: boolean | null = null;
 
@@ -81,7 +86,6 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private async turnUntilStopped(handler: JobHandler): Promise<void> {
     await this.gate.whenReady();
     if (this.stopping || !this.gate.ready) return;
-    this.lastSlotCopy = await this.lastAttempt.load();
     this.channel.listen(
       this.owner,
       () => this.signal.wake(),
@@ -94,10 +98,12 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         const lookAgainAt = await this.takeTurn(handler);
         this.log.recovered();
         retryMs = FIRST_RETRY_MS;
-        await this.signal.waitUntil(lookAgainAt);
+        // The turn that wrote the end of the last run is the last one.
+        if (this.stopping && this.runner.idle) break;
+        await this.restUntil(lookAgainAt);
       } catch (error) {
         this.log.failed(error);
-        if (this.stopping && this.runner.ended !== null) break;
+        if (this.stopping && (this.runner.idle || this.runner.ended !== null)) break;
         await this.signal.waitUntil(performance.now() + retryMs);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
@@ -105,8 +111,25 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     unsubscribe();
   }
 
+  /**
+   * Waits until `lookAgainAt`, or until something is heard. An idle service asks nothing between its slots, as long as it
+   * would hear of a change; without the listening connection, and while stopped, it looks in between.
+   */
+  private async restUntil(lookAgainAt: number): Promise<void> {
+    const until = Math.min(
+      lookAgainAt,
+      performance.now() + (Number.isFinite(lookAgainAt) ? Infinity : STOPPED_REST_MS),
+    );
+    for (;;) {
+      const part = Math.min(until, performance.now() + DEAF_REST_MS);
+      if (await this.signal.waitUntil(part)) return;
+      if (part === until || this.channel.deafSince !== null) return;
+    }
+  }
+
   /** One look and, if anything follows from it, one write. Returns when to look again, on the monotonic clock. */
   private async takeTurn(handler: JobHandler): Promise<number> {
+    if (!this.copyIsLoaded) await this.loadCopy();
     const askedAt = performance.now();
     const seen = await this.store.observe();
     const answeredAt = performance.now();
@@ -141,6 +164,12 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (circumstances.newIntervalMs !== null) this.broughtIntervalMs = circumstances.newIntervalMs;
     if (circumstances.newAutoSending !== null) this.comparedAutoSending = circumstances.newAutoSending;
     return answeredAt + (plan.wakeAt - seen.exactNow);
+  }
+
+  private async loadCopy(): Promise<void> {
+    const { installationId, schedule } = await this.store.observe();
+    this.lastSlotCopy = await this.lastAttempt.load(installationId, schedule.lastSlotAt === null);
+    this.copyIsLoaded = true;
   }
 
   private circumstances(seen: Sighting, answeredAt: number): Circumstances {

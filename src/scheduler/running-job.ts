@@ -55,7 +55,7 @@ export class RunningJob implements Job {
     this.timer = this.renewAfter(RENEWAL_MS);
     const alarm = new WakeSignal();
     this.winding.addEventListener('abort', () => alarm.wake());
-    this.due = alarm.waitUntil(dueFrom);
+    this.due = alarm.waitUntil(dueFrom).then(() => undefined);
   }
 
   mayBegin(): boolean {

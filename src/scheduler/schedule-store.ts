@@ -39,6 +39,8 @@ export interface Sighting extends Observation {
   readonly changedAt: Date;
   readonly changedBy: string | null;
   readonly changedWhy: string | null;
+  /** Tells this database from all others. */
+  readonly installationId: string;
 }
 
 /** Jobs that ended are kept for people to look at, this many at most. */
@@ -57,9 +59,10 @@ interface StateRow {
   next_slot_at: number;
   overflow_total: number;
   clock_epoch: number;
-  changed_at: Date;
+  changed_at: number;
   changed_by: string | null;
   changed_why: string | null;
+  installation_id: string;
   postmaster_started_at: number;
   waiting: number;
   oldest_waiting: { id: number; fence: number } | null;
@@ -104,9 +107,10 @@ export class ScheduleStore {
       workExists: row.work_exists,
       clockEpoch: row.clock_epoch,
       postmasterStartedAt: row.postmaster_started_at,
-      changedAt: row.changed_at,
+      changedAt: new Date(row.changed_at),
       changedBy: row.changed_by,
       changedWhy: row.changed_why,
+      installationId: row.installation_id,
     };
   }
 
@@ -120,7 +124,7 @@ export class ScheduleStore {
     signature: Signature,
   ): Promise<{ applied: boolean; tenure: Tenure | null }> {
     const { schedule, ended } = plan;
-    const [row] = await this.database.query<{ applied: boolean; id: number | null; fence: number; due_at: Date }>(
+    const [row] = await this.database.query<{ applied: boolean; id: number | null; fence: number; due_at: number }>(
       APPLY,
       [
         version,
@@ -153,7 +157,7 @@ export class ScheduleStore {
         signature.change?.act?.onBehalfOf ?? null,
       ],
     );
-    const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: row.due_at };
+    const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at) };
     return { applied: row?.applied ?? false, tenure };
   }
 
@@ -174,7 +178,8 @@ export class ScheduleStore {
 const observe = (workExists: string): Statement => ({
   name: 'scheduler.observe',
   text: `
-    SELECT version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_at, changed_by, changed_why,
+    SELECT version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_by, changed_why,
+      installation_id::text, round(extract(epoch FROM changed_at) * 1000)::float8 AS changed_at,
       extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
       round(extract(epoch FROM last_slot_at) * 1000)::float8 AS last_slot_at,
       round(extract(epoch FROM next_slot_at) * 1000)::float8 AS next_slot_at,
@@ -240,7 +245,8 @@ const APPLY: Statement = {
     ), mine AS (
       SELECT id, fence, due_at FROM begun UNION ALL SELECT id, fence, due_at FROM queued WHERE state = 'running'
     )
-    SELECT EXISTS (SELECT FROM guard) AS applied, mine.id, mine.fence, mine.due_at,
+    SELECT EXISTS (SELECT FROM guard) AS applied, mine.id, mine.fence,
+      round(extract(epoch FROM mine.due_at) * 1000)::float8 AS due_at,
       (SELECT pg_notify($25, $22) FROM guard WHERE $25 IS NOT NULL)
     FROM (SELECT) AS always LEFT JOIN mine ON TRUE`,
 };

@@ -11,14 +11,18 @@ export class WakeSignal {
     this.ring?.();
   }
 
-  /** Resolves at `performance.now() >= deadline`, or as soon as `wake` was called since the last wait began. */
-  async waitUntil(deadline: number): Promise<void> {
+  /**
+   * Resolves at `performance.now() >= deadline`, or as soon as `wake` was called since the last wait began; says whether it
+   * was called.
+   */
+  async waitUntil(deadline: number): Promise<boolean> {
     while (!this.pending) {
       const restMs = deadline - performance.now();
-      if (restMs <= 0) return;
+      if (restMs <= 0) return false;
       await this.nap(Math.min(Math.floor(restMs), LONGEST_NAP_MS));
     }
     this.pending = false;
+    return true;
   }
 
   /** Timers count whole milliseconds; the last, broken one is spent turning. */
