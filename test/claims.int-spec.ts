@@ -29,6 +29,7 @@ describe('claims', () => {
     await migrated.drop();
   });
 
+  const claim = async (limit: number) => (await claims.claim(job, limit)).messages;
   const lock = async (id: number | undefined) =>
     await other.query('SELECT FROM messages WHERE id = $1 FOR UPDATE', [id]);
   const blocked = async (count: number) =>
@@ -42,12 +43,42 @@ describe('claims', () => {
     return rows.map(({ id }) => id);
   };
 
+  const beginJob = async (budget: number) => {
+    const id = await database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
+      [budget],
+    );
+    job = { id, fence: 1 };
+    await claims.open(job);
+  };
+  const insert = async (count: number, nextAttemptAt: string) =>
+    await database.query(
+      `INSERT INTO messages (recipient_phone, content, next_attempt_at)
+       SELECT '+905551111111', 'text', ${nextAttemptAt} FROM generate_series(1, ${count}) n`,
+    );
+  const claimIds = async (limit: number) => (await claim(limit)).map(({ id }) => id);
+  /** Everything that writes by place, on messages that lie at the same places as sent ones of another table. */
+  const useAll = async () => {
+    await claims.open(job);
+    const claimed = (await claim(4)).map(({ id }) => id);
+    await claims.giveBack(job, claimed.slice(0, 1));
+    await database.query(`UPDATE dispatch_jobs SET fence = 2 WHERE id = $1`, [job.id]);
+    const next = { id: job.id, fence: 2 };
+    const { taken } = await claims.takeOver(next);
+    await database.query(`UPDATE messages SET claim_fence = 2 WHERE claimed_by = $1`, [job.id]);
+    await claims.release(next);
+    return { claimed, taken: taken.map(({ id }) => id) };
+  };
+  const sentAndTouched = async () =>
+    await database.query(`SELECT id FROM messages WHERE sent_status AND (sent_at IS DISTINCT FROM '2025-01-01'
+      OR claimed_by IS NOT NULL OR claim_fence IS NOT NULL)`);
+
   /** Has a claim take its snapshot, changes messages, and lets the claim go on: it waits for the job's row meanwhile. */
   async function claimAround(change: string) {
     await claims.open(job);
     await other.query('BEGIN');
     await other.query('SELECT FROM dispatch_jobs WHERE id = $1 FOR UPDATE', [job.id]);
-    const claiming = claims.claim(job, 10);
+    const claiming = claim(10);
     await blocked(1);
     await database.query(change);
     await other.query('COMMIT');
@@ -60,7 +91,7 @@ describe('claims', () => {
       const claimed = await claimAround(`UPDATE messages SET content = 'changed' WHERE id = ${second}`);
       expect(claimed.map(({ id }) => id)).toEqual(expect.arrayContaining([first, third]));
       expect(await charged()).toBe(claimed.length);
-      const all = [...claimed, ...(await claims.claim(job, 10))];
+      const all = [...claimed, ...(await claim(10))];
       expect(all.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual([first, second, third]);
       expect(all.find(({ id }) => id === second)?.content).toBe('changed');
       expect(await charged()).toBe(3);
@@ -75,7 +106,7 @@ describe('claims', () => {
       WHERE id IN (${marked}, ${taken})`);
       expect(claimed.map(({ id }) => id)).toEqual([left]);
       expect(await charged()).toBe(1);
-      expect(await claims.claim(job, 10)).toEqual([]);
+      expect(await claim(10)).toEqual([]);
     });
   });
 
@@ -93,7 +124,7 @@ describe('claims', () => {
         `CREATE TRIGGER hold_up BEFORE UPDATE OF claimed_by ON messages FOR EACH ROW EXECUTE FUNCTION hold_up()`,
       );
       await other.query('SELECT pg_advisory_lock(1)');
-      const claiming = claims.claim(job, 3);
+      const claiming = claim(3);
       await blocked(1);
       const releasing = claims.release(job);
       await blocked(2);
@@ -102,7 +133,7 @@ describe('claims', () => {
       expect(await releasing).toBe(0);
       expect(await claimedBy(1)).toEqual([]);
 
-      expect(await claims.claim(job, 3)).toEqual([]);
+      expect(await claim(3)).toEqual([]);
       expect(await claimedBy(1)).toEqual([]);
       expect(await charged()).toBe(0);
     });
@@ -140,16 +171,138 @@ describe('claims', () => {
       expect(await claimedBy(2)).toEqual(ids);
     });
 
-    it('leave the pauses of locked messages to the next job', async () => {
+    it('leave retries that somebody has locked to the next job', async () => {
       const [locked, free] = await database.insertMessages(2);
       await database.query(`UPDATE messages SET next_attempt_at = now()`);
       await lock(locked);
       await claims.open(job);
-      expect((await claims.claim(job, 5)).map(({ id }) => id)).toEqual([free]);
+      expect((await claim(5)).map(({ id }) => id)).toEqual([free]);
       await other.query('COMMIT');
-      await claims.open(job);
-      expect((await claims.claim(job, 5)).map(({ id }) => id)).toEqual([locked]);
+      expect((await claim(5)).map(({ id }) => id)).toEqual([locked]);
     });
+
+    it('include retries, which stay due where they were', async () => {
+      const ids = await database.insertMessages(5);
+      const dueAt = `'2020-01-01'::timestamptz + id * interval '1 s'`;
+      await database.query(`UPDATE messages SET next_attempt_at = CASE WHEN id > 2 THEN ${dueAt} END`);
+      await claims.open(job);
+      await claim(5);
+      await claims.claim(job, 5, { fresh: 'ended', retries: null, far: false });
+      await lock(ids[3]);
+      expect(await claims.giveBack(job, [1, 3])).toBe(0);
+      const next = { id: job.id, fence: 2 };
+      await database.query(`UPDATE dispatch_jobs SET fence = 2 WHERE id = $1`, [job.id]);
+      const inherited = await claims.takeOver(next);
+      expect([inherited.taken.map(({ id }) => id), inherited.left]).toEqual([[2, 5], 1]);
+      expect(await claims.release(next)).toBe(0);
+      expect(await claimedBy(1)).toEqual([4]);
+      expect(await database.value(`SELECT count(*) FROM messages WHERE next_attempt_at = ${dueAt}`)).toBe(3);
+    });
+  });
+
+  describe('of fresh messages and retries', () => {
+    it('gives each half of the budget while both wait, the longest due first, and the rest to the other', async () => {
+      await insert(100, `now() - n * interval '1 s'`);
+      await insert(10, 'NULL');
+      await beginJob(7);
+      const [first, second] = [await claimIds(3), await claimIds(4)];
+      const ofSeven = retries([...first, ...second]);
+      expect(ofSeven.length).toBe(3 + ((job.id + 1) % 2));
+      expect(ofSeven.toSorted((a, b) => a - b)).toEqual([97, 98, 99, 100].slice(-ofSeven.length));
+      await beginJob(20);
+      const rest = await claims.claim(job, 20);
+      expect(rest.messages).toHaveLength(10 + 10 - (7 - ofSeven.length));
+      expect(rest.fresh?.next).toBeNull();
+      const further = await claims.claim(job, 20, { fresh: 'ended', retries: rest.retries?.next ?? null, far: false });
+      expect(retries(further.messages.map(({ id }) => id))).toHaveLength(7 - ofSeven.length);
+    });
+
+    it('gives every second job with a budget of one to each', async () => {
+      await insert(100, `now()`);
+      await insert(10, 'NULL');
+      const given: number[] = [];
+      for (let n = 0; n < 6; n += 1) {
+        await beginJob(1);
+        given.push(...(await claimIds(1)));
+      }
+      expect(given).toHaveLength(6);
+      expect(retries(given)).toHaveLength(3);
+    });
+
+    it('goes on among retries that are due since one instant, and takes none that is due since it was opened', async () => {
+      await insert(100, `'2020-01-01'`);
+      await beginJob(100);
+      await insert(1, 'clock_timestamp()');
+      const first = await claims.claim(job, 60, { fresh: 'ended', retries: null, far: false });
+      const second = await claims.claim(job, 60, { fresh: 'ended', retries: first.retries?.next ?? null, far: false });
+      expect(first.messages.map(({ id }) => id)).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
+      expect(second.messages.map(({ id }) => id)).toEqual(Array.from({ length: 40 }, (_, index) => index + 61));
+    });
+  });
+
+  it('reach the messages behind very many that others have locked, and look at few at a time', async () => {
+    await database.query(
+      `INSERT INTO messages (recipient_phone, content, next_attempt_at)
+       SELECT '+905551111111', 'text', CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, 6000) n`,
+    );
+    await other.query('BEGIN');
+    await other.query('SELECT FROM messages WHERE id <= 5990 FOR UPDATE');
+    await claims.open(job);
+    const first = await claims.claim(job, 5);
+    expect(first.messages).toEqual([]);
+    expect(first.fresh).toEqual({ claimed: 0, next: 2000 });
+    expect(first.retries).toMatchObject({ claimed: 0, next: [expect.any(Number), 2001] });
+    const look = { fresh: first.fresh?.next ?? null, retries: first.retries?.next ?? null, far: true };
+    const second = await claims.claim(job, 5, look);
+    expect(second.messages).toHaveLength(5);
+    expect(second.messages.every(({ id }) => id > 5990)).toBe(true);
+  });
+
+  it('take ids below 1 like all others', async () => {
+    const lowest = -(2 ** 40);
+    await database.query(
+      `INSERT INTO messages (id, recipient_phone, content) SELECT n, '+905551111111', 'text'
+       FROM unnest(ARRAY[${lowest}, -1, 0, 1]) n`,
+    );
+    await claims.open(job);
+    expect((await claim(3)).map(({ id }) => id)).toEqual([lowest, -1, 0]);
+    expect(await claims.release(job)).toBe(0);
+    expect(await claimedBy(1)).toEqual([]);
+  });
+
+  describe('of a table with others below it', () => {
+    it('touch nothing that was sent in a table that inherits', async () => {
+      await database.query(`CREATE TABLE messages_archive () INHERITS (messages)`);
+      await database.query(`INSERT INTO messages_archive (id, recipient_phone, content, sent_status, sent_at)
+        SELECT 1000 + n, '+905551111111', 'text', TRUE, '2025-01-01' FROM generate_series(1, 4) n`);
+      const ids = await database.insertMessages(4);
+      expect(await useAll()).toEqual({ claimed: ids, taken: ids.slice(1) });
+      expect(await sentAndTouched()).toEqual([]);
+      expect(await charged()).toBe(0);
+    });
+
+    it('touch nothing that was sent in another partition, and send from every one', async () => {
+      await database.query(`ALTER TABLE messages RENAME TO messages_old`);
+      await database.query(`CREATE TABLE messages (LIKE messages_old INCLUDING DEFAULTS) PARTITION BY RANGE (id)`);
+      await database.query(`ALTER TABLE messages ATTACH PARTITION messages_old FOR VALUES FROM (MINVALUE) TO (100)`);
+      await database.query(`CREATE TABLE messages_new PARTITION OF messages FOR VALUES FROM (100) TO (MAXVALUE)`);
+      await database.query(`INSERT INTO messages (id, recipient_phone, content, sent_status, sent_at)
+        SELECT n, '+905551111111', 'text', n <> 5, CASE WHEN n <> 5 THEN '2025-01-01'::timestamp END
+        FROM generate_series(1, 5) n`);
+      await database.query(`INSERT INTO messages (id, recipient_phone, content)
+        SELECT 100 + n, '+905551111111', 'text' FROM generate_series(1, 3) n`);
+      expect(await useAll()).toEqual({ claimed: [5, 101, 102, 103], taken: [101, 102, 103] });
+      expect(await sentAndTouched()).toEqual([]);
+    });
+  });
+
+  it('never change a message that was sent, parked or claimed, whatever is found at its place', async () => {
+    const [marked, parked, taken, left] = await database.insertMessages(4);
+    const claimed = await claimAround(`
+      UPDATE messages SET sent_status = id = ${marked}, parked_as = CASE WHEN id = ${parked} THEN 'cancelled' END,
+        claimed_by = CASE WHEN id = ${taken} THEN 77 END
+      WHERE id <> ${left}`);
+    expect(claimed.map(({ id }) => id)).toEqual([left]);
   });
 });
 
@@ -195,3 +348,6 @@ describe('whether there is work', () => {
     expect(plan).not.toMatch(/Seq Scan|Bitmap|"Filter"/);
   });
 });
+
+/** Of messages that were inserted as retries first, a hundred of them. */
+const retries = (ids: readonly number[]) => ids.filter((id) => id <= 100);

@@ -5,6 +5,7 @@ import { LiveConfig } from '../src/config/live-config.js';
 import { WebhookTargets } from '../src/config/webhook-targets.js';
 import { Database } from '../src/database.js';
 import { BatchSize } from '../src/dispatch/batch-size.js';
+import { LockedStretches } from '../src/dispatch/claim-cursor.js';
 import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { EgressGuard } from '../src/dispatch/egress-guard.js';
@@ -67,8 +68,7 @@ describe('the run of a job', () => {
     const claims = new (class extends MessageClaims {
       override async claim(...given: Parameters<MessageClaims['claim']>) {
         const claimed = await super.claim(...given);
-        const [, , afterId] = given;
-        if (claimed.length === 0 && afterId === 0) {
+        if (claimed.spent) {
           steps.emit('budget seen spent');
           await refunded;
         }
@@ -91,6 +91,7 @@ describe('the run of a job', () => {
     const retry = new OutcomeRetry(new UnwrittenOutcomes(service), settlements, new SchemaGate(dataSource));
     const run = new JobRun(job, {
       claims,
+      stretches: new LockedStretches(),
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
       live,
       window: new ConcurrencyWindow(() => 1),

@@ -8,6 +8,7 @@ import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { settleInvalid, settleOutcome } from '../src/dispatch/settle-outcome.js';
+import { FROM_THE_START } from '../src/messages/claim-look.js';
 import { MessageClaims, type ClaimedMessage, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
 import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
@@ -115,7 +116,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   it('are kept, one refused among forty, and the others are marked; the job can be taken over, and the row follows when it may', async () => {
     await database.insertMessages(40);
     const job = await beginJob(40);
-    const messages = await claims.claim(job, 40);
+    const { messages } = await claims.claim(job, 40);
     const odd = messages[6]?.id;
     await guard(`new.sent_status AND new.id = ${odd}`, raise);
     await settle(job, messages);
@@ -127,7 +128,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     expect(await claims.release(job)).toBe(0);
     await database.query(`UPDATE dispatch_jobs SET fence = 2 WHERE id = $1`, [job.id]);
     expect(await claims.takeOver({ id: job.id, fence: 2 })).toEqual({ taken: [], left: 0 });
-    expect(await claims.claim(await beginJob(40), 40)).toEqual([]);
+    expect((await claims.claim(await beginJob(40), 40)).messages).toEqual([]);
 
     await makeDue();
     expect(await retry.turn()).toBeGreaterThan(1_000);
@@ -145,7 +146,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   it('are kept by the thousand, and the good ones among them are marked', async () => {
     await database.insertMessages(2_500);
     const job = await beginJob(2_500);
-    const messages = await claims.claim(job, 2_500);
+    const { messages } = await claims.claim(job, 2_500, { ...FROM_THE_START, far: true });
     await guard(`new.sent_status AND new.id % 5 <> 0`, raise);
     await settle(job, messages);
     expect(await sent()).toBe(500);
@@ -155,7 +156,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   it('are kept when a trigger or a policy silently keeps the row as it was; what was deleted is not', async () => {
     const [first, silent, deleted, taken] = await database.insertMessages(4);
     const job = await beginJob(4);
-    const messages = await claims.claim(job, 4);
+    const { messages } = await claims.claim(job, 4);
     await guard(`new.sent_status AND new.id = ${silent}`, 'RETURN NULL');
     await database.query(`DELETE FROM messages WHERE id = ${deleted}`);
     await database.query(`UPDATE messages SET claim_fence = 2 WHERE id = ${taken}`);
@@ -169,7 +170,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   it('are written around a row that somebody keeps locked, and that one when it is free', async () => {
     await database.insertMessages(300);
     const job = await beginJob(300);
-    const messages = await claims.claim(job, 300);
+    const { messages } = await claims.claim(job, 300);
     const locked = messages[250]?.id;
     const other = await database.connect();
     try {
@@ -196,7 +197,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     use(limited);
     await database.insertMessages(700);
     const job = await beginJob(700);
-    const messages = await claims.claim(job, 700);
+    const { messages } = await claims.claim(job, 700);
     await guard('new.sent_status', 'PERFORM pg_sleep(0.002)');
     const size = new BatchSize(BATCH_MAX, 100);
     await settle(job, messages.slice(0, 500), size);
@@ -214,7 +215,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   it('are kept by their turn when a right is missing, and say which', async () => {
     await database.insertMessages(3);
     const job = await beginJob(3);
-    const messages = await claims.claim(job, 3);
+    const { messages } = await claims.claim(job, 3);
     await database.query(`ALTER TABLE messages ALTER attempts TYPE text`).catch(() => undefined);
     await database.query(`ALTER TABLE messages RENAME COLUMN attempts TO tries`);
     await settle(job, messages);
@@ -227,7 +228,9 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   it('that need no request are refunded once', async () => {
     const [id = 0] = await database.insertMessages(1);
     const job = await beginJob(1);
-    const [message] = await claims.claim(job, 1);
+    const {
+      messages: [message],
+    } = await claims.claim(job, 1);
     await guard(`new.parked_as IS NOT NULL AND new.id = ${id}`, raise);
     const settler = settlerOf(job);
     if (message !== undefined) settler.add(settleInvalid(message, 'phone', performance.now()));

@@ -6,6 +6,7 @@ import { MessageSettlements, type Settlement } from '../messages/message-settlem
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
 import { BatchSize } from './batch-size.js';
+import { LockedStretches } from './claim-cursor.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { JobReceipts } from './job-receipts.js';
@@ -23,6 +24,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   readonly workExists = MessageClaims.WORK_EXISTS;
   readonly window: ConcurrencyWindow;
   private readonly logger = new Logger('Dispatch');
+  private readonly stretches = new LockedStretches();
   private saidNoUrl = false;
   private trouble: string | null = null;
   private readonly batchSize = new BatchSize(BATCH_MAX);
@@ -68,8 +70,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.saidNoUrl = false;
 
     this.window.reopen(performance.now());
-    const { claims, client, live, window } = this;
-    const run = new JobRun(job, { claims, client, live, window, logger, installationId, makeSettler });
+    const { claims, stretches, client, live, window } = this;
+    const run = new JobRun(job, { claims, stretches, client, live, window, logger, installationId, makeSettler });
     await run.toEnd();
     if (run.leavesClaims) await this.release(job);
     if (!run.isIncomplete) receipts.close();

@@ -4,6 +4,7 @@ import type { ClaimedMessage, MessageClaims } from '../messages/message-claims.j
 import { contentFault, phoneFault } from '../messages/message-rules.js';
 import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
+import { ClaimCursor, type LockedStretches } from './claim-cursor.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';
 import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
@@ -28,6 +29,7 @@ const UNSETTLED_MAX = 2_000;
 /** What a run works with; one object, made by the dispatcher for each job. */
 export interface RunParts {
   readonly claims: MessageClaims;
+  readonly stretches: LockedStretches;
   readonly client: WebhookClient;
   readonly live: LiveConfig;
   readonly window: ConcurrencyWindow;
@@ -49,10 +51,9 @@ export class JobRun {
   private inFlight = 0;
   private claiming = false;
   private claims: Promise<void> = Promise.resolve();
-  private exhausted = false;
   /** How often something came back on the budget. */
   private refunds = 0;
-  private claimedTo = 0;
+  private readonly cursor: ClaimCursor;
   private ahead = AHEAD_MIN;
   private ranDry = false;
   private claimsLeft = false;
@@ -66,6 +67,7 @@ export class JobRun {
     private readonly parts: RunParts,
   ) {
     this.tally = new JobTally(parts.logger, job);
+    this.cursor = new ClaimCursor(parts.stretches);
     this.settler = parts.makeSettler((batch) => this.afterWriting(batch));
   }
 
@@ -130,10 +132,10 @@ export class JobRun {
     this.settler.keepReceipts();
     while (this.hasTurn && !this.queue.stale) this.send();
     this.ranDry ||= this.queue.size === 0 && this.inFlight < this.parts.window.size;
-    const runsLow = !this.exhausted && this.queue.size < this.ahead && this.settler.size < UNSETTLED_MAX;
+    const runsLow = !this.cursor.exhausted && this.queue.size < this.ahead && this.settler.size < UNSETTLED_MAX;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
     const idle = this.inFlight === 0 && !this.claiming;
-    if (idle && (!this.goesOn || (this.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
+    if (idle && (!this.goesOn || (this.cursor.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
   }
 
   private claim(): void {
@@ -148,15 +150,13 @@ export class JobRun {
       if (this.queue.stale) await this.giveBack();
       const takenBefore = this.queue.taken;
       const refundsBefore = this.refunds;
-      const messages = await this.parts.claims.claim(this.job, limit, this.claimedTo);
+      const claim = await this.parts.claims.claim(this.job, limit, this.cursor.look);
       await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
-      // What was passed over because somebody else had it locked is looked for once more, from the start; and so it is when
-      // the budget was refunded meanwhile, which this claim may not have seen.
-      this.exhausted = messages.length === 0 && this.claimedTo === 0 && this.refunds === refundsBefore;
-      this.claimedTo = messages.at(-1)?.id ?? 0;
-      this.queue.add(messages);
+      // The budget was refunded meanwhile, which this claim may not have seen: then it ends nothing.
+      this.cursor.advance(claim, this.refunds === refundsBefore);
+      this.queue.add(claim.messages);
     } catch (error) {
       this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
       this.claimsLeft = true;
@@ -170,7 +170,7 @@ export class JobRun {
   private async giveBack(): Promise<void> {
     if ((await this.parts.claims.giveBack(this.job, this.queue.ids)) > 0) this.claimsLeft = true;
     this.queue.clear();
-    this.claimedTo = 0;
+    this.cursor.restart();
   }
 
   private send(): void {
@@ -232,7 +232,7 @@ export class JobRun {
     // A message that was invalid here is back on the budget, so another one may be claimed for it.
     if (batch.some((settlement) => settlement.attempt === null)) {
       this.refunds += 1;
-      this.exhausted = false;
+      this.cursor.reopen();
     }
     // The settler counts as empty only after this call.
     this.pumpAtTurnEnd();

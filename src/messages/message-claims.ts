@@ -1,5 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { Database, type Statement } from '../database.js';
+import { Database } from '../database.js';
+import {
+  FROM_THE_START,
+  lookedAtFresh,
+  lookedAtRetries,
+  type ClaimLook,
+  type Looked,
+  type LookRow,
+  type RetryPlace,
+} from './claim-look.js';
+import { CLAIM, CLAIM_FAR, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
 export interface ClaimKey {
@@ -17,6 +27,17 @@ export interface ClaimedMessage {
   readonly sitOuts: number;
   /** The error of its first attempt of which nobody knows the outcome; null: there is none. */
   readonly doubt: string | null;
+}
+
+/** What a claim brought. */
+export interface Claim {
+  /** Oldest first. */
+  readonly messages: ClaimedMessage[];
+  /** How far it looked; null: it wanted none of that kind. */
+  readonly fresh: Looked<number> | null;
+  readonly retries: Looked<RetryPlace> | null;
+  /** Whether nothing could be claimed whatever there is: the budget is spent, sending was stopped, or the job is another's. */
+  readonly spent: boolean;
 }
 
 /** What a new owner of a job found claimed by earlier ones. */
@@ -50,22 +71,24 @@ export class MessageClaims {
   constructor(private readonly database: Database) {}
 
   /**
-   * Opens the job: messages whose pause is over become sendable again, and the newest id is noted once per job, so that
-   * what is inserted meanwhile goes out in the next one. Returns the installation's id.
+   * Opens the job: the newest id and the time are noted once per job, so that what is inserted or due again meanwhile goes out
+   * in the next one. Returns the installation's id.
    */
   async open(job: ClaimKey): Promise<string> {
-    await this.database.query(WAKE_RETRIES);
     const [row] = await this.database.query<{ installation_id: string }>(OPEN, [job.id, job.fence]);
     return row?.installation_id ?? '';
   }
 
   /**
-   * Claims up to `limit` sendable messages, oldest first, and takes them off the job's budget. Empty: there are none, the
-   * budget is spent, sending was stopped, or the job has another owner. A message marked by hand or deleted is not claimed.
-   * `afterId` passes over what was claimed before, and need not be read again.
+   * Claims up to `limit` messages and takes them off the job's budget: fresh ones by id, and retries that are due, the longest
+   * due first. While it finds both, each kind gets half. A message that was marked by hand or deleted is not claimed.
    */
-  async claim(job: ClaimKey, limit: number, afterId = 0): Promise<ClaimedMessage[]> {
-    return await this.database.query<ClaimedMessage>(CLAIM, [job.id, job.fence, limit, afterId]);
+  async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START): Promise<Claim> {
+    const { fresh, retries, far } = look;
+    const [dueAt, retryId] = retries === 'ended' ? [null, null] : (retries ?? [null, null]);
+    const freshFrom = fresh === 'ended' ? null : fresh;
+    const values = [job.id, job.fence, limit, freshFrom, dueAt, retryId, fresh !== 'ended', retries !== 'ended'];
+    return claimOf(await this.database.query<ClaimRow>(far ? CLAIM_FAR : CLAIM, values));
   }
 
   /**
@@ -102,126 +125,27 @@ function leftOf([row]: readonly Left[]): number {
   return row?.left ?? 0;
 }
 
-/** The columns of a `ClaimedMessage`. */
-const CLAIMED = `message.id, message.recipient_phone AS "recipientPhone", message.content, message.attempts,
-        message.sit_outs AS "sitOuts", message.doubt`;
+/** A claimed message, or, as the only one without an id, how far was looked. */
+type ClaimRow = (ClaimedMessage & { readonly dueAt: number | null }) | (LookRow & { readonly id: null });
 
-const WAKE_RETRIES: Statement = {
-  name: 'messages.wake-retries',
-  text: `
-    UPDATE messages SET next_attempt_at = NULL
-    WHERE ctid = ANY (ARRAY(
-      SELECT ctid FROM messages
-      WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at <= clock_timestamp()
-      FOR UPDATE SKIP LOCKED))`,
-};
-
-const OPEN: Statement = {
-  name: 'messages.open-job',
-  text: `
-    WITH opened AS (
-      UPDATE dispatch_jobs SET horizon = (SELECT coalesce(max(id), 0) FROM messages)
-      WHERE id = $1 AND fence = $2 AND horizon IS NULL
-    )
-    SELECT installation_id FROM scheduler_state`,
-};
-
-/**
- * Nothing of it stands in `unwritten_outcomes`. NOT IN is never planned as a join: it is read once, nearly always empty, and
- * leaves the order of the index in force.
- */
-const isWritable = (id: string) => `${id} NOT IN (SELECT message_id FROM unwritten_outcomes)`;
-
-/**
- * The rows are locked where they lie and written by that place, without a second search for each. One that somebody changed
- * between the statement's snapshot and its lock lies elsewhere by now: it is left for the next claim.
- */
-const CLAIM: Statement = {
-  name: 'messages.claim',
-  text: `
-    WITH job AS (
-      SELECT budget - claimed AS credit, horizon FROM dispatch_jobs
-      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
-        AND (SELECT running FROM scheduler_state)
-      FOR NO KEY UPDATE
-    ), due AS (
-      SELECT ctid AS place FROM messages
-      WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL AND claimed_by IS NULL
-        AND id > $4 AND id <= (SELECT horizon FROM job)
-        AND ${isWritable('id')}
-      ORDER BY id
-      LIMIT coalesce((SELECT least($3::int, credit) FROM job), 0)
-      FOR UPDATE SKIP LOCKED
-    ), claimed AS (
-      UPDATE messages message SET claimed_by = $1, claim_fence = $2
-      WHERE message.ctid = ANY (ARRAY(SELECT place FROM due))
-      RETURNING ${CLAIMED}
-    ), charged AS (
-      UPDATE dispatch_jobs SET
-        claimed = claimed + (SELECT count(*) FROM claimed),
-        claimed_to = greatest(claimed_to, (SELECT max(id) FROM claimed))
-      WHERE id = $1 AND EXISTS (SELECT FROM claimed)
-    )
-    SELECT * FROM claimed ORDER BY id`,
-};
-
-const CLOSE: Statement = {
-  name: 'messages.close-job',
-  text: `UPDATE dispatch_jobs SET closed_fence = $2 WHERE id = $1 AND fence = $2`,
-};
-
-/** Of the claims that `condition` tells, `held` has those that could be locked at once. */
-const hold = (condition: string) => `
-    claim AS (
-      SELECT message.ctid AS place FROM messages message, job WHERE ${condition}
-    ), held AS (
-      SELECT message.ctid AS place FROM messages message, job WHERE ${condition}
-      FOR UPDATE OF message SKIP LOCKED
-    )`;
-
-/** Frees what could be locked, and counts it and what is left. */
-const free = (condition: string) => `${hold(condition)}, freed AS (
-      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
-      WHERE message.ctid = ANY (ARRAY(SELECT place FROM held))
-      RETURNING message.id
-    ), counted AS (
-      SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count(*) FROM claim) - (SELECT count(*) FROM freed) AS left
-    )`;
-
-const RELEASE: Statement = {
-  name: 'messages.release',
-  text: `
-    WITH job AS (
-      SELECT claimed_to FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
-    ), ${free(`message.sent_status = FALSE AND message.id <= job.claimed_to
-        AND message.claimed_by = $1 AND message.claim_fence = $2 AND ${isWritable('message.id')}`)}
-    UPDATE dispatch_jobs SET claimed = claimed - counted.freed FROM counted
-    WHERE id = $1 AND fence = $2
-    RETURNING counted.left`,
-};
-
-const GIVE_BACK: Statement = {
-  name: 'messages.give-back',
-  text: `
-    WITH job AS (
-      SELECT id FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE
-    ), ${free('message.id = ANY ($3::bigint[]) AND message.claimed_by = $1 AND message.claim_fence = $2')}
-    UPDATE dispatch_jobs SET claimed = claimed - (cardinality($3::bigint[]) - counted.left) FROM job, counted
-    WHERE dispatch_jobs.id = job.id
-    RETURNING counted.left`,
-};
-
-const TAKE_OVER: Statement = {
-  name: 'messages.take-over',
-  text: `
-    WITH job AS (
-      SELECT claimed_to FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND state = 'running' FOR NO KEY UPDATE
-    ), ${hold(`message.sent_status = FALSE AND message.id <= job.claimed_to
-        AND message.claimed_by = $1 AND message.claim_fence < $2 AND ${isWritable('message.id')}`)}, taken AS (
-      UPDATE messages message SET claim_fence = $2
-      WHERE message.ctid = ANY (ARRAY(SELECT place FROM held))
-      RETURNING ${CLAIMED}
-    )
-    SELECT coalesce((SELECT json_agg(taken ORDER BY id) FROM taken), '[]') AS taken,
-      (SELECT count(*) FROM claim) - (SELECT count(*) FROM taken) AS left`,
-};
+function claimOf(rows: readonly ClaimRow[]): Claim {
+  const messages: ClaimedMessage[] = [];
+  const fresh: number[] = [];
+  const retries: RetryPlace[] = [];
+  let look: LookRow = { wanted: 0, retriesWanted: 0, freshTo: null, retryToAt: null, retryToId: null };
+  for (const row of rows) {
+    if (row.id === null) {
+      look = row;
+      continue;
+    }
+    messages.push(row);
+    if (row.dueAt === null) fresh.push(row.id);
+    else retries.push([row.dueAt, row.id]);
+  }
+  return {
+    messages,
+    fresh: lookedAtFresh(fresh, look.wanted - retries.length, look),
+    retries: lookedAtRetries(retries, look),
+    spent: look.wanted <= 0,
+  };
+}

@@ -21,7 +21,7 @@ export interface Settlement {
   /** When the outcome was known, by `performance.now()`; written down is that instant of the database's clock, to a second. */
   readonly knownAt: number;
   readonly charged: boolean;
-  /** `waiting`: not before so long from now; null: at once. */
+  /** `waiting`: not before so long from now; null: at once, a retry among the retries that are due. */
   readonly delayMs: number | null;
   /** `failed`, `uncertain`: for people. */
   readonly reason: string | null;
@@ -183,7 +183,7 @@ const SETTLE: Statement = {
         doubt = coalesce(message.doubt, CASE WHEN outcome.attempt->>'outcome' = 'uncertain'
           THEN coalesce(outcome.attempt->>'error', 'no answer') END),
         next_attempt_at = CASE WHEN NOT message.sent_status AND outcome.state = 'waiting'
-          THEN clock_timestamp() + outcome."delayMs" * interval '1 ms' END,
+          THEN coalesce(clock_timestamp() + outcome."delayMs" * interval '1 ms', message.next_attempt_at) END,
         parked_as = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN outcome.state END,
         parked_reason = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN outcome.reason END,
         parked_at = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN clock_timestamp() END,

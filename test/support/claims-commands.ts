@@ -20,14 +20,21 @@ const idsOf = (messages: readonly { readonly id: number }[]) => messages.map(({ 
 
 /** The tables hold what the model holds: no more was changed, and no less. */
 async function compare(model: ClaimsModel, { database }: ClaimsSystem): Promise<void> {
-  const messages = await database.query(`
+  const messages = await database.query<{ id: number; dueAt: number | null }>(`
     SELECT id, sent_status AS sent, parked_as AS "parkedAs",
       CASE WHEN next_attempt_at IS NULL THEN 'none' WHEN next_attempt_at <= clock_timestamp() THEN 'over' ELSE 'long' END AS pause,
+      (extract(epoch FROM next_attempt_at) * 1000000)::bigint AS "dueAt",
       CASE WHEN claimed_by IS NOT NULL THEN json_build_object('job', claimed_by, 'fence', claim_fence) END AS claim
     FROM messages ORDER BY id`);
+  const jobs = await database.query<{ id: number; retryHorizon: number | null }>(`
+    SELECT id, budget, claimed, fence, horizon, (extract(epoch FROM retry_horizon) * 1000000)::bigint AS "retryHorizon",
+      closed_fence AS "closedFence" FROM dispatch_jobs ORDER BY id`);
+  for (const { id, dueAt } of messages) if (model.messages.has(id)) model.message(id).dueAt = dueAt;
+  for (const [index, { retryHorizon }] of jobs.entries()) {
+    const job = model.jobs[index];
+    if (job !== undefined) job.retryHorizon ??= retryHorizon;
+  }
   expect(messages).toEqual([...model.messages.values()].toSorted((a, b) => a.id - b.id));
-  const jobs = await database.query(`
-    SELECT id, budget, claimed, fence, horizon, closed_fence AS "closedFence" FROM dispatch_jobs ORDER BY id`);
   expect(jobs).toEqual(model.jobs);
 }
 
@@ -61,7 +68,7 @@ const insert = fc.integer({ min: 1, max: 6 }).map((count) =>
     () => true,
     async (model, { database }) => {
       for (const id of await database.insertMessages(count)) {
-        model.messages.set(id, { id, sent: false, parkedAs: null, pause: 'none', claim: null });
+        model.messages.set(id, { id, sent: false, parkedAs: null, pause: 'none', dueAt: null, claim: null });
       }
     },
   ),
@@ -76,7 +83,7 @@ const beginJob = fc.integer({ min: 1, max: 7 }).map((budget) =>
         `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
         [budget],
       );
-      const job = { id, budget, claimed: 0, fence: 0, horizon: null, closedFence: null };
+      const job = { id, budget, claimed: 0, fence: 0, horizon: null, retryHorizon: null, closedFence: null };
       model.jobs.push(job);
       const claimer = model.succeed(job);
       model.open(claimer);
@@ -99,7 +106,7 @@ const claim = fc.tuple(natural, fc.integer({ min: 1, max: 6 })).map(([who, limit
   step(`claim ${limit} by ${who}`, hasClaimers, async (model, { claims }) => {
     const claimer = pick(model.claimers, who);
     const expected = model.claimable(claimer, limit);
-    expect(idsOf(await claims.claim(keyOf(claimer), limit))).toEqual(expected);
+    expect(idsOf((await claims.claim(keyOf(claimer), limit)).messages)).toEqual(expected);
     model.claimed(claimer, expected);
   }),
 );
@@ -107,16 +114,16 @@ const claim = fc.tuple(natural, fc.integer({ min: 1, max: 6 })).map(([who, limit
 /** Everybody claims at once, the owners twice over. */
 const stampede = fc.integer({ min: 1, max: 4 }).map((limit) =>
   step(`all claim ${limit}`, hasClaimers, async (model, { claims }) => {
-    const sendable = model.sendable;
+    const sendableTo = new Map(model.jobs.map((job) => [job, Object.values(model.sendable(job)).flat()]));
     const claimers = [...model.claimers, ...model.live];
     const replies = await Promise.all(claimers.map((claimer) => claims.claim(keyOf(claimer), limit)));
-    const given = replies.flatMap(idsOf);
+    const given = replies.flatMap(({ messages }) => idsOf(messages));
     expect(new Set(given).size).toBe(given.length);
     replies.forEach((reply, index) => {
       const claimer = pick(claimers, index);
-      const ids = idsOf(reply);
+      const ids = idsOf(reply.messages);
       expect(ids).toEqual(ids.toSorted((a, b) => a - b));
-      expect(ids.filter((id) => !sendable.includes(id) || id > (claimer.job.horizon ?? 0))).toEqual([]);
+      expect(ids.filter((id) => !sendableTo.get(claimer.job)?.includes(id))).toEqual([]);
       if (!model.mayClaim(claimer)) expect(ids).toEqual([]);
       model.claimed(claimer, ids);
     });
@@ -189,7 +196,7 @@ const takeOver = fc.tuple(natural, outcome).map(([which, late]) =>
     const before = [...former.held];
     const batch = before.map((id) => settlement(id, { ...late, tried: true }));
     const claimedBefore = job.claimed;
-    const { sendable } = model;
+    const sendable = Object.values(model.sendable(job)).flat();
     const next = async () => {
       await database.query(`UPDATE dispatch_jobs SET fence = fence + 1 WHERE id = $1`, [job.id]);
       const taken: number[] = [];
@@ -200,7 +207,7 @@ const takeOver = fc.tuple(natural, outcome).map(([which, late]) =>
         if (inherited.left === 0) return taken.toSorted((a, b) => a - b);
       }
     };
-    const [settled, claimed, taken] = await Promise.all([
+    const [settled, { messages: claimed }, taken] = await Promise.all([
       settlements.settle(keyOf(former), batch),
       claims.claim(keyOf(former), 2),
       next(),

@@ -14,6 +14,8 @@ export interface ModelJob {
   claimed: number;
   fence: number;
   horizon: number | null;
+  /** Retries whose pause ended later are the next job's; microseconds of the database's clock, read from the table. */
+  retryHorizon: number | null;
   /** The owner under this fence has released and claims nothing any more. */
   closedFence: number | null;
 }
@@ -22,8 +24,9 @@ export interface ModelMessage {
   readonly id: number;
   sent: boolean;
   parkedAs: 'failed' | 'uncertain' | null;
-  /** `over`: the pause is over and the next job that opens makes the message sendable. */
   pause: 'none' | 'over' | 'long';
+  /** The end of its pause, read from the table. */
+  dueAt: number | null;
   claim: { readonly job: number; readonly fence: number } | null;
 }
 
@@ -47,24 +50,31 @@ export class ClaimsModel {
   }
 
   open(claimer: Claimer): void {
-    for (const message of this.messages.values()) {
-      if (!message.sent && message.pause === 'over') message.pause = 'none';
-    }
     if (this.isLive(claimer)) claimer.job.horizon ??= Math.max(0, ...this.messages.keys());
   }
 
-  /** Messages that nobody has and that may be sent, oldest first. */
-  get sendable(): number[] {
-    return [...this.messages.values()]
-      .filter(({ sent, parkedAs, pause, claim }) => !sent && parkedAs === null && pause === 'none' && claim === null)
-      .map(({ id }) => id)
-      .toSorted((a, b) => a - b);
+  /** Messages that nobody has and that may be sent as far as the job is concerned: fresh ones by id, retries by their pauses. */
+  sendable({ horizon, retryHorizon }: ModelJob): { readonly fresh: number[]; readonly retries: number[] } {
+    const free = [...this.messages.values()].filter(
+      ({ sent, parkedAs, claim }) => !sent && parkedAs === null && claim === null,
+    );
+    const fresh = free
+      .filter(({ id, dueAt }) => dueAt === null && id <= (horizon ?? 0))
+      .toSorted((a, b) => a.id - b.id);
+    const retries = free
+      .filter(({ dueAt }) => dueAt !== null && dueAt <= (retryHorizon ?? 0))
+      .toSorted((a, b) => (a.dueAt ?? 0) - (b.dueAt ?? 0) || a.id - b.id);
+    return { fresh: fresh.map(({ id }) => id), retries: retries.map(({ id }) => id) };
   }
 
-  /** The ids that a claim must yield when nobody else claims at the same time. */
+  /** The ids that a claim must yield when nobody else claims at the same time; at most half are retries. */
   claimable({ job, fence }: Claimer, limit: number): number[] {
     if (!this.running || !this.mayClaim({ job, fence })) return [];
-    return this.sendable.filter((id) => id <= (job.horizon ?? 0)).slice(0, Math.min(limit, job.budget - job.claimed));
+    const wanted = Math.min(limit, job.budget - job.claimed);
+    const { fresh, retries } = this.sendable(job);
+    const places = Array.from({ length: wanted }, (_, index) => job.id + job.claimed + index + 1);
+    const due = retries.slice(0, places.filter((place) => place % 2 === 1).length);
+    return [...due, ...fresh.slice(0, wanted - due.length)].toSorted((a, b) => a - b);
   }
 
   claimed(claimer: Claimer, ids: readonly number[]): void {
@@ -90,7 +100,9 @@ export class ClaimsModel {
       if (message.sent) continue;
       message.sent = state === 'sent';
       message.parkedAs = state === 'failed' || state === 'uncertain' ? state : null;
-      if (state === 'waiting' && delayMs !== null) message.pause = delayMs === 0 ? 'over' : 'long';
+      // One that is to be sent again at once stays what it was: a fresh one, or a retry that is due.
+      if (state !== 'waiting') message.pause = 'none';
+      else if (delayMs !== null) message.pause = delayMs === 0 ? 'over' : 'long';
     }
     for (const { id } of settlements) claimer.held.delete(id);
     return settled.map(({ id }) => id);

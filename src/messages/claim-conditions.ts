@@ -1,0 +1,42 @@
+/**
+ * The two kinds of messages that may be sent, each as its partial index has it: fresh ones, which are sent by id, and retries,
+ * by the end of their pause. A retry that is claimed stays what it is until it is settled, so a claim touches no index.
+ */
+export const FRESH = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL';
+export const RETRY = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL';
+
+/**
+ * Nothing of it stands in `unwritten_outcomes`. NOT IN is never planned as a join: it is read once, nearly always empty, and
+ * leaves the order of the index in force.
+ */
+export const WRITABLE = 'id NOT IN (SELECT message_id FROM unwritten_outcomes)';
+
+/** Below every id: sequences may be widened downwards, and ids below 1 are ids. */
+export const LOWEST_ID = `'-9223372036854775808'::bigint`;
+export const HIGHEST_ID = `'9223372036854775807'::bigint`;
+
+/**
+ * A pause's end as whole microseconds since 1970, which JavaScript holds exactly; NULL for none. Infinite ones are cut to what
+ * is finite (`greatest` and `least` pass over NULLs, hence the CASE).
+ */
+export const microsecondsOf = (time: string) =>
+  `CASE WHEN ${time} IS NOT NULL
+          THEN (extract(epoch FROM least(greatest(${time}, timestamptz 'epoch'), clock_timestamp())) * 1000000)::bigint END`;
+
+/** The way back. Nothing, or 1970 and before, is the time before all times. */
+export const timeOf = (microseconds: string) =>
+  `CASE WHEN ${microseconds} > 0 THEN timestamptz 'epoch' + ${microseconds} * interval '1 microsecond' ELSE '-infinity' END`;
+
+/** The columns of a `ClaimedMessage`; an adopted table may have a NULL in them, which is a message that cannot be sent. */
+export const CLAIMED = `message.id, coalesce(message.recipient_phone, '') AS "recipientPhone",
+        coalesce(message.content, '') AS content, message.attempts, message.sit_outs AS "sitOuts", message.doubt`;
+
+/**
+ * Joins the rows that a CTE has locked, as (source, place): the tables and places at which they lie, which spares a second
+ * search. A place is that of one table only: with inheritance or partitions another table has another row there. The two
+ * comparisons are always true; they have the planner expect one row, and so read by place, however small the table was
+ * when the statement was planned.
+ */
+export const atPlaces = (rows: string) =>
+  `unnest(ARRAY(SELECT source FROM ${rows}), ARRAY(SELECT place FROM ${rows})) AS found (source, place)
+      WHERE message.ctid = found.place AND message.tableoid = found.source AND found.place > '(0,0)' AND found.source > 0`;

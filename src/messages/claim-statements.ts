@@ -1,0 +1,210 @@
+import type { Statement } from '../database.js';
+import {
+  atPlaces,
+  CLAIMED,
+  FRESH,
+  HIGHEST_ID,
+  LOWEST_ID,
+  microsecondsOf,
+  RETRY,
+  timeOf,
+  WRITABLE,
+} from './claim-conditions.js';
+
+/** What is inserted, or due again, after a job was opened goes out in the next one. */
+export const OPEN: Statement = {
+  name: 'messages.open-job',
+  text: `
+    WITH opened AS (
+      UPDATE dispatch_jobs SET
+        horizon = coalesce(horizon, (SELECT max(id) FROM messages), 0),
+        retry_horizon = coalesce(retry_horizon, clock_timestamp())
+      WHERE id = $1 AND fence = $2 AND (horizon IS NULL OR retry_horizon IS NULL)
+    )
+    SELECT installation_id FROM scheduler_state`,
+};
+
+/**
+ * `$3` how many, `$4` the fresh id and `$5`, `$6` the end of pause and id of the retry from which to look, `$7` whether fresh
+ * ones and `$8` whether retries are asked for. While both are, every second place of the budget is a retry's; the job's id
+ * tells whether the first one is, so that of jobs with a budget of one every second begins with it.
+ *
+ * One statement looks at `candidates` messages of each kind at most, however many are locked by others. The rows are locked
+ * where they lie and written by that place; the whole condition is repeated there, so that whatever a place may hold, a
+ * message that is sent, parked or claimed is never claimed. One that somebody changed between the statement's snapshot and
+ * its lock lies elsewhere by now: it is left for the next claim.
+ */
+const claim = (name: string, candidates: number): Statement => ({
+  name,
+  text: `
+    WITH job AS (
+      SELECT least($3::int, budget - claimed) AS wanted, claimed + $1::bigint AS place, horizon, retry_horizon
+      FROM dispatch_jobs
+      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
+        AND (SELECT running FROM scheduler_state)
+      FOR NO KEY UPDATE
+    ), share AS (
+      SELECT wanted, CASE WHEN NOT $8::bool THEN 0 WHEN $7::bool THEN (place + wanted + 1) / 2 - (place + 1) / 2 ELSE wanted END
+        AS retries
+      FROM job
+    ), retry_seen AS MATERIALIZED (
+      SELECT tableoid AS source, ctid AS place, next_attempt_at, id FROM messages
+      WHERE ${RETRY} AND (next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))
+        AND next_attempt_at <= (SELECT retry_horizon FROM job) AND (SELECT retries FROM share) > 0
+      ORDER BY next_attempt_at, id LIMIT ${candidates}
+    ), last_retry AS (
+      SELECT next_attempt_at, id FROM retry_seen ORDER BY next_attempt_at, id OFFSET ${candidates - 1}
+    ), retry AS (
+      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('retry_seen')}
+        AND ${RETRY} AND claimed_by IS NULL AND ${WRITABLE}
+      ORDER BY next_attempt_at, id
+      LIMIT coalesce((SELECT retries FROM share), 0)
+      FOR UPDATE OF message SKIP LOCKED
+    ), last_fresh AS (
+      SELECT id FROM messages
+      WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
+        AND $7::bool AND (SELECT wanted FROM job) > 0
+      ORDER BY id OFFSET ${candidates - 1} LIMIT 1
+    ), fresh AS (
+      SELECT tableoid AS source, ctid AS place FROM messages
+      WHERE ${FRESH} AND claimed_by IS NULL AND id >= coalesce($4::bigint, ${LOWEST_ID})
+        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}
+      ORDER BY id
+      LIMIT CASE WHEN $7::bool THEN coalesce((SELECT wanted FROM job), 0) - (SELECT count(*) FROM retry) ELSE 0 END
+      FOR UPDATE SKIP LOCKED
+    ), locked AS (
+      SELECT source, place FROM retry UNION ALL SELECT source, place FROM fresh
+    ), claimed AS (
+      UPDATE messages message SET claimed_by = $1, claim_fence = $2
+      FROM ${atPlaces('locked')}
+        AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
+      RETURNING ${CLAIMED}, ${microsecondsOf('message.next_attempt_at')} AS "dueAt"
+    ), counted AS (
+      SELECT count(*) AS all, count("dueAt") AS retries,
+        min(id) FILTER (WHERE "dueAt" IS NULL) AS fresh_from, max(id) FILTER (WHERE "dueAt" IS NULL) AS fresh_to,
+        min(ARRAY["dueAt", id]) FILTER (WHERE "dueAt" IS NOT NULL) AS retries_from,
+        max(ARRAY["dueAt", id]) FILTER (WHERE "dueAt" IS NOT NULL) AS retries_to
+      FROM claimed
+    ), charged AS (
+      UPDATE dispatch_jobs job SET
+        claimed = job.claimed + counted.all,
+        claimed_from = least(job.claimed_from, counted.fresh_from), claimed_to = greatest(job.claimed_to, counted.fresh_to),
+        retries_from = least(job.retries_from, counted.retries_from),
+        retries_to = greatest(job.retries_to, counted.retries_to)
+      FROM counted WHERE job.id = $1 AND counted.all > 0
+    ), look AS (
+      SELECT coalesce((SELECT wanted FROM share), 0) AS wanted, coalesce((SELECT retries FROM share), 0) AS "retriesWanted",
+        (SELECT id FROM last_fresh) AS "freshTo",
+        (SELECT ${microsecondsOf('next_attempt_at')} FROM last_retry) AS "retryToAt",
+        (SELECT id FROM last_retry) AS "retryToId"
+    )
+    SELECT * FROM claimed FULL JOIN look ON FALSE ORDER BY id`,
+});
+
+/** Enough for the largest claim; a look at so many costs little. */
+export const CLAIM = claim('messages.claim', 1_000);
+/** For a stretch of messages that others have locked. */
+export const CLAIM_FAR = claim('messages.claim-far', 50_000);
+
+export const CLOSE: Statement = {
+  name: 'messages.close-job',
+  text: `UPDATE dispatch_jobs SET closed_fence = $2 WHERE id = $1 AND fence = $2`,
+};
+
+/** The job with the places between which its claims lie. */
+const jobWithClaims = (condition: string) => `
+    job AS (
+      SELECT coalesce(claimed_from, ${LOWEST_ID}) AS fresh_from, claimed_to AS fresh_to,
+        ${timeOf('retries_from[1]')} AS first_at, retries_from[2] AS first_id,
+        ${timeOf('retries_to[1]')} AS last_at, retries_to[2] AS last_id
+      FROM dispatch_jobs WHERE id = $1 AND fence = $2${condition}
+      FOR NO KEY UPDATE
+    )`;
+
+const ofJob = (column: string) => `(SELECT ${column} FROM job)`;
+
+/**
+ * Where the claims of a job lie, by the two indexes that hold what may be sent, and by them alone. The retries of the first and
+ * of the last instant are found by their ids: any number may be due since one instant.
+ */
+const CLAIMED_RANGES = {
+  fresh: `${FRESH} AND id >= ${ofJob('fresh_from')} AND id <= ${ofJob('fresh_to')}`,
+  first_retries: `${RETRY} AND next_attempt_at = ${ofJob('first_at')} AND id >= ${ofJob('first_id')}
+        AND id <= ${ofJob(`CASE WHEN first_at = last_at THEN last_id ELSE ${HIGHEST_ID} END`)}`,
+  retries: `${RETRY} AND next_attempt_at > ${ofJob('first_at')} AND next_attempt_at < ${ofJob('last_at')}`,
+  last_retries: `${RETRY} AND next_attempt_at = ${ofJob('last_at')} AND id <= ${ofJob('last_id')}
+        AND ${ofJob('first_at < last_at')}`,
+};
+
+/** Of the job's claims that `owner` tells, `held` has those that could be locked at once, and `claim` how many there are. */
+function hold(owner: string): string {
+  const ranges = Object.entries(CLAIMED_RANGES);
+  const counts = ranges.map(([, range]) => `(SELECT count(*) FROM messages WHERE ${range} AND ${owner})`);
+  const locked = ranges.map(
+    ([name, range]) => `${name} AS (
+      SELECT tableoid AS source, ctid AS place FROM messages WHERE ${range} AND ${owner} FOR UPDATE SKIP LOCKED
+    )`,
+  );
+  return `
+    claim AS (SELECT ${counts.join('\n + ')} AS count), ${locked.join(', ')}, held AS (
+      ${ranges.map(([name]) => `SELECT source, place FROM ${name}`).join(' UNION ALL ')}
+    )`;
+}
+
+/** Frees what could be locked, and counts it and what is left. */
+const free = (owner: string) => `freed AS (
+      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
+      FROM ${atPlaces('held')} AND message.sent_status = FALSE AND ${owner}
+      RETURNING message.id
+    ), counted AS (
+      SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count FROM claim) - (SELECT count(*) FROM freed) AS left
+    )`;
+
+const MINE = 'claimed_by = $1 AND claim_fence = $2';
+const BEFORE_ME = 'claimed_by = $1 AND claim_fence < $2';
+/** A message whose outcome is known and cannot be written stays claimed, whoever has the job. */
+const andWritable = (owner: string) => `${owner} AND ${WRITABLE}`;
+
+export const RELEASE: Statement = {
+  name: 'messages.release',
+  text: `
+    WITH ${jobWithClaims('')}, ${hold(andWritable(MINE))}, ${free(MINE)}
+    UPDATE dispatch_jobs SET claimed = claimed - counted.freed FROM counted
+    WHERE id = $1 AND fence = $2
+    RETURNING counted.left`,
+};
+
+export const GIVE_BACK: Statement = {
+  name: 'messages.give-back',
+  text: `
+    WITH job AS (
+      SELECT id FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE
+    ), claim AS (
+      SELECT count(*) AS count FROM messages, job WHERE messages.id = ANY ($3::bigint[]) AND ${MINE}
+    ), held AS (
+      SELECT messages.tableoid AS source, messages.ctid AS place FROM messages, job
+      WHERE messages.id = ANY ($3::bigint[]) AND ${MINE}
+      FOR UPDATE OF messages SKIP LOCKED
+    ), freed AS (
+      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
+      FROM ${atPlaces('held')} AND ${MINE}
+      RETURNING message.id
+    ), counted AS (
+      SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count FROM claim) - (SELECT count(*) FROM freed) AS left
+    )
+    UPDATE dispatch_jobs SET claimed = claimed - (cardinality($3::bigint[]) - counted.left) FROM job, counted
+    WHERE dispatch_jobs.id = job.id
+    RETURNING counted.left`,
+};
+
+export const TAKE_OVER: Statement = {
+  name: 'messages.take-over',
+  text: `
+    WITH ${jobWithClaims(` AND state = 'running'`)}, ${hold(andWritable(BEFORE_ME))}, taken AS (
+      UPDATE messages message SET claim_fence = $2
+      FROM ${atPlaces('held')} AND message.sent_status = FALSE AND ${BEFORE_ME}
+      RETURNING ${CLAIMED}
+    )
+    SELECT coalesce((SELECT json_agg(taken ORDER BY id) FROM taken), '[]') AS taken,
+      (SELECT count FROM claim) - (SELECT count(*) FROM taken) AS left`,
+};
