@@ -4,8 +4,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * What PostgreSQL does not write to `messages`: outcomes that a trigger, a constraint, a row policy or somebody's lock
  * keeps out, and messages that cannot be claimed for such a reason (`settlement` is NULL). It is nearly always empty.
  *
- * `refused_claims` tries to claim each message in a subtransaction that is rolled back, and tells which ones PostgreSQL
- * refuses: a claim of many rows fails as a whole and names none.
+ * `try_claims` tries to claim each message in a subtransaction that is rolled back, and tells for each whether PostgreSQL
+ * takes it: a claim of many rows fails as a whole and names none. It says nothing of messages that are locked, nor of those
+ * that it does not reach within the time limit.
  *
  * Locks: none, table and function are new.
  */
@@ -27,43 +28,50 @@ export class CreateUnwrittenOutcomes1763900000014 implements MigrationInterface 
       )`);
     await queryRunner.query(`CREATE INDEX idx_unwritten_outcomes_retry ON unwritten_outcomes (retry_at)`);
     await queryRunner.query(`
-      CREATE FUNCTION refused_claims(candidates BIGINT[], time_limit INTERVAL)
-        RETURNS TABLE (refused_id BIGINT, refused_sqlstate TEXT, refused_by TEXT)
+      CREATE FUNCTION try_claims(candidates BIGINT[], time_limit INTERVAL)
+        RETURNS TABLE (tried_id BIGINT, is_refused BOOLEAN, refused_sqlstate TEXT, refused_by TEXT)
         LANGUAGE plpgsql AS $$
       DECLARE
         ends_at CONSTANT TIMESTAMPTZ := clock_timestamp() + time_limit;
-        candidate BIGINT;
         written BIGINT;
         in_table TEXT;
         in_constraint TEXT;
+        in_context TEXT;
       BEGIN
-        FOREACH candidate IN ARRAY candidates LOOP
+        FOREACH tried_id IN ARRAY candidates LOOP
           EXIT WHEN clock_timestamp() > ends_at;
-          refused_id := NULL;
+          is_refused := FALSE;
+          refused_sqlstate := NULL;
+          refused_by := NULL;
           BEGIN
             PERFORM FROM messages
-              WHERE id = candidate AND sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NULL
+              WHERE id = tried_id AND sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NULL
               FOR UPDATE SKIP LOCKED;
             IF FOUND THEN
-              UPDATE messages SET claimed_by = 0, claim_fence = 0 WHERE id = candidate;
+              UPDATE messages SET claimed_by = 0, claim_fence = 0 WHERE id = tried_id;
               GET DIAGNOSTICS written = ROW_COUNT;
               IF written = 0 THEN
-                refused_id := candidate;
-                refused_sqlstate := NULL;
+                is_refused := TRUE;
                 refused_by := 'a trigger or a row policy kept the row as it was';
               END IF;
+            ELSIF EXISTS (
+              SELECT FROM messages WHERE id = tried_id AND sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NULL
+            ) THEN
+              is_refused := NULL;
             END IF;
             RAISE SQLSTATE 'MD000';
           EXCEPTION
             WHEN SQLSTATE 'MD000' THEN NULL;
             WHEN OTHERS THEN
-              GET STACKED DIAGNOSTICS in_table = TABLE_NAME, in_constraint = CONSTRAINT_NAME;
-              refused_id := candidate;
+              GET STACKED DIAGNOSTICS
+                in_table = TABLE_NAME, in_constraint = CONSTRAINT_NAME, in_context = PG_EXCEPTION_CONTEXT;
+              is_refused := TRUE;
               refused_sqlstate := SQLSTATE;
               refused_by := concat_ws(', ', 'SQLSTATE ' || SQLSTATE, 'table ' || nullif(in_table, ''),
-                'constraint ' || nullif(in_constraint, ''));
+                'constraint ' || nullif(in_constraint, ''),
+                'function ' || nullif(substring(in_context FROM '^PL/\\w+ function ([^\\s(]{1,63})'), 'try_claims'));
           END;
-          IF refused_id IS NOT NULL THEN
+          IF is_refused IS NOT NULL THEN
             RETURN NEXT;
           END IF;
         END LOOP;
@@ -71,7 +79,7 @@ export class CreateUnwrittenOutcomes1763900000014 implements MigrationInterface 
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION refused_claims(BIGINT[], INTERVAL)`);
+    await queryRunner.query(`DROP FUNCTION try_claims(BIGINT[], INTERVAL)`);
     await queryRunner.query(`DROP TABLE unwritten_outcomes`);
   }
 }

@@ -6,6 +6,7 @@ import { WebhookTargets } from '../src/config/webhook-targets.js';
 import { Database } from '../src/database.js';
 import { BatchSize } from '../src/dispatch/batch-size.js';
 import { LockedStretches } from '../src/dispatch/claim-cursor.js';
+import { ClaimFaults } from '../src/dispatch/claim-faults.js';
 import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { EgressGuard } from '../src/dispatch/egress-guard.js';
@@ -16,6 +17,7 @@ import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { WebhookClient } from '../src/dispatch/webhook.client.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
+import { RefusedClaims } from '../src/messages/refused-claims.js';
 import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
 import { SchemaGate } from '../src/schema-gate.js';
@@ -88,10 +90,17 @@ describe('the run of a job', () => {
     live.setFallbackWebhookUrl('http://127.0.0.1:9/webhook');
     const logger = new Logger();
     const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), installationId, job.id);
-    const retry = new OutcomeRetry(new UnwrittenOutcomes(service), settlements, new SchemaGate(dataSource));
+    const retry = new OutcomeRetry(
+      new UnwrittenOutcomes(service),
+      settlements,
+      new RefusedClaims(service),
+      new SchemaGate(dataSource),
+    );
+    const refused = new RefusedClaims(service);
     const run = new JobRun(job, {
       claims,
       stretches: new LockedStretches(),
+      claimFaults: new ClaimFaults({ refused, retry, size: new BatchSize(500), logger }, job.id),
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
       live,
       window: new ConcurrencyWindow(() => 1),

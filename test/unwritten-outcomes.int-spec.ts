@@ -11,6 +11,7 @@ import { settleInvalid, settleOutcome } from '../src/dispatch/settle-outcome.js'
 import { FROM_THE_START } from '../src/messages/claim-look.js';
 import { MessageClaims, type ClaimedMessage, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
+import { RefusedClaims } from '../src/messages/refused-claims.js';
 import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
 import { SchemaGate } from '../src/schema-gate.js';
@@ -65,7 +66,12 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     service = new Database(dataSource);
     claims = new MessageClaims(service);
     settlements = new MessageSettlements(service);
-    retry = new OutcomeRetry(new UnwrittenOutcomes(service), settlements, new SchemaGate(dataSource));
+    retry = new OutcomeRetry(
+      new UnwrittenOutcomes(service),
+      settlements,
+      new RefusedClaims(service),
+      new SchemaGate(dataSource),
+    );
     errors = [];
   };
 

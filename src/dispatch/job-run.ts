@@ -5,6 +5,7 @@ import { contentFault, phoneFault } from '../messages/message-rules.js';
 import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
 import { ClaimCursor, type LockedStretches } from './claim-cursor.js';
+import type { ClaimFaults } from './claim-faults.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';
 import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
@@ -14,7 +15,6 @@ import { settleInvalid, settleOutcome } from './settle-outcome.js';
 import type { Settler } from './settler.js';
 import type { WebhookClient } from './webhook.client.js';
 
-const CLAIM_MAX = 500;
 /**
  * The next claim is made when fewer than `ahead` messages wait: twice as many as were sent while the last claim took place,
  * or, when they did not last so long, twice as many as then. A fast receiver does not wait for claims, and with a slow one
@@ -30,6 +30,7 @@ const UNSETTLED_MAX = 2_000;
 export interface RunParts {
   readonly claims: MessageClaims;
   readonly stretches: LockedStretches;
+  readonly claimFaults: ClaimFaults;
   readonly client: WebhookClient;
   readonly live: LiveConfig;
   readonly window: ConcurrencyWindow;
@@ -142,7 +143,7 @@ export class JobRun {
     this.claiming = true;
     this.ranDry = false;
     const free = this.parts.window.size - this.inFlight;
-    this.claims = this.claimInto(Math.min(CLAIM_MAX, Math.max(2 * this.ahead, free)));
+    this.claims = this.claimInto(Math.min(this.parts.claimFaults.rowsMax, Math.max(2 * this.ahead, free)));
   }
 
   private async claimInto(limit: number): Promise<void> {
@@ -150,7 +151,9 @@ export class JobRun {
       if (this.queue.stale) await this.giveBack();
       const takenBefore = this.queue.taken;
       const refundsBefore = this.refunds;
+      const askedAt = performance.now();
       const claim = await this.parts.claims.claim(this.job, limit, this.cursor.look);
+      this.parts.claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
       await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
@@ -158,9 +161,10 @@ export class JobRun {
       this.cursor.advance(claim, this.refunds === refundsBefore);
       this.queue.add(claim.messages);
     } catch (error) {
-      this.parts.logger.warn({ err: error, job: this.job.id }, 'no messages could be claimed; the job ends early');
+      // A claim whose reply was lost may have been made.
       this.claimsLeft = true;
-      this.endedBy = 'the database was out of reach';
+      this.cursor.restart();
+      this.endedBy ??= await this.parts.claimFaults.after(error, limit);
     }
     this.claiming = false;
     this.pump();

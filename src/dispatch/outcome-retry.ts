@@ -1,11 +1,13 @@
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import type { ClaimKey } from '../messages/message-claims.js';
 import { MessageSettlements } from '../messages/message-settlements.js';
+import { RefusedClaims, type RefusedClaim } from '../messages/refused-claims.js';
 import {
   COUNTED_MAX,
   UnwrittenOutcomes,
   type DueRetry,
-  type Unwritten,
+  type KeptFor,
   type UnwrittenSummary,
 } from '../messages/unwritten-outcomes.js';
 import { WakeSignal } from '../scheduler/wake-signal.js';
@@ -17,8 +19,10 @@ const SLICE_ROWS = 200;
 /** One turn's work, so that the end of the process waits no longer for it. */
 const TURN_MS = 3_000;
 const AFTER_ERROR_MS = 10_000;
+const LOOK_EVERY_MS = 60_000;
 const SAID_AGAIN_AFTER_MS = 60_000;
 const IDS_SAID = 5;
+const REASONS_KEPT = 100;
 
 /**
  * Keeps what PostgreSQL does not write to `messages`, and tries it again in the background while there is any: at the start,
@@ -32,12 +36,15 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly alarm = new WakeSignal();
   private readonly size = new BatchSize(SLICE_ROWS);
   private readonly said = new Map<string, { at: number; unsaid: number }>();
+  private lookedAt = -Infinity;
+  private failedBy: string | null = null;
   private closing = false;
   private loop: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly outcomes: UnwrittenOutcomes,
     private readonly settlements: MessageSettlements,
+    private readonly refused: RefusedClaims,
     private readonly schema: SchemaGate,
   ) {}
 
@@ -51,23 +58,34 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     await this.loop;
   }
 
-  /** Looks at the table soon. */
-  wake(): void {
-    this.alarm.wake();
+  /** A job begins: looks at the table while something is kept, and once a minute for what a replica kept that has ended. */
+  jobBegins(): void {
+    if (this.trouble !== null || performance.now() - this.lookedAt > LOOK_EVERY_MS) this.alarm.wake();
   }
 
-  /** Keeps outcomes durably. @throws when they cannot be kept either. */
-  async keep(job: ClaimKey, unwritten: readonly (Unwritten & { readonly fence?: number })[]): Promise<void> {
+  /**
+   * Keeps outcomes durably, those of messages that the job still has claimed; returns how many these are.
+   * @throws when they cannot be kept either.
+   */
+  async keep(job: ClaimKey, unwritten: readonly KeptFor[]): Promise<number> {
     const kept = new Set(await this.outcomes.keep(job, unwritten));
-    this.say(
-      job,
-      unwritten.filter(({ settlement }) => kept.has(settlement.id)),
-    );
+    const refused = unwritten
+      .map(({ settlement: { id }, refusal }) => ({ id, refusal }))
+      .filter(({ id }) => kept.has(id));
+    this.say(refused, (ids) => `The outcomes of messages ${ids} cannot be written to messages`);
     this.alarm.wake();
+    return kept.size;
+  }
+
+  /** Takes note of messages that cannot be claimed. */
+  notice(refused: readonly RefusedClaim[]): void {
+    this.say(refused, (ids) => `Messages ${ids} cannot be claimed, so they are not sent`);
+    if (refused.length > 0) this.alarm.wake();
   }
 
   /** Tries once what is due. Returns how long the next one has time; null when nothing is kept. */
   async turn(): Promise<number | null> {
+    this.lookedAt = performance.now();
     const due = await this.outcomes.takeDue(SLICE_ROWS);
     const until = performance.now() + TURN_MS;
     for (const group of grouped(due, ({ claim }) => (claim === null ? '' : `${claim.id}:${claim.fence}`)).values()) {
@@ -75,21 +93,35 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     }
     const summary = await this.outcomes.summary();
     this.trouble = troubleOf(summary);
+    this.failedBy = null;
     return summary.dueInMs;
   }
 
   private async run(): Promise<void> {
     await this.schema.whenReady();
     while (!this.closing) {
-      const restMs = await this.turn().catch(() => AFTER_ERROR_MS);
+      const restMs = await this.turn().catch((error: unknown) => this.afterError(error));
       if (!this.closing) await this.alarm.waitUntil(performance.now() + (restMs ?? Infinity));
     }
   }
 
+  private afterError(error: unknown): number {
+    const refusal = refusalOf(error);
+    // That PostgreSQL is unreachable is said by everybody else.
+    if (databaseFaultOf(error) !== 'outage' && this.failedBy !== refusal.text) {
+      this.failedBy = refusal.text;
+      this.logger.error(`What is kept in unwritten_outcomes cannot be tried again: ${refusal.text}`);
+    }
+    return AFTER_ERROR_MS;
+  }
+
   private async tryAgain(group: readonly DueRetry[], until: number): Promise<void> {
     const claim = group[0]?.claim ?? null;
+    if (claim === null) {
+      const ids = group.map(({ messageId }) => messageId);
+      return await this.outcomes.drop(null, await this.refused.nowTaken(ids, until - performance.now()));
+    }
     const settlements = group.flatMap(({ settlement }) => settlement ?? []);
-    if (claim === null) return;
     const batch = new OutcomeBatch(this.settlements, claim, this.size, settlements, true);
     let written = 0;
     while (batch.left.length > 0 && performance.now() < until && !this.closing) {
@@ -104,24 +136,24 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   /** Says each reason with the first ids at once, and then once a minute how often it came. */
-  private say(job: ClaimKey, unwritten: readonly Unwritten[]): void {
+  private say(refused: readonly RefusedClaim[], textOf: (ids: string) => string): void {
     const now = performance.now();
-    for (const [text, group] of grouped(unwritten, ({ refusal }) => refusal.text)) {
-      const before = this.said.get(text);
+    for (const [reason, group] of grouped(refused, ({ refusal }) => refusal.text)) {
+      const before = this.said.get(reason);
       if (before !== undefined && now - before.at < SAID_AGAIN_AFTER_MS) {
         before.unsaid += group.length;
         continue;
       }
-      this.said.delete(text);
-      this.said.set(text, { at: now, unsaid: 0 });
+      this.said.delete(reason);
+      this.said.set(reason, { at: now, unsaid: 0 });
       const [oldest] = this.said.keys();
-      if (this.said.size > 100 && oldest !== undefined) this.said.delete(oldest);
-      const ids = group.slice(0, IDS_SAID).map(({ settlement }) => settlement.id);
-      const more = group.length - ids.length + (before?.unsaid ?? 0);
+      if (this.said.size > REASONS_KEPT && oldest !== undefined) this.said.delete(oldest);
+      const count = group.length + (before?.unsaid ?? 0);
+      const ids = group.slice(0, IDS_SAID).map(({ id }) => id);
+      const more = count > ids.length ? ` and ${count - ids.length} more` : '';
       this.logger.error(
-        { job: job.id, sqlstate: group[0]?.refusal.sqlstate ?? null, message_ids: ids, count: group.length },
-        `The outcomes of messages ${ids.join(', ')}${more > 0 ? ` and ${more} more` : ''} cannot be written to messages ` +
-          `(${text}); they are kept in unwritten_outcomes and tried again`,
+        { sqlstate: group[0]?.refusal.sqlstate ?? null, message_ids: ids, count },
+        `${textOf(ids.join(', ') + more)} (${reason}); they are kept in unwritten_outcomes and tried again`,
       );
     }
   }

@@ -85,6 +85,20 @@ export function settleInvalid(message: ClaimedMessage, fault: string, knownAt: n
   };
 }
 
+/** A message whose turn did not come: it waits again, and is back on its job's budget. */
+export function settleReleased({ id }: ClaimedMessage): Settlement {
+  return {
+    id,
+    state: 'waiting',
+    knownAt: performance.now(),
+    charged: false,
+    delayMs: null,
+    reason: null,
+    messageId: null,
+    attempt: null,
+  };
+}
+
 /** What an earlier attempt may have sent is not called failed: nobody knows. */
 function failedUnlessInDoubt({ doubt }: ClaimedMessage, reason: string): Pick<Settlement, 'state' | 'reason'> {
   if (doubt === null) return { state: 'failed', reason };

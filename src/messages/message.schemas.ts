@@ -96,7 +96,10 @@ export const messageSchema = sentMessageSchema
           'never parked as failed. `POST /messages/:id/resolve` ends it.',
       }),
     next_attempt_at: time.nullable().meta({ description: 'After a failed attempt: not sent before.' }),
-    parked_reason: z.string().nullable().meta({ description: 'Why it was taken out of the queue.' }),
+    parked_reason: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why it was taken out of the queue, or what keeps PostgreSQL from changing its row.' }),
     parked_at: time.nullable(),
   })
   .meta({ id: 'Message', example: MESSAGE_EXAMPLE });

@@ -7,6 +7,7 @@ import { MessageOperations } from './message-operations.js';
 import { MessageReplay } from './message-replay.js';
 import { MessageSettlements } from './message-settlements.js';
 import { MessagesController } from './messages.controller.js';
+import { RefusedClaims } from './refused-claims.js';
 import { UnwrittenOutcomes } from './unwritten-outcomes.js';
 import { OperationsController } from './operations.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -18,12 +19,13 @@ import { MessagesRepository } from './messages.repository.js';
     MessagesRepository,
     MessageClaims,
     MessageSettlements,
+    RefusedClaims,
     UnwrittenOutcomes,
     IntakeKeys,
     MessageIntake,
     MessageOperations,
     MessageReplay,
   ],
-  exports: [MessageClaims, MessageSettlements, MessagesRepository, UnwrittenOutcomes],
+  exports: [MessageClaims, MessageSettlements, MessagesRepository, RefusedClaims, UnwrittenOutcomes],
 })
 export class MessagesModule {}

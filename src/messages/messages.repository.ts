@@ -86,7 +86,20 @@ export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')
       ${zoned('next_attempt_at')} AS next_attempt_at,
       parked_reason, ${zoned('parked_at')} AS parked_at`;
 
-const FIND: Statement = { name: 'messages.find', text: `SELECT ${VIEW} FROM messages WHERE id = $1` };
+/** Why a message does not move although it is not parked: what PostgreSQL does not let the service write. */
+const UNWRITTEN_REASON = `(
+      SELECT CASE WHEN settlement IS NULL THEN 'it cannot be claimed'
+          WHEN settlement->>'state' = 'sent' THEN 'the receiver accepted it, and its mark cannot be written to messages'
+          ELSE 'its outcome (' || (settlement->>'state') || ') cannot be written to messages' END
+        || ': ' || reason || '; it is tried again'
+      FROM unwritten_outcomes WHERE message_id = messages.id)`;
+
+const FIND: Statement = {
+  name: 'messages.find',
+  text: `
+    SELECT ${VIEW.replace('parked_reason', `coalesce(parked_reason, ${UNWRITTEN_REASON}) AS parked_reason`)}
+    FROM messages WHERE id = $1`,
+};
 
 const INSERT_ONE = `INSERT INTO messages (recipient_phone, content) VALUES ($1, $2) RETURNING ${VIEW}`;
 

@@ -15,6 +15,9 @@ export interface Unwritten {
   readonly refusal: WriteRefusal;
 }
 
+/** `fence`: whose claim it is, when a former owner of the job made it. */
+export type KeptFor = Unwritten & { readonly fence?: number | undefined };
+
 /** One that is due to be tried again. `settlement` null: it is the claim that PostgreSQL refuses. */
 export interface DueRetry {
   readonly messageId: number;
@@ -44,10 +47,9 @@ export class UnwrittenOutcomes {
   constructor(private readonly database: Database) {}
 
   /**
-   * Keeps outcomes of messages that this owner of the job still has claimed; returns the ids of those. `fence`: whose claim
-   * it is, when a former owner of the job made it.
+   * Keeps outcomes of messages that this owner of the job still has claimed; returns the ids of those.
    */
-  async keep(job: ClaimKey, entries: readonly (Unwritten & { readonly fence?: number })[]): Promise<number[]> {
+  async keep(job: ClaimKey, entries: readonly KeptFor[]): Promise<number[]> {
     const now = performance.now();
     const given = entries.map(({ settlement, refusal, fence }) => ({
       id: settlement.id,

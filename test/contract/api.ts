@@ -681,7 +681,7 @@ export interface components {
        * @example 2025-07-20T14:36:51.123Z
        */
       next_attempt_at: string | null;
-      /** @description Why it was taken out of the queue. */
+      /** @description Why it was taken out of the queue, or what keeps PostgreSQL from changing its row. */
       parked_reason: string | null;
       /**
        * Format: date-time
@@ -770,7 +770,7 @@ export interface components {
        * @example 2025-07-20T14:36:51.123Z
        */
       next_attempt_at: string | null;
-      /** @description Why it was taken out of the queue. */
+      /** @description Why it was taken out of the queue, or what keeps PostgreSQL from changing its row. */
       parked_reason: string | null;
       /**
        * Format: date-time
