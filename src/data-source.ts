@@ -13,6 +13,7 @@ import { AddClosedFence1763900000011 } from '../migrations/1763900000011-add-clo
 import { AddDoubtAndSitOuts1763900000012 } from '../migrations/1763900000012-add-doubt-and-sit-outs.js';
 import { ClaimRetriesInPlace1763900000013 } from '../migrations/1763900000013-claim-retries-in-place.js';
 import { CreateUnwrittenOutcomes1763900000014 } from '../migrations/1763900000014-create-unwritten-outcomes.js';
+import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -33,6 +34,7 @@ export const MIGRATIONS = [
   AddDoubtAndSitOuts1763900000012,
   ClaimRetriesInPlace1763900000013,
   CreateUnwrittenOutcomes1763900000014,
+  IndexWhatListsNeed1763900000017,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */
@@ -96,7 +98,7 @@ export function dataSourceOptions(
 function sessionOf(statementMs: number): string {
   return (
     `SET statement_timeout = ${statementMs}; SET lock_timeout = 0; ` +
-    `SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED`
+    `SET default_transaction_isolation = 'read committed'`
   );
 }
 

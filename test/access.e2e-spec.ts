@@ -8,6 +8,7 @@ import { SCOPES, type Scope } from '../src/required-scope.js';
 import { bearer, entryOf } from './support/api-keys.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
+import { nextPage } from './support/next-page.js';
 import { Stage } from './support/stage.js';
 
 const KEYS: Readonly<Record<Scope, string>> = {
@@ -25,6 +26,7 @@ const NEEDS: Readonly<Record<string, Scope | null>> = {
   'get /sent': 'read',
   'get /messages': 'read',
   'get /messages/{id}': 'read',
+  'get /messages/{id}/attempts': 'read',
   'get /scheduler': 'read',
   'get /config': 'read',
   'get /operator-actions': 'read',
@@ -147,12 +149,12 @@ describe('with keys', () => {
     await operate('/messages/replay', { state: 'cancelled', by: 'ali' });
 
     const seen: Record<string, unknown>[] = [];
-    let path: string | undefined = '/operator-actions?limit=2';
-    while (path !== undefined) {
+    let path: string | null = '/operator-actions?limit=2';
+    while (path !== null) {
       const page = await app.request('GET', path, undefined, bearer(KEYS.read));
       expect(page.status).toBe(200);
       seen.push(...page.json<Record<string, unknown>[]>());
-      path = /<(.*)>; rel="next"/.exec(page.headers.get('link') ?? '')?.[1];
+      path = nextPage(path, page.headers.get('link'));
     }
     const actor = 'operate-only';
     expect(seen.toReversed()).toMatchObject([

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { DispatcherProcess, Reply } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
+import { nextPage } from './support/next-page.js';
 import { Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
@@ -55,7 +56,11 @@ describe('POST /messages', () => {
       parked_reason: null,
       parked_at: null,
     });
-    expect((await app.get('/messages/1')).json()).toEqual({ ...reply.json<object>(), attempts: [] });
+    expect((await app.get('/messages/1')).json()).toEqual({
+      ...reply.json<object>(),
+      attempts: [],
+      attempts_next: null,
+    });
   });
 
   it('stores a list in its order and answers with a result per item', async () => {
@@ -214,7 +219,8 @@ describe('GET /messages/:id', () => {
   });
 
   it.each([
-    ['-1', 'whole number'],
+    ['-9007199254740992', 'at least -9007199254740991'],
+    [`-${'9'.repeat(30)}`, 'at least -9007199254740991'],
     ['+1', 'whole number'],
     ['abc', 'whole number'],
     ['1e3', 'whole number'],
@@ -244,6 +250,49 @@ describe('GET /messages/:id', () => {
     expect((await app.get('/messages/9007199254740991')).json()).toMatchObject({ content: 'far' });
     expect((await app.get('/messages?after=9007199254740991')).text).toBe('[]');
     expect((await app.get('/messages?after=9223372036854775807')).status).toBe(400);
+  });
+
+  it('finds and lists messages with ids at and below zero', async () => {
+    await stage.database.query(
+      `INSERT INTO messages (id, recipient_phone, content) SELECT id, '+905551111111', 'x' FROM generate_series(-2, 0) id`,
+    );
+    expect((await app.get('/messages/-2')).json()).toMatchObject({ id: -2, state: 'waiting' });
+    for (const query of ['?state=waiting&limit=3', '?limit=3', '?after=-3&limit=3']) {
+      const ids = (await app.get(`/messages${query}`)).json<{ id: number }[]>().map(({ id }) => id);
+      expect([query, ids]).toEqual([query, [-2, -1, 0]]);
+    }
+    await stage.database.query('UPDATE messages SET sent_status = TRUE WHERE id < 1');
+    const path = '/sent?limit=1';
+    const first = await app.get(path);
+    const second = await app.get(nextPage(path, first.headers.get('link')) ?? '');
+    expect([...first.json<object[]>(), ...second.json<object[]>()]).toMatchObject([{ id: 0 }, { id: -1 }]);
+    await stage.database.query('DELETE FROM messages WHERE id < 1');
+  });
+
+  it('answers with the newest 100 attempts, however many and long they are, and pages through the others', async () => {
+    const [id] = await stage.database.insertMessages(1);
+    await stage.database.query(
+      `INSERT INTO delivery_attempts (message_id, job_id, started_at, number, outcome, response_excerpt)
+       SELECT $1, n, now(), n, 'channel', repeat('x', 4096) FROM generate_series(1, 5000) n`,
+      [id],
+    );
+    const reply = await app.get(`/messages/${id}`);
+    // 100 of 4,096 bytes and their names.
+    expect(reply.text.length).toBeLessThan(450_000);
+    const { attempts, attempts_next } = reply.json<{ attempts: { number: number }[]; attempts_next: number }>();
+    expect(attempts.map(({ number }) => number)).toEqual(Array.from({ length: 100 }, (_, index) => 4_901 + index));
+
+    const older: number[] = [];
+    let path: string | null = `/messages/${id}/attempts?before=${attempts_next}&limit=100`;
+    for (let pages = 0; path !== null && pages < 3; pages += 1) {
+      const page = await app.get(path);
+      older.push(...page.json<{ number: number }[]>().map(({ number }) => number));
+      path = nextPage(path, page.headers.get('link'));
+    }
+    expect(older).toEqual(Array.from({ length: 300 }, (_, index) => 4_900 - index));
+    const last = await app.get(`/messages/${id}/attempts?before=3`);
+    expect([last.json<object[]>().length, last.headers.get('link')]).toEqual([2, null]);
+    expect((await app.get(`/messages/${id}/attempts?limit=101`)).status).toBe(400);
   });
 });
 

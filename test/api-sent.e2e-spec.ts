@@ -1,5 +1,6 @@
-import { LIST_SENT } from '../src/messages/messages.repository.js';
+import { LIST_SENT } from '../src/messages/message-lists.repository.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
+import { nextPage } from './support/next-page.js';
 import { Stage } from './support/stage.js';
 
 interface Sent {
@@ -7,7 +8,7 @@ interface Sent {
   sent_at: string | null;
 }
 
-const nextOf = (link: string | null) => /^<([^>]+)>; rel="next"$/.exec(link ?? '')?.[1] ?? null;
+const nextOf = (link: string | null) => nextPage('/sent', link);
 
 describe('GET /sent', () => {
   let stage: Stage;

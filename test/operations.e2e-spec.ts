@@ -1,6 +1,7 @@
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer, Receiver } from './support/receiver.js';
+import { nextPage } from './support/next-page.js';
 import { Stage } from './support/stage.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 import { TestDatabase } from './support/test-database.js';
@@ -198,11 +199,11 @@ describe('what operators do to messages', () => {
     const waiting = await database.insertMessages(5);
     await insertParked('uncertain', 2);
     const seen: number[] = [];
-    let path: string | undefined = '/messages?state=waiting&limit=2';
-    while (path !== undefined) {
+    let path: string | null = '/messages?state=waiting&limit=2';
+    while (path !== null) {
       const page = await app.get(path);
       seen.push(...page.json<Message[]>().map(({ id }) => id));
-      path = /<(.*)>; rel="next"/.exec(page.headers.get('link') ?? '')?.[1];
+      path = nextPage(path, page.headers.get('link'));
     }
     expect(seen).toEqual(waiting);
     expect((await app.get('/messages?state=uncertain')).json()).toHaveLength(2);

@@ -38,7 +38,7 @@ export class OperatorActionsController {
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     if (rows.length > limit && last !== undefined) {
-      reply.header('Link', `</operator-actions?limit=${limit}&before=${last.id}>; rel="next"`);
+      reply.header('Link', `<?limit=${limit}&before=${last.id}>; rel="next"`);
     }
     return page;
   }

@@ -2,7 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { join } from 'node:path';
 import { LiveConfig } from '../config/live-config.js';
 import { StaticSettings } from '../config/static-settings.js';
-import { MessagesRepository } from '../messages/messages.repository.js';
+import { MessageIntake } from '../messages/message-intake.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.js';
 import { SAMPLE_MESSAGES } from './sample-messages.js';
 import { SandboxReceiver } from './sandbox-receiver.js';
@@ -37,7 +37,7 @@ export class LocalStage {
   /** Call it when the application is made and before it listens: sending begins with the latter. */
   async prepare(app: INestApplicationContext): Promise<void> {
     if (this.settings.env !== 'local') return;
-    if (this.postgres?.created) await app.get(MessagesRepository).insert(SAMPLE_MESSAGES);
+    if (this.postgres?.created) await app.get(MessageIntake).take(SAMPLE_MESSAGES, null, null);
     const live = app.get(LiveConfig);
     if (live.current.webhookUrl !== null) return;
     this.sandbox = await SandboxReceiver.start(this.log);

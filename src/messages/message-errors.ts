@@ -25,6 +25,16 @@ export class MessageStateConflict extends DomainError {
   }
 }
 
+/** Each replay keeps a connection busy. */
+export class ReplayBusy extends DomainError {
+  readonly code = 'messages.replay_busy';
+  readonly kind = 'unavailable';
+
+  constructor(atOnce: number) {
+    super(`${atOnce} replays are under way here already: try again when one has ended`);
+  }
+}
+
 /** PostgreSQL was lost after some messages were sent again by a replay, which counted them in its note. */
 export class ReplayBrokenOff extends DomainError {
   readonly code = 'database.unavailable';
@@ -32,8 +42,8 @@ export class ReplayBrokenOff extends DomainError {
 
   constructor(count: number, cause: unknown) {
     super(
-      `PostgreSQL is out of reach, and ${count} messages or more were put back before: repeat the call, which goes on ` +
-        'with the rest',
+      `PostgreSQL is unreachable or did not finish in time, and ${count} messages or more were put back before: repeat the ` +
+        'call, which continues with the rest',
     );
     this.cause = cause;
   }
@@ -49,6 +59,23 @@ export class MessagesInvalid extends DomainError {
     const invalid = results.filter((result) => result.status === 'invalid').length;
     super(`${invalid} of ${results.length} messages ${invalid === 1 ? 'is' : 'are'} invalid, so none was stored`);
     this.details = { results };
+  }
+}
+
+/** PostgreSQL reported no error and has not stored a row that it was given. */
+export class MessagesKeptOut extends DomainError {
+  readonly code = 'messages.kept_out';
+  readonly kind = 'invalid';
+
+  /** `interceptors`: the triggers and rules of the table that can do that. */
+  constructor(interceptors: readonly string[], cause: unknown) {
+    super(
+      'The database kept a row out of the table messages without an error, so nothing was stored. ' +
+        (interceptors.length === 0
+          ? 'Look for a trigger that returns NULL, a rule, or row-level security'
+          : `This may be the work of ${interceptors.join(', ')}: an INSERT has to give back the row that it stored`),
+    );
+    this.cause = cause;
   }
 }
 

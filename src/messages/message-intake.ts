@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Caller } from '../caller.js';
 import { IntakeKeys, type Answer } from './intake-keys.js';
-import { MessagesInvalid } from './message-errors.js';
+import { MessagesInvalid, MessagesKeptOut } from './message-errors.js';
 import { newMessageSchema, type ItemResult } from './message.schemas.js';
-import { MessagesRepository, type NewMessage } from './messages.repository.js';
+import { MessagesRepository, wasKeptOut, type NewMessage } from './messages.repository.js';
 
 /** What `POST /messages` takes: a message, or a list whose items are not checked yet. */
 export type PostBody = NewMessage | readonly unknown[];
@@ -22,7 +22,8 @@ export class MessageIntake {
 
   /**
    * Stores the request, once for each `key` of a caller when there is one; the answer to a key is always the first.
-   * @throws MessagesInvalid when an item cannot be a message; nothing is stored then.
+   * @throws MessagesInvalid when an item cannot be a message, MessagesKeptOut when the database keeps a row out without an
+   * error; nothing is stored then.
    */
   async take(body: PostBody, key: string | null, caller: Caller | null): Promise<Answer> {
     // Before the key: what is not a message may be nested too deeply to be compared.
@@ -33,9 +34,14 @@ export class MessageIntake {
         ? await this.storeAll(messages, manager)
         : await this.messages.insertOne(messages, manager),
     });
-    if (key !== null) return await this.keys.once(caller?.name ?? '', key, body, store);
-    const answer = await store(this.dataSource.manager);
-    return { status: answer.status, body: JSON.stringify(answer.body), replayed: false };
+    try {
+      if (key !== null) return await this.keys.once(caller?.name ?? '', key, body, store);
+      const answer = await store(this.dataSource.manager);
+      return { status: answer.status, body: JSON.stringify(answer.body), replayed: false };
+    } catch (error) {
+      if (!wasKeptOut(error)) throw error;
+      throw new MessagesKeptOut(await this.messages.interceptors(), error);
+    }
   }
 
   private async storeAll(rows: readonly NewMessage[], manager: EntityManager): Promise<{ results: ItemResult[] }> {

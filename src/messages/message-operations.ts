@@ -3,7 +3,8 @@ import type { Actor } from '../caller.js';
 import { ApiDatabase, type Statement } from '../database.js';
 import { MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
-import { MessagesRepository, VIEW } from './messages.repository.js';
+import { VIEW } from './message-view.js';
+import { MessagesRepository } from './messages.repository.js';
 
 /**
  * What an operator decides about one message. Each act is one statement that changes the message only in a state that allows
@@ -44,9 +45,8 @@ export class MessageOperations {
     const values = [id, actor.by, actor.reason, actor.onBehalfOf];
     const [changed] = await this.database.query<MessageView>(statement, values);
     if (changed !== undefined) return changed;
-    const found = await this.messages.find(id);
-    if (found === null) throw new MessageNotFound(id);
-    const { attempts: _attempts, ...message } = found;
+    const message = await this.messages.find(id);
+    if (message === null) throw new MessageNotFound(id);
     if (goal.isDone(message)) return message;
     // Its attempt may have ended between the statement and this look at it.
     if (mayTryAgain) return await this.act(statement, id, actor, goal, false);
@@ -87,7 +87,8 @@ const CANCEL = action(
 const RESOLVE_DELIVERED = action(
   'resolve-delivered',
   `sent_status = TRUE, doubt = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
-   sent_at = coalesce((SELECT max(started_at) FROM delivery_attempts WHERE message_id = $1), clock_timestamp())
+   sent_at = coalesce(
+     (SELECT started_at FROM delivery_attempts WHERE message_id = $1 ORDER BY id DESC LIMIT 1), clock_timestamp())
      AT TIME ZONE 'UTC'`,
   `parked_as = 'uncertain'`,
 );

@@ -36,6 +36,7 @@ export const MESSAGE_WITH_ATTEMPTS_EXAMPLE = {
   ...SENT_MESSAGE_EXAMPLE,
   state: 'sent',
   charged_attempts: 1,
+  attempts_next: null,
   attempts: [
     {
       number: 1,

@@ -6,6 +6,8 @@ import { CONTENT_MAX_CHARACTERS, contentFault, phoneFault, PHONE_EXAMPLE } from 
 /** How many messages one request may bring. */
 export const BATCH_MAX = 1_000;
 const LIST_MAX = 1_000;
+/** How many attempts one reply has at most: a message has any number, each with up to 4 KiB of an answer. */
+export const ATTEMPTS_MAX = 100;
 
 const ruled = (fault: (text: string) => string | null) =>
   z.string().superRefine((text, context) => {
@@ -60,7 +62,7 @@ export const sentMessageSchema = z
   .meta({ id: 'SentMessage', example: SENT_MESSAGE_EXAMPLE });
 export type SentMessage = z.infer<typeof sentMessageSchema>;
 
-const attemptSchema = z
+export const attemptSchema = z
   .strictObject({
     number: z.number().int(),
     started_at: time,
@@ -108,7 +110,11 @@ export type MessageView = z.infer<typeof messageSchema>;
 export const messageWithAttemptsSchema = messageSchema
   .extend({
     attempts: z.array(attemptSchema).meta({
-      description: 'The HTTP attempts, oldest first: all that were charged, and the first 10 of the others.',
+      description:
+        'The newest 100 HTTP attempts, oldest of them first. Of those that were not charged the first 10 are kept.',
+    }),
+    attempts_next: z.number().int().nullable().meta({
+      description: 'There are older ones: `GET /messages/{id}/attempts?before=` this number. null: there are none.',
     }),
   })
   .meta({ id: 'MessageWithAttempts', example: MESSAGE_WITH_ATTEMPTS_EXAMPLE });
@@ -128,30 +134,44 @@ export const batchResultSchema = z
 // A parameter comes as text; the document says what the text must be.
 const WHOLE_NUMBER = { type: 'integer', pattern: undefined };
 
-export const idSchema = z
-  .string()
-  .regex(/^\d+$/, { error: 'must be a whole number', abort: true })
-  // No id is larger: they are JSON numbers, and 20,000 messages a second need 14,000 years for so many.
-  .refine(
-    (text) => /^0*\d{1,16}$/.test(text) && Number(text) <= Number.MAX_SAFE_INTEGER,
-    `must be at most ${Number.MAX_SAFE_INTEGER}`,
-  )
-  .transform(Number)
-  .meta({ ...WHOLE_NUMBER, description: 'The id of a message.', minimum: 0, example: 1 });
+const WHOLE_NUMBER_TEXT = /^-?\d+$/;
+/** Text as a whole number from `min` to `max`, which JavaScript holds exactly. */
+const numberText = (min: number, max: number) =>
+  z
+    .string()
+    .regex(WHOLE_NUMBER_TEXT, { error: 'must be a whole number', abort: true })
+    .transform((text, context) => {
+      const isLarge = !/^-?0*\d{1,16}$/.test(text);
+      // Not -0, which PostgreSQL does not take.
+      const value = isLarge ? (text.startsWith('-') ? -Infinity : Infinity) : Number(text) + 0;
+      if (value >= min && value <= max) return value;
+      context.addIssue({ code: 'custom', message: value < min ? `must be at least ${min}` : `must be at most ${max}` });
+      return z.NEVER;
+    });
 
-const limitSchema = z
-  .string()
-  .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${LIST_MAX}`)
-  .transform(Number)
-  .pipe(z.number().min(1, 'must be at least 1').max(LIST_MAX, `must be at most ${LIST_MAX}`))
-  .optional()
-  .meta({
-    ...WHOLE_NUMBER,
-    description: `How many at most; ${LIST_MAX} when left out.`,
-    minimum: 1,
-    maximum: LIST_MAX,
-    example: 100,
-  });
+// No id is larger: they are JSON numbers, and 20,000 messages a second need 14,000 years for so many. Companies that insert
+// by SQL may give ids at and below zero.
+export const idSchema = numberText(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).meta({
+  ...WHOLE_NUMBER,
+  description: 'The id of a message.',
+  example: 1,
+});
+
+const limitUpTo = (max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${max}`)
+    .transform(Number)
+    .pipe(z.number().min(1, 'must be at least 1').max(max, `must be at most ${max}`))
+    .optional()
+    .meta({
+      ...WHOLE_NUMBER,
+      description: `How many at most; ${max} when left out.`,
+      minimum: 1,
+      maximum: max,
+      example: 100,
+    });
+const limitSchema = limitUpTo(LIST_MAX);
 
 /** Comes before everything, so that whoever tries the documentation's example gets the first page. */
 const NEWEST = toCursor({ sentAt: 'infinity', id: Number.MAX_SAFE_INTEGER });
@@ -174,4 +194,17 @@ export const listQuerySchema = z.strictObject({
     .meta({ description: 'Only messages with a greater id: from the `Link` header.', example: 0 }),
 });
 export type ListQuery = z.infer<typeof listQuerySchema>;
+
+export const attemptsQuerySchema = z.strictObject({
+  limit: limitUpTo(ATTEMPTS_MAX),
+  before: numberText(1, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .meta({
+      ...WHOLE_NUMBER,
+      description: 'Only older ones: `attempts_next`, or from the `Link` header.',
+      minimum: 1,
+      example: 1000,
+    }),
+});
+export type AttemptsQuery = z.infer<typeof attemptsQuerySchema>;
 export const DEFAULT_LIMIT = LIST_MAX;

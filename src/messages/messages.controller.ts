@@ -6,6 +6,9 @@ import type { ActingRequest } from '../caller.js';
 import { refusal } from '../request-validation.js';
 import { RequiredScope } from '../required-scope.js';
 import {
+  ATTEMPTS_MAX,
+  attemptSchema,
+  attemptsQuerySchema,
   batchResultSchema,
   DEFAULT_LIMIT,
   idSchema,
@@ -16,12 +19,14 @@ import {
   postBodySchema,
   sentMessageSchema,
   sentQuerySchema,
+  type AttemptsQuery,
   type ListQuery,
   type SentQuery,
 } from './message.schemas.js';
 import { fromCursor, toCursor } from './sent-cursor.js';
 import { MessageIntake } from './message-intake.js';
 import { MessageNotFound } from './message-errors.js';
+import { MessageLists } from './message-lists.repository.js';
 import { MessagesRepository } from './messages.repository.js';
 
 const LINK_HEADER = {
@@ -36,6 +41,14 @@ const REPLAYED_HEADER = {
   },
 };
 
+const BAD_ID = {
+  status: 400 as const,
+  error: 'id: must be a whole number',
+  code: 'request.invalid',
+  fields: [{ field: 'id', error: 'must be a whole number' }],
+};
+const NOT_FOUND = { status: 404 as const, error: 'No message has the id 42', code: 'messages.not_found' };
+
 interface HeaderWriter {
   header(name: string, value: string): unknown;
 }
@@ -45,6 +58,7 @@ interface HeaderWriter {
 export class MessagesController {
   constructor(
     private readonly messages: MessagesRepository,
+    private readonly lists: MessageLists,
     private readonly intake: MessageIntake,
   ) {}
 
@@ -68,8 +82,8 @@ export class MessagesController {
   ) {
     const limit = query.limit ?? DEFAULT_LIMIT;
     const after = query.cursor === undefined ? null : fromCursor(query.cursor);
-    const { messages, next } = await this.messages.listSent(limit, after);
-    if (next !== null) reply.header('Link', `</sent?limit=${limit}&cursor=${toCursor(next)}>; rel="next"`);
+    const { messages, next } = await this.lists.listSent(limit, after);
+    if (next !== null) reply.header('Link', `<?limit=${limit}&cursor=${toCursor(next)}>; rel="next"`);
     return messages;
   }
 
@@ -141,39 +155,58 @@ export class MessagesController {
   @ApiOperation({
     operationId: 'listMessages',
     summary: 'Messages by state, oldest first',
-    description: 'When there is more, `Link: <…>; rel="next"` tells the next page.',
+    description:
+      'When there is more, `Link: <…>; rel="next"` tells the next page. One call looks at 10,000 messages at most: a page of ' +
+      '`waiting`, `sending` or `sent` may be short or empty and have a next one all the same.',
   })
   @ApiOkResponse({ description: 'A bare array.', standardSchema: z.array(messageSchema), headers: LINK_HEADER })
   @ApiErrors(400, 503)
   async list(@Query({ schema: listQuerySchema }) query: ListQuery, @Res({ passthrough: true }) reply: HeaderWriter) {
     const limit = query.limit ?? DEFAULT_LIMIT;
-    const rows = await this.messages.list(query.state ?? null, query.after ?? 0, limit + 1);
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    if (rows.length > limit && last !== undefined) {
+    const { messages, next } = await this.lists.list(
+      query.state ?? null,
+      query.after ?? Number.MIN_SAFE_INTEGER,
+      limit,
+    );
+    if (next !== null) {
       const state = query.state === undefined ? '' : `state=${query.state}&`;
-      reply.header('Link', `</messages?${state}limit=${limit}&after=${last.id}>; rel="next"`);
+      reply.header('Link', `<?${state}limit=${limit}&after=${next}>; rel="next"`);
     }
-    return page;
+    return messages;
   }
 
   @Get('messages/:id')
   @RequiredScope('read')
-  @ApiOperation({ operationId: 'getMessage', summary: 'One message, with every attempt to send it' })
+  @ApiOperation({ operationId: 'getMessage', summary: 'One message, with its newest attempts' })
   @ApiOkResponse({ description: 'The message.', standardSchema: messageWithAttemptsSchema })
-  @ApiErrors(
-    {
-      status: 400,
-      error: 'id: must be a whole number',
-      code: 'request.invalid',
-      fields: [{ field: 'id', error: 'must be a whole number' }],
-    },
-    { status: 404, error: 'No message has the id 42', code: 'messages.not_found' },
-    503,
-  )
+  @ApiErrors(BAD_ID, NOT_FOUND, 503)
   async find(@Param('id', { schema: idSchema }) id: number) {
     const message = await this.messages.find(id);
     if (message === null) throw new MessageNotFound(id);
-    return message;
+    // After the message, not beside it: a message that reads as sent then always has the attempt that sent it.
+    const { attempts, next } = await this.messages.attempts(id, ATTEMPTS_MAX);
+    return { ...message, attempts_next: next, attempts: attempts.toReversed() };
+  }
+
+  @Get('messages/:id/attempts')
+  @RequiredScope('read')
+  @ApiOperation({
+    operationId: 'listAttempts',
+    summary: 'The attempts to send a message, newest first',
+    description:
+      'When there is more, `Link: <…>; rel="next"` tells the next page. What was kept of a message that was deleted is listed; ' +
+      'an id that never was has none.',
+  })
+  @ApiOkResponse({ description: 'A bare array.', standardSchema: z.array(attemptSchema), headers: LINK_HEADER })
+  @ApiErrors(BAD_ID, 503)
+  async listAttempts(
+    @Param('id', { schema: idSchema }) id: number,
+    @Query({ schema: attemptsQuerySchema }) query: AttemptsQuery,
+    @Res({ passthrough: true }) reply: HeaderWriter,
+  ) {
+    const limit = query.limit ?? ATTEMPTS_MAX;
+    const { attempts, next } = await this.messages.attempts(id, limit, query.before);
+    if (next !== null) reply.header('Link', `<?limit=${limit}&before=${next}>; rel="next"`);
+    return attempts;
   }
 }

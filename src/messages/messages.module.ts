@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { DatabaseModule } from '../database.module.js';
 import { IntakeKeys } from './intake-keys.js';
 import { MessageClaims } from './message-claims.js';
+import { MessageLists } from './message-lists.repository.js';
 import { MessageIntake } from './message-intake.js';
 import { MessageOperations } from './message-operations.js';
 import { MessageReplay } from './message-replay.js';
@@ -17,6 +18,7 @@ import { MessagesRepository } from './messages.repository.js';
   controllers: [OperationsController, MessagesController],
   providers: [
     MessagesRepository,
+    MessageLists,
     MessageClaims,
     MessageSettlements,
     RefusedClaims,

@@ -52,7 +52,11 @@ export class OperationsController {
       'while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503.',
   })
   @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
-  @ApiErrors(400, 415, 503)
+  @ApiErrors(400, 415, 503, {
+    status: 503,
+    error: '3 replays are under way here already: try again when one has ended',
+    code: 'messages.replay_busy',
+  })
   async replay(@Body({ schema: replaySchema }) body: Replay, @Req() request: ActingRequest) {
     return await this.parked.replay(body, actorOf(request, body));
   }

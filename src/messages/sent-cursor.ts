@@ -5,7 +5,7 @@ export interface SentPosition {
   readonly id: number;
 }
 
-const SHAPE = /^(-?infinity|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?),(\d{1,16})$/;
+const SHAPE = /^(-?infinity|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?),(-?\d{1,16})$/;
 
 /** Writes a position as an opaque cursor. */
 export function toCursor(position: SentPosition): string {

@@ -114,7 +114,7 @@ export interface paths {
     };
     /**
      * Messages by state, oldest first
-     * @description When there is more, `Link: <…>; rel="next"` tells the next page.
+     * @description When there is more, `Link: <…>; rel="next"` tells the next page. One call looks at 10,000 messages at most: a page of `waiting`, `sending` or `sent` may be short or empty and have a next one all the same.
      */
     get: operations['listMessages'];
     put?: never;
@@ -176,8 +176,28 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** One message, with every attempt to send it */
+    /** One message, with its newest attempts */
     get: operations['getMessage'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/messages/{id}/attempts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The attempts to send a message, newest first
+     * @description When there is more, `Link: <…>; rel="next"` tells the next page. What was kept of a message that was deleted is listed; an id that never was has none.
+     */
+    get: operations['listAttempts'];
     put?: never;
     post?: never;
     delete?: never;
@@ -705,6 +725,7 @@ export interface components {
      *       "next_attempt_at": null,
      *       "parked_reason": null,
      *       "parked_at": null,
+     *       "attempts_next": null,
      *       "attempts": [
      *         {
      *           "number": 1,
@@ -777,8 +798,10 @@ export interface components {
        * @example 2025-07-20T14:36:51.123Z
        */
       parked_at: string | null;
-      /** @description The HTTP attempts, oldest first: all that were charged, and the first 10 of the others. */
+      /** @description The newest 100 HTTP attempts, oldest of them first. Of those that were not charged the first 10 are kept. */
       attempts: components['schemas']['DeliveryAttempt'][];
+      /** @description There are older ones: `GET /messages/{id}/attempts?before=` this number. null: there are none. */
+      attempts_next: number | null;
     };
     NewMessage: {
       /**
@@ -2274,6 +2297,108 @@ export interface operations {
       };
       /** @description There is no such thing. */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  listAttempts: {
+    parameters: {
+      query?: {
+        /** @description How many at most; 100 when left out. */
+        limit?: number;
+        /** @description Only older ones: `attempts_next`, or from the `Link` header. */
+        before?: number;
+      };
+      header?: never;
+      path: {
+        /** @description The id of a message. */
+        id: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A bare array. */
+      200: {
+        headers: {
+          /** @description The next page, `rel="next"`, when there is one. */
+          Link?: string;
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeliveryAttempt'][];
+        };
+      };
+      /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
         headers: {
           [name: string]: unknown;
         };

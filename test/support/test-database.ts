@@ -12,9 +12,9 @@ export class TestDatabase {
     private readonly pool: Pool,
   ) {}
 
-  static async create(server = serverUrl()): Promise<TestDatabase> {
+  static async create(server = serverUrl(), options = ''): Promise<TestDatabase> {
     const name = `test_${randomBytes(6).toString('hex')}`;
-    await onServer(server, `CREATE DATABASE ${name}`);
+    await onServer(server, `CREATE DATABASE ${name} ${options}`);
     return TestDatabase.named(name, server);
   }
 

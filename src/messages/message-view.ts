@@ -1,0 +1,13 @@
+/** A TIMESTAMP that holds UTC, as RFC 3339. */
+export const utc = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+/** A TIMESTAMPTZ as RFC 3339 in UTC. */
+export const zoned = (column: string) => utc(`${column} AT TIME ZONE 'UTC'`);
+
+/** The columns of a `MessageView`. */
+export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
+      CASE WHEN sent_status THEN 'sent' WHEN parked_as IS NOT NULL THEN parked_as
+           WHEN claimed_by IS NOT NULL THEN 'sending' ELSE 'waiting' END AS state,
+      ${zoned('created_at')} AS created_at,
+      attempts AS charged_attempts, sit_outs AS uncharged_attempts, doubt,
+      ${zoned('next_attempt_at')} AS next_attempt_at,
+      parked_reason, ${zoned('parked_at')} AS parked_at`;
