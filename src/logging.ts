@@ -1,11 +1,13 @@
 import { ecsFormat } from '@elastic/ecs-pino-format';
 import { RequestMethod } from '@nestjs/common';
+import { isatty } from 'node:tty';
 import { Logger as NestPinoLogger, type Params, PinoLogger } from 'nestjs-pino';
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { CENSORED, censorFields, SECRET_KEYS } from './censor-fields.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { describeError, isError } from './described-error.js';
+import { LineOutput, standardOutput } from './line-output.js';
 import { maskSecrets } from './mask-secrets.js';
 
 /** The settings that decide how the log looks. */
@@ -34,18 +36,25 @@ const PRETTY_LEAVES_OUT = [
 
 /**
  * A logger of the process, usable before and beside Nest: ECS JSON lines or readable ones, on stdout unless `destination`
- * is given. Lines are written synchronously, so none is lost when the process ends. Errors are reduced to type, message,
- * stack and code; passwords in URLs, credentials and phone numbers are masked wherever they stand in a line.
+ * is given. Lines are written synchronously while somebody reads them, so none is lost when the process ends; when nobody
+ * does, the service goes on and says later how many are missing. Errors are reduced to type, message, stack and code;
+ * passwords in URLs, credentials and phone numbers are masked wherever they stand in a line.
  */
 export function createLogger(settings: LogSettings, destination?: DestinationStream): Logger {
   const options = { ...shared(settings), ...(settings.logFormat === 'json' ? json(settings) : readable()) };
-  const lines = destination ?? stdout();
-  return pino(options, settings.logFormat === 'json' ? lines : prettyStream(lines, destination === undefined));
-}
-
-// Pino's own is asynchronous, and process.exit would lose the lines that say why.
-function stdout(): DestinationStream {
-  return pino.destination({ fd: 1, sync: true });
+  const lines = destination ?? standardOutput().output;
+  const logger = pino(
+    options,
+    settings.logFormat === 'json' ? lines : prettyStream(lines, destination === undefined && isatty(1)),
+  );
+  if (lines instanceof LineOutput) {
+    lines.onRecovered = (dropped) =>
+      logger.warn(
+        `${dropped.lines} lines of the log, ${dropped.warnings} of them warnings or errors, are missing here: ` +
+          'standard output could not be written',
+      );
+  }
+  return logger;
 }
 
 /**
@@ -100,15 +109,16 @@ function readable(): LoggerOptions {
 }
 
 // Not the stream of pino-pretty: that one is asynchronous, and the last lines before an exit would be lost.
-function prettyStream(lines: DestinationStream, isTerminal: boolean): DestinationStream {
+function prettyStream(lines: DestinationStream, colorize: boolean): DestinationStream {
   const prettify = prettyFactory({
-    colorize: isTerminal && process.stdout.isTTY,
+    colorize,
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
     messageFormat: '{if log\\.logger}[{log\\.logger}] {end}{msg}',
     ignore: PRETTY_LEAVES_OUT,
   });
-  return { write: (line) => lines.write(prettify(line)) };
+  const write = (line: string) => lines.write(prettify(line));
+  return lines instanceof LineOutput ? lines.before(write) : { write };
 }
 
 function levelOf(text: string): string {

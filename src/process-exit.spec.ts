@@ -21,8 +21,10 @@ afterAll(() => rm(folder, { recursive: true }));
 const PRELUDE = `
   import { ProcessExit } from './process-exit.mjs';
   const say = (...words) => console.log(words.map((word) => word.err?.message ?? word).join(' '));
-  const exit = new ProcessExit({ info: say, warn: say, error: say, fatal: say }, 300);
+  const exit = new ProcessExit(600, 200);
   exit.install();
+  const logger = { info: say, warn: say, error: say, fatal: say };
+  exit.useLogger(logger);
   setInterval(() => {}, 1000);
 `;
 
@@ -46,7 +48,7 @@ async function run(name: string, script: string, act: (child: ChildProcess) => v
 }
 
 describe('ProcessExit', () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)(
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'stops everything, the latest first, and exits with 0 on %s',
     async (signal) => {
       const script = `
@@ -67,11 +69,72 @@ describe('ProcessExit', () => {
     expect(output).toContain('SIGINT again');
   });
 
-  it('names what hangs and exits with 0 when the time is up', async () => {
-    const script = `exit.add('the hanging one', () => new Promise(() => {}));`;
+  it('takes the same signal within half a second, and a terminal that closes, for the same wish', async () => {
+    const script = `
+      exit.add('slow', async () => {
+        process.kill(process.pid, 'SIGINT');
+        process.kill(process.pid, 'SIGHUP');
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        console.log('slow stopped');
+      });`;
+    const { code, output } = await run('echo', script, (child) => child.kill('SIGINT'));
+    expect(code).toBe(0);
+    expect(output).toMatch(/slow stopped[^]*Stopped/);
+  });
+
+  it('names what hangs, stops the others all the same, and exits with 0 when the time is up', async () => {
+    const script = `
+      exit.add('the first', async () => console.log('first stopped'));
+      exit.add('the hanging one', () => new Promise(() => {}));`;
     const { code, output } = await run('hanging', script, (child) => child.kill('SIGTERM'));
     expect(code).toBe(0);
-    expect(output).toMatch(/Stopping the hanging one took longer than 300 ms; still open: .*Timeout/);
+    expect(output).toMatch(
+      /Stopping the hanging one took longer than (?:39\d|400) ms; still open: .*Timeout[^]*first stopped[^]*Stopped/,
+    );
+  });
+
+  it('stops what is added while it is stopping, each once', async () => {
+    const script = `
+      const again = async () => console.log('late stopped');
+      exit.add('first', async () => {
+        console.log('first stopped');
+        exit.add('late', again);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      });`;
+    const { code, output } = await run('added', script, (child) => child.kill('SIGTERM'));
+    expect(code).toBe(0);
+    expect(output.match(/first stopped|late stopped/g)).toEqual(['first stopped', 'late stopped']);
+  });
+
+  it('tells what came before there was a logger as soon as there is one', async () => {
+    const script = `
+      const early = new ProcessExit();
+      early.install();
+      process.emit('unhandledRejection', new Error('early'));
+      early.useLogger(logger);`;
+    const { output } = await run('early', script, (child) => child.kill('SIGTERM'));
+    expect(output.match(/early/g)).toHaveLength(2);
+  });
+
+  it('does not open the inspector on SIGUSR1', async () => {
+    const script = `
+      import { url } from 'node:inspector';
+      process.on('SIGUSR2', () => { console.log('inspector', url()); process.exit(0); });`;
+    const { output } = await run('inspector', script, (child) => {
+      child.kill('SIGUSR1');
+      child.stdout?.on('data', (chunk: Buffer) => {
+        if (chunk.toString().includes('SIGUSR1 is ignored')) child.kill('SIGUSR2');
+      });
+    });
+    expect(output).toContain('inspector undefined');
+  });
+
+  it('ends with 1 after an exception that nobody caught, although the logger throws as well', async () => {
+    const script = `
+      exit.useLogger({ fatal: () => { throw new Error('no logger'); } });
+      process.on('SIGUSR2', () => { throw new Error('nobody caught this'); });`;
+    const { code } = await run('throwing', script, (child) => child.kill('SIGUSR2'));
+    expect(code).toBe(1);
   });
 
   it('logs an exception that nobody caught and exits with 1', async () => {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { createLogger, type LogSettings } from './logging.js';
+import { standardOutput } from './line-output.js';
 import { maskSecrets } from './mask-secrets.js';
 import { StartupError } from './startup-error.js';
 
@@ -14,7 +15,7 @@ export function reportStartupFailure(
 ): void {
   if (!(error instanceof StartupError)) logger.fatal({ err: error }, 'The service could not start');
   else if (settings.logFormat === 'json') logger.error(error.message);
-  else process.stderr.write(`${maskSecrets(error.message)}\n`);
+  else standardOutput().error.write(`${maskSecrets(error.message)}\n`);
 }
 
 /** How to log when the settings themselves could not be read: JSON only when the environment asks for it by name. */

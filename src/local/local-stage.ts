@@ -2,6 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { join } from 'node:path';
 import { LiveConfig } from '../config/live-config.js';
 import { StaticSettings } from '../config/static-settings.js';
+import { standardOutput } from '../line-output.js';
 import { MessageIntake } from '../messages/message-intake.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.js';
 import { SAMPLE_MESSAGES } from './sample-messages.js';
@@ -49,7 +50,7 @@ export class LocalStage {
   invite(origin: string): void {
     if (this.settings.env !== 'local' || this.settings.logFormat !== 'pretty') return;
     const body = '{"recipient_phone":"+905550000042","content":"Hello from curl"}';
-    process.stdout.write(
+    standardOutput().output.write(
       `\n  Add a message of your own:\n    curl ${origin}/messages -H 'content-type: application/json' -d '${body}'\n\n`,
     );
   }
