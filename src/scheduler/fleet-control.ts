@@ -80,7 +80,8 @@ export class FleetControl {
         seen.version,
         {
           schedule,
-          autoSending: seen.autoSending,
+          // Before the first turn of all nothing was compared yet: what is in force now must not undo this act.
+          autoSending: seen.autoSending ?? this.live.current.autoSending,
           slots: [],
           begin: null,
           ended: null,

@@ -9,7 +9,8 @@ import type { HandlerStatus, JobHandler } from './job.js';
 import { JobRunner } from './job-runner.js';
 import { LastAttemptCopy } from './last-attempt-copy.js';
 import { planTurn, type Circumstances, type Plan } from './plan.js';
-import { LEASE_MS } from './running-job.js';
+import { LeaseWatch } from './lease-watch.js';
+import { LEASE_MS, STOOD_STILL_MS } from './running-job.js';
 import { clockShiftMs, LEAD_MS } from './schedule.js';
 import { ScheduleStore, type Sighting } from './schedule-store.js';
 import { TurnLog } from './turn-log.js';
@@ -17,6 +18,8 @@ import { WakeSignal } from './wake-signal.js';
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
+/** A rest has parts, so that one which lasts much too long tells that the process stood still. */
+const REST_PART_MS = 1_000;
 /** The longest rest while nothing is heard of other replicas. */
 const DEAF_REST_MS = 5_000;
 /** The longest rest while sending is stopped: a start that was not heard must not be slept past. */
@@ -36,8 +39,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private loop: Promise<void> | null = null;
   private stopping = false;
   private reading: (ClockReading & { epoch: number }) | null = null;
-  /** Monotonic: until then no lease of another replica counts as run out. */
-  private graceUntil = 0;
+  private readonly leases = new LeaseWatch();
   private lastSlotCopy: number | null = null;
   private copyIsLoaded = false;
   private broughtIntervalMs: number | null = null;
@@ -89,7 +91,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     this.channel.listen(
       this.owner,
       () => this.signal.wake(),
-      () => this.grantGrace(),
+      () => this.leases.lostTouch(),
     );
     const unsubscribe = this.live.onChange(() => this.signal.wake());
     let retryMs = FIRST_RETRY_MS;
@@ -103,6 +105,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         await this.restUntil(lookAgainAt);
       } catch (error) {
         this.log.failed(error);
+        this.leases.lostTouch();
         if (this.stopping && (this.runner.idle || this.runner.ended !== null)) break;
         await this.signal.waitUntil(performance.now() + retryMs);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
@@ -116,14 +119,15 @@ export class IntervalQueue implements BeforeApplicationShutdown {
    * would hear of a change; without the listening connection, and while stopped, it looks in between.
    */
   private async restUntil(lookAgainAt: number): Promise<void> {
-    const until = Math.min(
-      lookAgainAt,
-      performance.now() + (Number.isFinite(lookAgainAt) ? Infinity : STOPPED_REST_MS),
-    );
+    const from = performance.now();
+    const until = Math.min(lookAgainAt, from + (Number.isFinite(lookAgainAt) ? Infinity : STOPPED_REST_MS));
     for (;;) {
-      const part = Math.min(until, performance.now() + DEAF_REST_MS);
-      if (await this.signal.waitUntil(part)) return;
-      if (part === until || this.channel.deafSince !== null) return;
+      const part = Math.min(until, performance.now() + REST_PART_MS);
+      const woken = await this.signal.waitUntil(part);
+      const lateMs = performance.now() - part;
+      if (lateMs > STOOD_STILL_MS) this.leases.stoodStill(lateMs);
+      if (woken || part === until) return;
+      if (this.channel.deafSince !== null && part - from >= DEAF_REST_MS) return;
     }
   }
 
@@ -133,9 +137,9 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     const askedAt = performance.now();
     const seen = await this.store.observe();
     const answeredAt = performance.now();
-    // Before anything is planned: other owners could not renew either, and may still have outcomes to write.
-    if (this.log.failing) this.grantGrace();
+    if (answeredAt - askedAt > STOOD_STILL_MS) this.leases.stoodStill(answeredAt - askedAt);
     if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
+    this.leases.looked(seen, answeredAt);
 
     const { current } = this.live;
     const circumstances = this.circumstances(seen, answeredAt);
@@ -186,11 +190,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
       free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
-      // A server that seems to have started in the future had its clock set back since, and says nothing of the leases.
-      takeoverFrom: Math.max(
-        seen.postmasterStartedAt > seen.now ? 0 : seen.postmasterStartedAt + LEASE_MS,
-        seen.now + this.graceUntil - answeredAt,
-      ),
+      takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - answeredAt,
     };
   }
 
@@ -198,7 +198,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private async followClock(seen: Sighting, reading: ClockReading): Promise<boolean> {
     const before = this.reading;
     const jumpMs = before?.epoch === seen.clockEpoch ? clockJumpMs(before, reading) : 0;
-    if (jumpMs > 0) this.grantGrace();
+    if (jumpMs > 0 || before?.epoch !== seen.clockEpoch) this.leases.excuseOwners();
     const shiftMs = clockShiftMs(seen.schedule, seen.now, -jumpMs);
     if (shiftMs === 0) {
       this.reading = { ...reading, epoch: seen.clockEpoch };
@@ -206,11 +206,6 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     }
     if (await this.store.shiftClock(seen.version, shiftMs, LEASE_MS)) this.log.clockSetBack(shiftMs);
     return true;
-  }
-
-  /** After a time in which owners could not renew, their leases get one more term. */
-  private grantGrace(): void {
-    this.graceUntil = performance.now() + LEASE_MS;
   }
 }
 

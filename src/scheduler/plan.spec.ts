@@ -29,7 +29,7 @@ const replica: Circumstances = {
   lastSlotCopy: null,
   ended: null,
   free: true,
-  takeoverFrom: 0,
+  takeoverFrom: () => 0,
 };
 const waiting = { schedule: { ...schedule, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } };
 const elsewhere = { id: 5, fence: 1, owner: 'elsewhere', leaseUntil: NOW + 8_000 };
@@ -131,7 +131,7 @@ describe('planTurn', () => {
 
   it.each([
     ['has only just run out', { leaseUntil: NOW - 1 }, {}],
-    ['may not be counted as run out yet', { leaseUntil: NOW - 60_000 }, { takeoverFrom: NOW + 4_000 }],
+    ['may not be counted as run out yet', { leaseUntil: NOW - 60_000 }, { takeoverFrom: () => NOW + 4_000 }],
     ['ran out, when this replica is busy', { leaseUntil: NOW - 60_000 }, { free: false }],
   ])('takes over no job whose lease %s', (_, lease, circumstances) => {
     expect(plan({ begun: [{ ...elsewhere, ...lease }] }, circumstances).begin).toBeNull();
@@ -139,28 +139,28 @@ describe('planTurn', () => {
 
   it('looks again when leases count as run out', () => {
     const orphan = { ...elsewhere, leaseUntil: NOW - 60_000 };
-    expect(plan({ begun: [orphan] }, { takeoverFrom: NOW + 4_000 }).wakeAt).toBe(NOW + 4_000);
+    expect(plan({ begun: [orphan] }, { takeoverFrom: () => NOW + 4_000 }).wakeAt).toBe(NOW + 4_000);
   });
 
   it('takes a job that was given back at once, whatever keeps leases from counting as run out', () => {
     const givenBack = { ...elsewhere, owner: null, leaseUntil: null };
-    const turn = plan({ begun: [givenBack], ...waiting }, { takeoverFrom: NOW + 4_000 });
+    const turn = plan({ begun: [givenBack], ...waiting }, { takeoverFrom: () => NOW + 4_000 });
     expect(turn.begin).toMatchObject({ id: 5, fence: 1 });
   });
 
   it('takes a job that was given back for a while as soon as that is over, whatever keeps leases from running out', () => {
     const resting = { ...elsewhere, owner: null };
-    expect(plan({ begun: [resting] }, { takeoverFrom: NOW + 9_000 })).toMatchObject({
+    expect(plan({ begun: [resting] }, { takeoverFrom: () => NOW + 9_000 })).toMatchObject({
       begin: null,
       wakeAt: NOW + 8_001,
     });
     const rested = { ...resting, leaseUntil: NOW - 1 };
-    expect(plan({ begun: [rested] }, { takeoverFrom: NOW + 9_000 }).begin).toMatchObject({ id: 5, fence: 1 });
+    expect(plan({ begun: [rested] }, { takeoverFrom: () => NOW + 9_000 }).begin).toMatchObject({ id: 5, fence: 1 });
   });
 
   it('takes a job of its own that does not run here at once: it never heard that it began', () => {
     const unheard = { ...elsewhere, owner: 'here' };
-    expect(plan({ begun: [unheard] }, { takeoverFrom: NOW + 9_000 }).begin).toMatchObject({ id: 5, fence: 1 });
+    expect(plan({ begun: [unheard] }, { takeoverFrom: () => NOW + 9_000 }).begin).toMatchObject({ id: 5, fence: 1 });
     expect(plan({ begun: [unheard] }, { free: false }).begin).toBeNull();
     expect(plan({ begun: [unheard] }, { ended }).begin).toBeNull();
   });

@@ -54,8 +54,8 @@ export interface Circumstances {
   readonly ended: EndedRun | null;
   /** Whether this replica can take a job. */
   readonly free: boolean;
-  /** Before this time no lease counts as run out: its owner may just have had no way to renew it. */
-  readonly takeoverFrom: number;
+  /** Before that time the job's lease does not count as run out: its owner may just have had no way to renew it. */
+  readonly takeoverFrom: (job: BegunJob) => number;
 }
 
 export interface Plan {
@@ -107,7 +107,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     if (isEnded(job)) return now + (ended?.resumeAfterMs ?? 0);
     // A job of this replica that does not run here began in a write whose reply was lost.
     if (job.leaseUntil === null || (job.owner === circumstances.self && circumstances.free)) return now;
-    return job.owner === null ? job.leaseUntil + 1 : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom);
+    return job.owner === null ? job.leaseUntil + 1 : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom(job));
   };
   // A run that ends open can begin again in a later turn only: it is written in this one.
   const orphan = begun.find((job) => !isEnded(job) && expiry(job) <= now) ?? null;

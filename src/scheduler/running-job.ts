@@ -5,7 +5,11 @@ import { WakeSignal } from './wake-signal.js';
 
 /** How long a job belongs to a replica that does not renew: so long a crash keeps its messages back. */
 export const LEASE_MS = 10_000;
-const RENEWAL_MS = 3_000;
+export const RENEWAL_MS = 3_000;
+/** A timer that comes so late did not come late by chance: the process stood still. */
+export const STOOD_STILL_MS = 1_000;
+/** What a renewal is given after such a time, before what is in flight is cut: answers may lie unread in the sockets. */
+const REPRIEVE_MS = 1_000;
 /** The owner lets go this much before the database does. */
 const LETTING_GO_MS = 500;
 
@@ -97,16 +101,22 @@ export class RunningJob implements Job {
   }
 
   private renewAfter(delayMs: number): NodeJS.Timeout {
+    const dueAt = performance.now() + delayMs;
     return setTimeout(() => {
-      this.renewal = this.keepLease();
+      this.renewal = this.keepLease(performance.now() - dueAt);
     }, delayMs);
   }
 
-  private async keepLease(): Promise<void> {
+  private async keepLease(lateMs: number): Promise<void> {
     const askedAt = performance.now();
     const askedAtWall = Date.now();
-    const lapse = setTimeout(() => this.cutOff('lease lost'), Math.max(0, this.holdsUntil - askedAt));
+    const patienceMs = Math.max(this.holdsUntil - askedAt, lateMs > STOOD_STILL_MS ? REPRIEVE_MS : 0);
+    let answered = false;
+    // Timers come before sockets in a turn: after a moment without a processor the answer may be there, and unread.
+    const giveUp = () => setImmediate(() => answered || this.cutOff('lease lost'));
+    const lapse = setTimeout(giveUp, patienceMs);
     const renewed = await this.renew().catch(() => null);
+    answered = true;
     clearTimeout(lapse);
     if (this.holdsUntil === 0) return;
     if (renewed === false) return this.cutOff('lease lost');

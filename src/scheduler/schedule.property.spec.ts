@@ -27,6 +27,9 @@ const EVENTS: Readonly<Record<string, (fleet: SimulatedFleet, n: number) => void
   work: (fleet, n) => fleet.change({ workExists: n % 4 > 0 }),
   clockBack: (fleet, n) => fleet.setClock(-1_000 * (1 + Math.floor((n * n) / 128))),
   clockForward: (fleet, n) => fleet.setClock(1_000 * (1 + (n % 60))),
+  cutShort: (fleet, n) => fleet.cut(n, 100 + n),
+  cutLong: (fleet, n) => fleet.cut(n, n * 30),
+  sleep: (fleet, n) => fleet.sleep(n * 40),
   race: (fleet) => fleet.race(),
 };
 

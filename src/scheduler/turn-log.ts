@@ -12,11 +12,6 @@ export class TurnLog {
   private overflowing = false;
   private outOfReach = false;
 
-  /** Whether the schedule could not be reached when last tried. */
-  get failing(): boolean {
-    return this.outOfReach;
-  }
-
   /** Call it after every turn that was written or needed no writing. */
   turned(seen: Sighting, plan: Plan): void {
     const { running, nextSlotAt, intervalMs } = plan.schedule;

@@ -1,3 +1,4 @@
+import { LEASE_MS } from '../../src/scheduler/running-job.js';
 import { LEAD_MS } from '../../src/scheduler/schedule.js';
 import type { Decision } from './simulated-replica.js';
 import type { SimulatedJob, SimulatedStore } from './simulated-store.js';
@@ -137,8 +138,8 @@ export class FleetPromises {
       'no job is left waiting by a free replica that has room for it',
     );
     check(
-      begun.every((job) => plan.wakeAt <= Math.max(job.leaseUntil ?? now, circumstances.takeoverFrom) + 1_000),
-      'a free replica looks again when a lease runs out',
+      begun.every((job) => plan.wakeAt <= Math.max(job.leaseUntil ?? now, now) + LEASE_MS + 1_000),
+      'a free replica takes over one lease after another one ran out, at the latest',
     );
   }
 }

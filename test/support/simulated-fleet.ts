@@ -1,4 +1,4 @@
-import { LEASE_MS } from '../../src/scheduler/running-job.js';
+import { LEASE_MS, STOOD_STILL_MS } from '../../src/scheduler/running-job.js';
 import { start, stop } from '../../src/scheduler/schedule.js';
 import { check, FleetPromises, LATE_AT_MOST_MS } from './fleet-promises.js';
 import { SimulatedReplica, type Decision, type SimulatedSettings } from './simulated-replica.js';
@@ -8,6 +8,8 @@ import { SlotOracle } from './slot-oracle.js';
 const FIRST_NOW = 1_800_000_000_000;
 /** Longer than a lease and the grace of one. */
 const SETTLING_INTERVAL_MS = 25_000;
+const REST_PART_MS = 1_000;
+const RETRIED_WITHIN_MS = 1_000;
 const DEFAULT_INTERVAL_MS = 120_000;
 
 export interface SimulationOptions {
@@ -34,7 +36,8 @@ export class SimulatedFleet {
   private calm = false;
   private clockOffset = FIRST_NOW;
   private lastSlotCopy: number | null = null;
-  private setForwardAt = -Infinity;
+  /** Monotonic: when the last replica that was cut off is not any more. */
+  private cutUntil = -Infinity;
   /** Monotonic, until a replica has seen it: when the clock was last set back. */
   private setBackAt: number | null = null;
 
@@ -66,7 +69,7 @@ export class SimulatedFleet {
 
   /** An operator asks one of the replicas. */
   operate(act: 'start' | 'stop'): void {
-    const [asked] = this.alive();
+    const asked = this.alive().find((replica) => replica.cutUntil <= this.at);
     if (asked === undefined) return;
     const seen = this.store.observe(this.now, this.settings.workExists);
     const schedule = act === 'start' ? start(seen.schedule, seen.now) : stop(seen.schedule);
@@ -100,9 +103,29 @@ export class SimulatedFleet {
     this.pass(0);
   }
 
+  /** One replica reaches no database for so long. */
+  cut(index: number, ms: number): void {
+    const replica = this.replicas[index % this.replicas.length];
+    if (!replica) return;
+    replica.cutUntil = Math.max(replica.cutUntil, this.at + ms);
+    this.cutUntil = Math.max(this.cutUntil, replica.cutUntil);
+    replica.fail(this.at);
+  }
+
+  /** All of them stand still, as on a machine that sleeps. */
+  sleep(ms: number): void {
+    for (const replica of this.living()) {
+      const lateMs = this.at + ms - Math.min(replica.dueAt, this.at + REST_PART_MS);
+      if (lateMs > STOOD_STILL_MS) replica.leases.stoodStill(lateMs);
+      replica.slept = true;
+    }
+    if (this.alive().length > 0) this.promises.pauseSince = this.at + ms;
+    this.at += ms;
+    this.pass(0);
+  }
+
   setClock(byMs: number): void {
     this.clockOffset += byMs;
-    if (byMs > 0) this.setForwardAt = this.at;
     if (byMs < 0) this.setBackAt = this.at;
   }
 
@@ -130,6 +153,7 @@ export class SimulatedFleet {
   /** Everything that began ends: what was left lying after all that happened would stay for ever. */
   settle(): void {
     this.calm = true;
+    for (const replica of this.living()) replica.cutUntil = -Infinity;
     for (const { run } of this.living()) if (run !== null) run.endsAt = Math.min(run.endsAt, this.at + 500);
     this.pass(1_000);
     for (const index of this.replicas.keys()) this.boot(index);
@@ -156,9 +180,11 @@ export class SimulatedFleet {
 
   private step(replica: SimulatedReplica): void {
     const { run } = replica;
+    replica.slept = false;
     if (run !== null && run.endsAt <= this.at) replica.endRun(this.at);
     else if (run !== null && run.renewAt <= this.at) return replica.renew(this.store, this.now, this.at);
-    this.takeTurn(replica);
+    if (this.at < replica.cutUntil) replica.fail(this.at);
+    else this.takeTurn(replica);
     const index = this.replicas.indexOf(replica);
     if (replica.over) this.replicas[index] = null;
   }
@@ -199,9 +225,10 @@ export class SimulatedFleet {
     replica.turned(decision, this.at, this.lateness());
     this.promises.slots(decision, openBefore, insertedBefore);
     if (tenure !== null && tenure !== false) {
-      this.promises.begin(tenure, openBefore, decision, this.owned(tenure.id, replica));
+      this.promises.begin(tenure, openBefore, decision, this.owned(tenure.id));
       replica.begin(tenure, this.at, this.duration(), !this.calm && this.options.random() < 0.05);
     }
+    if (this.at < this.cutUntil + RETRIED_WITHIN_MS) this.promises.pauseSince = this.at;
     if (this.options.hears) this.promises.pause(decision, this.at);
     this.promises.rest(decision, replica.run !== null);
     // Redis is away now and then.
@@ -209,10 +236,9 @@ export class SimulatedFleet {
     if (plan.changes) this.tellOthers(replica);
   }
 
-  /** A replica that came after the clock was set forward cannot know that leases only look old. */
-  private owned(id: number, taker: SimulatedReplica): boolean {
-    const misled = taker.measuresSince >= this.setForwardAt && this.at < this.setForwardAt + LEASE_MS;
-    return !misled && this.alive().some((replica) => replica.holds(id, this.at));
+  /** Whether a replica goes on with that job: also one that will, having slept along with the others, as soon as it wakes. */
+  private owned(id: number): boolean {
+    return this.alive().some((replica) => replica.holds(id, this.at) || (replica.slept && replica.run?.id === id));
   }
 
   private tellOthers(self: SimulatedReplica): void {

@@ -1,10 +1,12 @@
 import { clockJumpMs, type ClockReading } from '../../src/scheduler/database-clock.js';
 import { planTurn, type Circumstances, type EndedRun, type Plan } from '../../src/scheduler/plan.js';
-import { LEASE_MS } from '../../src/scheduler/running-job.js';
+import { LeaseWatch } from '../../src/scheduler/lease-watch.js';
+import { LEASE_MS, RENEWAL_MS } from '../../src/scheduler/running-job.js';
 import { clockShiftMs } from '../../src/scheduler/schedule.js';
 import type { SimulatedJob, SimulatedSighting, SimulatedStore } from './simulated-store.js';
 
-export const RENEWAL_MS = 3_000;
+/** A turn that failed is tried again after this. */
+const RETRY_MS = 500;
 /** What is in flight when a run winds down ends within this. */
 const IN_FLIGHT_MS = 200;
 const LETTING_GO_MS = 500;
@@ -46,7 +48,11 @@ export class SimulatedReplica {
   private reading: (ClockReading & { epoch: number }) | null = null;
   /** Since when it compares the database's clock with its own without a gap. */
   measuresSince = Infinity;
-  private graceUntil = 0;
+  readonly leases = new LeaseWatch();
+  /** Until then it reaches no database. */
+  cutUntil = -Infinity;
+  /** It stood still and has not come round yet. */
+  slept = false;
   private broughtIntervalMs: number | null = null;
   private comparedAutoSending: boolean | null = null;
 
@@ -76,10 +82,12 @@ export class SimulatedReplica {
     const before = this.reading;
     const jumpMs = before?.epoch === seen.clockEpoch ? clockJumpMs(before, reading) : 0;
     if (before?.epoch !== seen.clockEpoch) this.measuresSince = at;
-    if (jumpMs > 0) this.graceUntil = at + LEASE_MS;
+    if (jumpMs > 0 || before?.epoch !== seen.clockEpoch) this.leases.excuseOwners();
     const shiftMs = clockShiftMs(seen.schedule, seen.now, -jumpMs);
-    if (shiftMs === 0) this.reading = { ...reading, epoch: seen.clockEpoch };
-    return shiftMs;
+    if (shiftMs !== 0) return shiftMs;
+    this.reading = { ...reading, epoch: seen.clockEpoch };
+    this.leases.looked(seen, at);
+    return 0;
   }
 
   /** Whether its last look, from before that moment, is comparable with its next. */
@@ -97,7 +105,7 @@ export class SimulatedReplica {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.ended,
       free: !this.ending && this.run === null,
-      takeoverFrom: seen.now + this.graceUntil - at,
+      takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - at,
     };
     return { seen, circumstances, plan: planTurn(seen, circumstances) };
   }
@@ -133,9 +141,20 @@ export class SimulatedReplica {
 
   renew(store: SimulatedStore, now: number, at: number): void {
     if (this.run === null) return;
+    if (at < this.cutUntil) {
+      this.run.renewAt = at + RENEWAL_MS / 10;
+      if (at >= this.run.holdsUntil) this.windDown('lease lost', at);
+      return;
+    }
     if (!store.renew(this.run.id, this.run.fence, now, LEASE_MS)) this.windDown('lease lost', at);
     else this.run.holdsUntil = at + LEASE_MS - LETTING_GO_MS;
     this.run.renewAt = at + RENEWAL_MS;
+  }
+
+  /** A turn that reached nobody. */
+  fail(at: number): void {
+    this.leases.lostTouch();
+    this.wakeAt = at + RETRY_MS;
   }
 
   endRun(at: number): void {

@@ -14,6 +14,7 @@ export interface SimulatedJob {
 
 export interface SimulatedSighting extends Observation {
   readonly clockEpoch: number;
+  readonly postmasterStartedAt: number;
 }
 
 /** `ScheduleStore` in memory: every change is a compare-and-swap on one version that covers state and queue. */
@@ -54,6 +55,7 @@ export class SimulatedStore {
       begun: this.begun.map(({ id, fence, owner, leaseUntil }) => ({ id, fence, owner, leaseUntil })),
       workExists,
       clockEpoch: this.clockEpoch,
+      postmasterStartedAt: 0,
     };
   }
 
