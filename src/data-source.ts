@@ -13,6 +13,7 @@ import { AddClosedFence1763900000011 } from '../migrations/1763900000011-add-clo
 import { AddDoubtAndSitOuts1763900000012 } from '../migrations/1763900000012-add-doubt-and-sit-outs.js';
 import { ClaimRetriesInPlace1763900000013 } from '../migrations/1763900000013-claim-retries-in-place.js';
 import { CreateUnwrittenOutcomes1763900000014 } from '../migrations/1763900000014-create-unwritten-outcomes.js';
+import { CreateFleetSettings1763900000015 } from '../migrations/1763900000015-create-fleet-settings.js';
 import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
@@ -34,6 +35,7 @@ export const MIGRATIONS = [
   AddDoubtAndSitOuts1763900000012,
   ClaimRetriesInPlace1763900000013,
   CreateUnwrittenOutcomes1763900000014,
+  CreateFleetSettings1763900000015,
   IndexWhatListsNeed1763900000017,
 ];
 

@@ -143,10 +143,35 @@ describe('the watched YAML file', () => {
     ]);
   });
 
-  it('starts with defaults and a warning when it is broken from the start', async () => {
-    await start('rate_limit: [');
-    expect(live.current.rateLimit).toBe(2);
-    expect(live.complete).toBe(true);
-    expect(warnings).toHaveLength(1);
+  it.each([
+    ['broken', 'auto_sending: false\nrate_limit: ['],
+    ['tagged', 'webhook_auth_key: !vault s3cret'],
+    ['empty, as if a write had just begun', ''],
+  ])(
+    'leaves everything unknown when it is %s from the start, says so, and counts once it can be read',
+    async (_how, text) => {
+      await start(text);
+      expect(live.complete).toBe(false);
+      expect(live.candidate('auto_sending')).toBeNull();
+      expect(live.current).toMatchObject({ onUncertain: 'hold', webhookUrl: null });
+      expect(warnings).toEqual([
+        expect.stringContaining('unknown until it can be read'),
+        expect.stringContaining('file could not be read yet'),
+      ]);
+      expect(warnings.join()).not.toContain('s3cret');
+      writeFileSync(path, 'auto_sending: false\nrate_limit: 4\n');
+      await rateLimitIs(4);
+      expect(live.candidate('auto_sending')).toMatchObject({ value: false });
+      expect(live.current.onUncertain).toBe('resend');
+    },
+  );
+
+  it('is not taken half written at the start', async () => {
+    writeFileSync(path, 'rate_limit: 3\n');
+    const writing = setTimeout(() => writeFileSync(path, 'rate_limit: 3\nauto_sending: false\n'), 30);
+    live = new LiveConfig([new YamlConfigSource(path)]);
+    await live.start();
+    clearTimeout(writing);
+    expect(live.candidate('auto_sending')).toMatchObject({ value: false });
   });
 });

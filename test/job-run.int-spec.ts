@@ -87,7 +87,7 @@ describe('the run of a job', () => {
     const job = await createJob(2);
     const installationId = await claims.open(job);
     const live = new LiveConfig([]);
-    live.setFallbackWebhookUrl('http://127.0.0.1:9/webhook');
+    live.setSandbox({ url: 'http://127.0.0.1:9/webhook', byDefault: true });
     const logger = new Logger();
     const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), installationId, job.id);
     const retry = new OutcomeRetry(

@@ -165,10 +165,32 @@ describe('USE_HTTPS', () => {
   });
 });
 
-describe('no webhook_url outside local', () => {
+describe('no webhook_url', () => {
   let stage: Stage;
-  beforeAll(async () => (stage = await Stage.set()));
-  afterAll(() => stage.strike());
+  beforeEach(async () => (stage = await Stage.set()));
+  afterEach(() => stage.strike());
+
+  it('marks nothing in a database of its own user in local, unless the sandbox is asked for', async () => {
+    const app = await stage.replica({ webhook_url: undefined }, { APP_ENV: 'local' });
+    await stage.database.insertMessages(2);
+    await eventually(async () =>
+      expect((await stage.jobs()).filter(({ state }) => state === 'done').length).toBeGreaterThanOrEqual(2),
+    );
+    expect(await stage.sentCount()).toBe(0);
+    expect((await app.get('/health/ready')).text).toContain('webhook_url is not set');
+    expect((await app.get('/scheduler')).text).toContain('"settings_notes":["webhook_url is not set');
+    await app.logged(/^webhook_url is not set, so nothing is sent/);
+
+    await app.setLive(stage.live({ webhook_url: 'sandbox' }));
+    await eventually(async () => expect(await stage.sentCount()).toBe(2));
+    await app.logged(/^messages go to the sandbox receiver and to nobody else/);
+    expect(await app.end()).toBe(0);
+
+    const asked = await stage.replica({ webhook_url: undefined }, { APP_ENV: 'local', APP_SANDBOX: 'true' });
+    await stage.database.insertMessages(1);
+    await eventually(async () => expect(await stage.sentCount()).toBe(3));
+    await asked.dispose();
+  });
 
   it('lets slots pass without a request, warns once, is not ready and says why; the first URL starts the sending', async () => {
     const app = await stage.replica({ webhook_url: undefined });

@@ -8,16 +8,20 @@ export type RawValue = string | Uint8Array | readonly unknown[] | object;
 export interface RawEntry {
   readonly raw: RawValue;
   readonly version: string;
+  /** Of which history the version is one (etcd: cluster and prefix); versions of others cannot be compared with it. */
+  readonly origin?: string;
 }
 
 /** Everything that a source holds at one instant. A key that is missing here is not set there. */
 export interface ConfigDocument {
   readonly entries: ReadonlyMap<string, RawEntry>;
   readonly version: string;
+  /** Of which history this is a state, and up to which version of it nothing is missing here. */
+  readonly history?: { readonly origin: string; readonly version: string };
 }
 
 export interface SourceStatus {
-  /** Whether the source can be read at this time; while not, its last good values count. */
+  /** Whether the source can be read at this time; while not, its last good values count, and are unknown if there are none. */
   readonly connected: boolean;
   /** Since when that is so. */
   readonly since: Date;
@@ -37,7 +41,8 @@ export abstract class ConfigSource {
    * `signal` aborts: the last one is always the newest, changes that come close together may be handed over as one.
    * Resolves after the first call, or when `signal` aborts; while the source is out of reach, it waits.
    * Never rejects and never gives up: the source looks after its own connection, and what changed during an
-   * outage is handed over after it. A document that cannot be read as a whole is not handed over at all.
+   * outage is handed over after it. A document that cannot be read as a whole is not handed over at all, nor is one in its
+   * place; where only its author can mend it, this resolves without.
    * One watch at a time.
    */
   abstract watch(onDocument: (document: ConfigDocument) => void, signal: AbortSignal): Promise<void>;

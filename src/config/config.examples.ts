@@ -1,10 +1,15 @@
-export const SETTING_EXAMPLE = { key: 'rate_limit', value: 50, source: 'etcd', version: '17', refused: [] };
+const PLAIN = { unknown: null, fleet: null, difference: null, refused: [] };
+
+export const SETTING_EXAMPLE = { key: 'rate_limit', value: 50, source: 'etcd', version: '17', ...PLAIN };
 
 const REFUSED_EXAMPLE = {
   key: 'scheduler_interval',
   value: 120,
-  source: 'default',
-  version: null,
+  source: 'fleet',
+  version: '2026-01-20T14:36:51.123Z',
+  unknown: 'file holds a value that is refused',
+  fleet: { value: 120, source: 'file', version: '2026-01-20T14:36:51.123Z', set_at: '2026-01-20T14:36:52.000Z' },
+  difference: null,
   refused: [
     {
       source: 'file',
@@ -14,7 +19,7 @@ const REFUSED_EXAMPLE = {
   ],
 };
 
-const SECRET_EXAMPLE = { key: 'webhook_auth_key', value: '***', source: 'etcd', version: '16', refused: [] };
+const SECRET_EXAMPLE = { key: 'webhook_auth_key', value: '***', source: 'etcd', version: '16', ...PLAIN };
 
 export const CONFIG_EXAMPLE = {
   complete: true,

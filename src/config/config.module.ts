@@ -3,6 +3,7 @@ import { DatabaseModule } from '../database.module.js';
 import { ConfigChanges } from './config-changes.js';
 import { ConfigSources } from './config-sources.js';
 import { ConfigController } from './config.controller.js';
+import { FleetAgreement } from './fleet-agreement.js';
 import { LiveConfig } from './live-config.js';
 import { LiveSettingsWriter } from './live-settings-writer.js';
 import { StaticSettings } from './static-settings.js';
@@ -24,10 +25,11 @@ export class ConfigModule {
         ConfigSources,
         { provide: WebhookTargets, useValue: new WebhookTargets(settings) },
         { provide: LiveConfig, useFactory: startedLiveConfig, inject: [ConfigSources] },
+        FleetAgreement,
         LiveSettingsWriter,
         ConfigChanges,
       ],
-      exports: [StaticSettings, WebhookTargets, LiveConfig],
+      exports: [StaticSettings, WebhookTargets, LiveConfig, FleetAgreement],
     };
   }
 }

@@ -49,11 +49,33 @@ export const settingSchema = z
     value: z
       .union([z.string().nullable(), z.number(), z.boolean(), z.array(z.number())])
       .meta({ description: 'In force. Seconds where it is a time; `***` for a secret.', example: 50 }),
-    source: z.enum(['etcd', 'file', 'memory', 'default']).meta({ description: 'Who said so.' }),
+    source: z.enum(['etcd', 'file', 'memory', 'fleet', 'default']).meta({
+      description: 'Who said so; `fleet`: what the replicas last agreed on, while this one cannot tell.',
+    }),
     version: z
       .string()
       .nullable()
       .meta({ description: 'The revision in etcd, or the time of the file.', example: '17' }),
+    unknown: z.string().nullable().meta({
+      description:
+        'Why the sources of this replica do not tell it; null when they do. It decides nothing for others then.',
+    }),
+    fleet: z
+      .strictObject({
+        value: z.union([z.number(), z.boolean()]),
+        source: z.enum(['etcd', 'file', 'memory', 'default']),
+        version: z.string(),
+        set_at: time,
+      })
+      .nullable()
+      .meta({
+        description:
+          'What all replicas work with: of `auto_sending` and `scheduler_interval`, which are one thing for all of them. null for others, and before the first boot.',
+      }),
+    difference: z
+      .string()
+      .nullable()
+      .meta({ description: "Why the fleet's value is not this replica's, and what to do; null when it is." }),
     refused: z
       .array(z.strictObject({ source: sourceName, version: z.string(), reason: z.string() }))
       .meta({ description: 'What a source holds and what does not fit; it changes nothing.' }),
@@ -82,7 +104,13 @@ export const configSchema = z
 
 export function toSetting(report: LiveKeyReport): z.infer<typeof settingSchema> {
   const value = typeof report.value === 'object' && report.value !== null ? [...report.value] : report.value;
-  return { ...report, value, refused: [...report.refused] };
+  return { ...report, value, fleet: toFleet(report), refused: [...report.refused] };
+}
+
+function toFleet({ fleet }: LiveKeyReport): z.infer<typeof settingSchema>['fleet'] {
+  if (fleet === null || (typeof fleet.value !== 'number' && typeof fleet.value !== 'boolean')) return null;
+  const { value, source, setAt } = fleet;
+  return { value, source, version: fleet.version, set_at: new Date(setAt).toISOString() };
 }
 
 export function toConfig({ complete, settings, sources }: LiveReport): z.infer<typeof configSchema> {

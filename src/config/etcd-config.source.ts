@@ -29,6 +29,7 @@ export class EtcdConfigSource implements ConfigSource {
   private connection: EtcdConnection | null = null;
   private deliver: Deliver = () => undefined;
   private running: Promise<void> = Promise.resolve();
+  private saidEmpty = false;
   private lossLogged = false;
   private lossLoggedAt = Number.NEGATIVE_INFINITY;
 
@@ -140,6 +141,13 @@ export class EtcdConfigSource implements ConfigSource {
   private async reread(connection: EtcdConnection): Promise<void> {
     const askedAt = this.known.revision;
     if (this.known.takeRead(await connection.read(), askedAt)) this.publish();
+    if (!this.saidEmpty && this.known.document.entries.size === 0) {
+      this.saidEmpty = true;
+      this.logger.warn(
+        `etcd holds no setting below ${this.access.etcdPrefix}: the YAML file and the defaults count here, and change nothing that ` +
+          `other replicas have from etcd. If settings are elsewhere, correct APP_REMOTE_ETCD_PREFIX`,
+      );
+    }
   }
 
   private publish(): void {

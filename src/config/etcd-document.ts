@@ -21,13 +21,18 @@ export class EtcdDocument {
     return String(this.seen);
   }
 
+  private get origin(): string {
+    return `${this.clusterId ?? ''}${this.prefix}`;
+  }
+
   /** The keys that are kept although the store, which was replaced, does not have them. */
   get retainedKeys(): readonly string[] {
     return [...this.retained];
   }
 
   get document(): ConfigDocument {
-    return { entries: new Map(this.entries), version: this.revision };
+    const history = { origin: this.origin, version: String(this.applied) };
+    return { entries: new Map(this.entries), version: this.revision, history };
   }
 
   /**
@@ -45,7 +50,8 @@ export class EtcdDocument {
     if (known && !replaced && revision < this.seen) return false;
 
     const before = this.entries;
-    const entries = new Map(kvs.map((kv): [string, RawEntry] => [this.nameOf(kv), entryOf(kv)]));
+    const origin = `${header.cluster_id}${this.prefix}`;
+    const entries = new Map(kvs.map((kv): [string, RawEntry] => [this.nameOf(kv), entryOf(kv, origin)]));
     const kept = replaced ? [...before.keys()] : [...this.retained];
     this.retained = new Set(kept.filter((name) => !entries.has(name)));
     for (const name of this.retained) {
@@ -70,7 +76,7 @@ export class EtcdDocument {
       const name = this.nameOf(kv);
       changed = true;
       // `Put` by its type, `PUT` by what the library hands over.
-      if (type.toLowerCase() === 'put') this.entries.set(name, entryOf(kv));
+      if (type.toLowerCase() === 'put') this.entries.set(name, entryOf(kv, this.origin));
       else this.entries.delete(name);
       this.retained = new Set([...this.retained].filter((other) => other !== name));
     }
@@ -100,8 +106,8 @@ export class EtcdDocument {
   }
 }
 
-function entryOf(kv: IKeyValue): RawEntry {
-  return { raw: textOrBytes(kv.value), version: kv.mod_revision };
+function entryOf(kv: IKeyValue, origin: string): RawEntry {
+  return { raw: textOrBytes(kv.value), version: kv.mod_revision, origin };
 }
 
 function textOrBytes(value: Buffer): RawValue {

@@ -19,6 +19,9 @@ class LateConfigSource extends MemoryConfigSource {
   }
 }
 
+const held = (key: string, value: string | number | boolean) =>
+  ({ key, value, source: 'memory', origin: '', version: '1', setAt: 0 }) as const;
+
 describe('LiveConfig', () => {
   const lines: string[] = [];
   const started: LiveConfig[] = [];
@@ -128,10 +131,10 @@ describe('LiveConfig', () => {
     expect(changes[0]?.keys).toEqual(new Set(['rateLimit', 'schedulerIntervalMs']));
     expect(Object.isFrozen(live.current)).toBe(true);
     source.set({ rate_limit: '"9"', retry_schedule: '30,120,600,3600,21600' });
-    expect(changes).toHaveLength(1);
+    expect(changes.map(({ keys }) => keys.size)).toEqual([2, 0]);
     unsubscribe();
     source.set({ rate_limit: '10' });
-    expect(changes).toHaveLength(1);
+    expect(changes).toHaveLength(2);
   });
 
   it('tells the others and goes on when a subscriber throws', async () => {
@@ -164,7 +167,7 @@ describe('LiveConfig', () => {
   it('uses the fallback for webhook_url until a source has one', async () => {
     const source = new MemoryConfigSource();
     const live = await liveOver(source);
-    live.setFallbackWebhookUrl('http://127.0.0.1:1/sandbox');
+    live.setSandbox({ url: 'http://127.0.0.1:1/sandbox', byDefault: true });
     expect(live.current.webhookUrl).toBe('http://127.0.0.1:1/sandbox');
     source.set({ webhook_url: 'http://h/' });
     expect(live.current.webhookUrl).toBe('http://h/');
@@ -174,7 +177,7 @@ describe('LiveConfig', () => {
 
   it('tells subscribers when the last source was read, even if no value changed with it', async () => {
     const late = new LateConfigSource();
-    const live = new LiveConfig([late, new MemoryConfigSource({ rate_limit: '5' })], 20);
+    const live = new LiveConfig([late, new MemoryConfigSource({ rate_limit: '5', on_uncertain: 'hold' })], 20);
     started.push(live);
     const changes: LiveChange[] = [];
     live.onChange((change) => changes.push(change));
@@ -208,5 +211,88 @@ describe('LiveConfig', () => {
     source.set({ ...values, rate_limt: null });
     source.set({ rate_limt: '1' });
     expect(warnings().at(-1)).toContain('did you mean rate_limit?');
+  });
+
+  async function blindOver(file: Readonly<Record<string, string>>) {
+    const late = new LateConfigSource();
+    const live = new LiveConfig([late, new MemoryConfigSource(file)], 20);
+    started.push(live);
+    await live.start();
+    return { late, live };
+  }
+
+  describe('what is unknown', () => {
+    it('is not the default: a source that was not read decides nothing, uncertain messages are held, and nothing is sent', async () => {
+      const file = { auto_sending: 'true', webhook_url: 'http://h/', on_uncertain: 'resend', rate_limit: '5' };
+      const { late, live } = await blindOver(file);
+      expect(live.current).toMatchObject({ webhookUrl: null, onUncertain: 'hold', rateLimit: 5 });
+      expect(live.isDecided('auto_sending')).toBe(false);
+      expect(live.candidate('auto_sending')).toBeNull();
+      expect(live.sendingObstacle).toContain('webhook_url is unknown');
+      expect(live.notes).toContainEqual(expect.stringContaining('auto_sending is unknown'));
+      expect(setting(live, 'on_uncertain')).toMatchObject({
+        value: 'hold',
+        unknown: expect.stringContaining('has not been read yet') as unknown,
+      });
+      late.appear();
+      expect(live.current).toMatchObject({ webhookUrl: 'http://h/', onUncertain: 'resend' });
+      expect([live.sendingObstacle, live.notes]).toEqual([null, []]);
+      expect(live.candidate('auto_sending')).toMatchObject({ value: true });
+    });
+
+    it('is a refused value that never was good, and no other key', async () => {
+      const values = {
+        auto_sending: 'flase',
+        on_uncertain: 'Hold!',
+        scheduler_interval: '3600s',
+        webhook_auth_key: 'x\ny',
+      };
+      const live = await liveOver(
+        new MemoryConfigSource(values),
+        new MemoryConfigSource({ auto_sending: 'true', rate_limit: '5', webhook_url: 'http://h/' }),
+      );
+      for (const name of ['auto_sending', 'on_uncertain', 'scheduler_interval'])
+        expect(live.candidate(name)).toBeNull();
+      expect(live.candidate('rate_limit')).toMatchObject({ value: 5 });
+      // A request without its key would be refused.
+      expect(live.current).toMatchObject({ onUncertain: 'hold', webhookUrl: null });
+      expect(live.sendingObstacle).toContain('webhook_auth_key is unknown');
+    });
+
+    it('is what the fleet last agreed on, which decides nothing for others, until the source is read', async () => {
+      const { late, live } = await blindOver({ rate_limit: '5' });
+      live.setFleet([
+        held('auto_sending', false),
+        held('on_uncertain', 'resend'),
+        held('rate_limit', 9),
+        held('max_attempts', -1),
+      ]);
+      expect(live.current).toMatchObject({ autoSending: false, onUncertain: 'resend', rateLimit: 9, maxAttempts: 6 });
+      expect(setting(live, 'rate_limit')).toMatchObject({ value: 9, source: 'fleet' });
+      expect(live.candidate('auto_sending')).toBeNull();
+      expect(live.isDecided('auto_sending')).toBe(true);
+      late.set({ rate_limit: '3' });
+      late.appear();
+      expect(live.current).toMatchObject({ autoSending: true, rateLimit: 3 });
+      expect(setting(live, 'auto_sending')).toMatchObject({
+        value: true,
+        fleet: { value: false },
+        difference: expect.stringContaining('replicas disagree') as unknown,
+      });
+    });
+  });
+
+  it('sends to the sandbox where it is asked for, and by default only where it is the default', async () => {
+    const source = new MemoryConfigSource();
+    const live = await liveOver(source);
+    live.setSandbox({ url: 'http://127.0.0.1:1/sandbox', byDefault: false });
+    expect(live.current.webhookUrl).toBeNull();
+    expect(live.sendingObstacle).toContain('webhook_url is not set');
+    source.set({ webhook_url: 'sandbox' });
+    expect(live.current.webhookUrl).toBe('http://127.0.0.1:1/sandbox');
+    expect(setting(live, 'webhook_url')?.value).toBe('sandbox');
+    const elsewhere = await liveOver(new MemoryConfigSource({ webhook_url: 'sandbox' }));
+    expect(elsewhere.current.webhookUrl).toBeNull();
+    expect(elsewhere.sendingObstacle).toContain('only APP_ENV=local has');
   });
 });

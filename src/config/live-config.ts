@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { ConfigDocument, ConfigSource, SourceName } from './config-source.js';
-import { LIVE_KEYS, type LiveKey, type LiveValue, type ShownValue } from './live-keys.js';
+import { differenceOf, isForFleet, newestOrigin, type Candidate, type FleetSetting } from './fleet-settings.js';
+import { liveKeyNamed, LIVE_KEYS, type LiveKey, type LiveValue, type ShownValue } from './live-keys.js';
 import { LiveLayer } from './live-layer.js';
 import { describeKey, describeLive, type LiveKeyReport, type LiveReport } from './live-report.js';
-import type { LiveChange, LiveSettings } from './live-settings.js';
+import { SANDBOX, type LiveChange, type LiveSettings } from './live-settings.js';
+
+/** What is one thing for all replicas, kept with the schedule. */
+export const FLEET_WIDE: readonly string[] = ['auto_sending', 'scheduler_interval'];
 
 // How long the start waits for a source that is out of reach; the service then runs on what the others say.
 const FIRST_READ_MS = 3000;
@@ -12,14 +16,29 @@ const FIRST_READ_MS = 3000;
 /** What a key's value is, and who said so. */
 export interface EffectiveValue {
   readonly value: LiveValue;
-  readonly source: SourceName | 'default';
+  readonly source: SourceName | 'fleet' | 'default';
   readonly version: string | null;
+  readonly origin: string;
+  /**
+   * Why the sources of this process do not tell it, null when they do. The value is then the fleet's last good one, or
+   * what is safe, and decides nothing for others.
+   */
+  readonly unknown: string | null;
+}
+
+/** The built-in receiver of `local`. */
+export interface Sandbox {
+  readonly url: string;
+  /** Whether it is meant while no `webhook_url` is set; otherwise it must be asked for by name. */
+  readonly byDefault: boolean;
 }
 
 /**
  * The live settings in force. Read `current` at the point of use and keep no copy.
  * Per key, an earlier source counts before a later one, and each before the default; a value that does not fit
  * leaves the last good one of its source in force. One document is one change: no reader sees half of it.
+ * A key is unknown while a source that counts before any good value of it has not been read, or holds a refused value
+ * and never had a good one: unknown is not the default.
  */
 @Injectable()
 export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutdown {
@@ -27,7 +46,8 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   private readonly layers: readonly LiveLayer[];
   private readonly listeners = new Set<(change: LiveChange) => void>();
   private readonly stopping = new AbortController();
-  private fallbackWebhookUrl: string | null = null;
+  private sandbox: Sandbox | null = null;
+  private fleet: ReadonlyMap<string, FleetSetting> = new Map();
   private started = false;
   private snapshot: LiveSettings;
 
@@ -62,17 +82,21 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
     timer.abort();
     this.started = true;
     for (const { source, version } of this.layers) {
-      if (version === null) this.logger.warn(`${source.name} could not be read yet; it will count as soon as it is`);
+      if (version === null)
+        this.logger.warn(
+          `${source.name} could not be read yet; it will count as soon as it is. What it may hold is unknown until then, and decides nothing`,
+        );
     }
-    const lines = LIVE_KEYS.map(
-      (key) => `${key.name}=${JSON.stringify(this.shown(key))} (${this.effective(key).source})`,
-    );
+    const lines = LIVE_KEYS.map((key) => {
+      const { source, unknown } = this.effective(key);
+      return `${key.name}=${JSON.stringify(this.shown(key))} (${unknown === null ? source : 'unknown'})`;
+    });
     this.logger.log(`live settings in force: ${lines.join(', ')}`);
   }
 
   /**
-   * Calls `listener` at once, in the same turn, after every change of a value in force, and once, with no keys, when
-   * `complete` becomes true without such a change. Returns the unsubscription. A listener that throws is logged and harms nobody.
+   * Calls `listener` at once, in the same turn, after every change of a value in force, and with no keys when a source
+   * was read anew and none differs. Returns the unsubscription. A listener that throws is logged and harms nobody.
    */
   onChange(listener: (change: LiveChange) => void): () => void {
     const own = (change: LiveChange): void => listener(change);
@@ -80,20 +104,99 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
     return () => this.listeners.delete(own);
   }
 
-  /** What `webhookUrl` is when no source has one: the built-in receiver of `local`. */
-  setFallbackWebhookUrl(url: string | null): void {
-    this.fallbackWebhookUrl = url;
+  /** Why there is no `webhookUrl` to send to, with what to do; null when there is one. */
+  get sendingObstacle(): string | null {
+    const [url, ...others] = ['webhook_url', 'webhook_auth_key', 'webhook_signing_secrets'].map((name) => ({
+      name,
+      ...this.effective(keyNamed(name)),
+    }));
+    for (const { name, unknown } of url === undefined ? [] : [url, ...others]) {
+      if (unknown !== null) return `${name} is unknown, so nothing is sent: ${unknown}; nothing is sent on a guess`;
+    }
+    if (this.snapshot.webhookUrl !== null) return null;
+    if (url?.value === SANDBOX) return 'webhook_url is sandbox, which only APP_ENV=local has, so nothing is sent';
+    return 'webhook_url is not set, so nothing is sent; set it in etcd or in dynamic_config.yaml';
+  }
+
+  /** Provides what `webhook_url: sandbox` means. */
+  setSandbox(sandbox: Sandbox): void {
+    this.sandbox = sandbox;
     this.publish();
+  }
+
+  /** Takes over what the fleet last agreed on, for the keys that the sources of this process do not tell. */
+  setFleet(settings: readonly FleetSetting[]): void {
+    this.fleet = new Map(settings.map((setting) => [setting.key, setting]));
+    this.publish();
+  }
+
+  get fleetSettings(): readonly FleetSetting[] {
+    return [...this.fleet.values()];
+  }
+
+  /** What the fleet last agreed on, as far as this process knows. */
+  fleetSetting(name: string): FleetSetting | null {
+    return this.fleet.get(name) ?? null;
+  }
+
+  /** Whether the sources of this process tell the key, or the fleet does. */
+  isDecided(name: string): boolean {
+    const { unknown, source } = this.effective(keyNamed(name));
+    return unknown === null || source === 'fleet';
+  }
+
+  /** What the sources of this process say of a key, for the fleet; null when they do not tell it. */
+  candidate(name: string): Omit<Candidate, 'changedHere'> | null {
+    const key = keyNamed(name);
+    const { value, source, version, origin, unknown } = this.effective(key);
+    if (unknown !== null || source === 'fleet') return null;
+    const etcd = this.layers.find((layer) => layer.source.name === 'etcd');
+    const fileTime = this.layers.find((layer) => layer.source.name === 'file')?.version;
+    const fileChangedAt = Date.parse(fileTime ?? '');
+    return {
+      key: name,
+      value: key.show(value),
+      source,
+      origin,
+      version: version ?? '',
+      etcd: etcd?.history ?? null,
+      etcdConfigured: etcd !== undefined,
+      fleetOrigin: newestOrigin(this.fleetSettings),
+      fileChangedAt: Number.isNaN(fileChangedAt) ? null : fileChangedAt,
+    };
+  }
+
+  /** What an operator should know of the settings where nothing is sent, or not as this replica's sources say. */
+  get notes(): readonly string[] {
+    const unknown = FLEET_WIDE.flatMap((name) => {
+      const why = this.effective(keyNamed(name)).unknown;
+      return why === null
+        ? []
+        : [
+            `${name} is unknown: ${why}; ${this.fleet.has(name) ? "the fleet's last value stays" : 'sending does not begin by itself'}`,
+          ];
+    });
+    return [this.sendingObstacle, ...unknown, ...FLEET_WIDE.map((name) => this.difference(name))].filter(
+      (note) => note !== null,
+    );
+  }
+
+  /** Why this replica's own value is not what the fleet works with; null when it is. */
+  difference(name: string): string | null {
+    return differenceOf(this.candidate(name), this.fleetSetting(name));
   }
 
   /** The value in force of each key with its source, what is refused and why, and how the sources do. No secrets. */
   describe(): LiveReport {
-    return describeLive(this.layers, (key) => this.effective(key), this.complete);
+    return describeLive(this.layers, (key) => this.describeKey(key), this.complete);
   }
 
   /** The part of `describe` that is about one key. */
   describeKey(key: LiveKey): LiveKeyReport {
-    return describeKey(this.layers, key, this.effective(key));
+    const shared = FLEET_WIDE.includes(key.name);
+    const fleet = shared ? this.fleetSetting(key.name) : null;
+    const difference = shared ? this.difference(key.name) : null;
+    return describeKey(this.layers, key, this.effective(key), fleet, difference);
   }
 
   beforeApplicationShutdown(): Promise<void> {
@@ -113,10 +216,9 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
 
   private take(layer: LiveLayer, document: ConfigDocument): void {
     if (this.stopping.signal.aborted) return;
-    const wasComplete = this.complete;
     for (const warning of layer.apply(document)) this.logger.warn(warning);
-    const told = this.publish();
-    if (!told && !wasComplete && this.complete) this.tellAll(this.snapshot, this.snapshot, []);
+    // Also when no value differs: the same value in a new version may be news for the fleet.
+    if (!this.publish()) this.tellAll(this.snapshot, this.snapshot, []);
   }
 
   /** Makes what the layers say the snapshot. Returns whether that changed anything. */
@@ -157,19 +259,52 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   }
 
   private effective(key: LiveKey): EffectiveValue {
+    let unknown: string | null = null;
     for (const layer of this.layers) {
+      unknown ??= layer.unknown(key);
       const good = layer.goodValue(key);
-      if (good !== undefined) return { ...good, source: layer.source.name };
+      if (good === undefined) continue;
+      if (unknown === null) return { ...good, source: layer.source.name, unknown };
+      return this.ofFleet(key, unknown) ?? safe(key, { ...good, source: layer.source.name, unknown });
     }
-    const fallback = key.field === 'webhookUrl' ? this.fallbackWebhookUrl : key.fallback;
-    return { value: fallback, source: 'default', version: null };
+    const fallback = { value: key.fallback, source: 'default', version: null, origin: '', unknown } as const;
+    return unknown === null ? fallback : (this.ofFleet(key, unknown) ?? safe(key, fallback));
+  }
+
+  private ofFleet(key: LiveKey, unknown: string): EffectiveValue | null {
+    const held = isForFleet(key) ? this.fleetSetting(key.name) : null;
+    const parsed = held === null ? null : key.parse(JSON.stringify(held.value));
+    if (held === null || !parsed?.ok) return null;
+    return { value: parsed.value, source: 'fleet', version: held.version || null, origin: held.origin, unknown };
   }
 
   private compose(): LiveSettings {
-    const values = Object.fromEntries(LIVE_KEYS.map((key) => [key.field, this.effective(key).value]));
+    const effective = new Map(LIVE_KEYS.map((key) => [key.field, this.effective(key)]));
+    const values = Object.fromEntries([...effective].map(([field, { value }]) => [field, value]));
+    // A request without its key or signature would be refused, and one to a place that may have moved is worse.
+    const isUnknown = TO_SEND.some((field) => (effective.get(field)?.unknown ?? null) !== null);
+    const { webhookUrl } = values;
+    const byName = webhookUrl === SANDBOX || (webhookUrl === null && this.sandbox?.byDefault === true);
+    if (isUnknown) values['webhookUrl'] = null;
+    else if (byName) values['webhookUrl'] = this.sandbox?.url ?? null;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each key's schema has the type of its field
     return Object.freeze(values) as unknown as LiveSettings;
   }
+}
+
+const TO_SEND = ['webhookUrl', 'webhookAuthKey', 'webhookSigningSecrets'] as const;
+
+/** What a value that is unknown to the fleet as well counts as: nothing may be sent twice, and nothing to a guessed place. */
+function safe(key: LiveKey, guess: EffectiveValue): EffectiveValue {
+  if (key.field === 'onUncertain') return { ...guess, value: 'hold', source: 'default', version: null };
+  if (key.field === 'webhookUrl') return { ...guess, value: null, source: 'default', version: null };
+  return guess;
+}
+
+function keyNamed(name: string): LiveKey {
+  const key = liveKeyNamed(name);
+  if (key === undefined) throw new Error(`${name} is not a live setting`);
+  return key;
 }
 
 function equal(one: unknown, other: unknown): boolean {

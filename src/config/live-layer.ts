@@ -5,6 +5,7 @@ import { LIVE_KEYS, LIVE_KEY_NAMES, type LiveKey, type LiveValue, type ParsedVal
 export interface GoodValue {
   readonly value: LiveValue;
   readonly version: string;
+  readonly origin: string;
 }
 
 export interface RefusedValue {
@@ -21,9 +22,11 @@ const UNKNOWN_SHOWN = 20;
 export class LiveLayer {
   /** Version of the last document; null until there was one. */
   version: string | null = null;
+  /** Of that document; null where the source has no history, and until there was one. */
+  history: { readonly origin: string; readonly version: string } | null = null;
   private readonly good = new Map<LiveKey, GoodValue>();
   private readonly refused = new Map<LiveKey, RefusedValue>();
-  private unknown: ReadonlySet<string> = new Set();
+  private unknownNames: ReadonlySet<string> = new Set();
   /** Names that were warned of since there were none. */
   private unknownSaid = 0;
 
@@ -37,13 +40,22 @@ export class LiveLayer {
     return this.refused.get(key);
   }
 
+  /** Why this source does not tell what it wants `key` to be, or null when it does: unset counts as told. */
+  unknown(key: LiveKey): string | null {
+    const { name, status } = this.source;
+    if (this.version === null) return `${name} has not been read yet (${status.problem ?? 'it does not answer'})`;
+    if (this.refused.has(key) && !this.good.has(key)) return `${name} holds a value that is refused`;
+    return null;
+  }
+
   get unknownKeys(): readonly string[] {
-    return [...this.unknown];
+    return [...this.unknownNames];
   }
 
   /** Takes over a document. Returns what has to be warned of, each thing once for as long as it stays so. */
   apply(document: ConfigDocument): string[] {
     this.version = document.version;
+    this.history = document.history ?? null;
     const warnings: string[] = [];
     for (const key of LIVE_KEYS) {
       const warning = this.applyKey(key, document.entries.get(key.name));
@@ -62,19 +74,22 @@ export class LiveLayer {
     }
     const parsed = parseSafely(key, entry.raw);
     if (parsed.ok) {
-      this.good.set(key, { value: parsed.value, version: entry.version });
+      this.good.set(key, { value: parsed.value, version: entry.version, origin: entry.origin ?? '' });
       return undefined;
     }
     this.refused.set(key, { reason: parsed.reason, version: entry.version, raw: entry.raw });
     if (before !== undefined && sameRaw(before.raw, entry.raw)) return undefined;
-    return `refused from ${this.source.name}: ${parsed.reason}; the last good value stays in force`;
+    const follows = this.good.has(key)
+      ? 'the last good value stays in force'
+      : 'it is unknown until that is mended: the last good value of the fleet counts, where there is one';
+    return `refused from ${this.source.name}: ${parsed.reason}; ${follows}`;
   }
 
   /** Says each name once, and of more than a few at a time only how many: anybody may fill a folder in etcd. */
   private applyUnknown(names: readonly string[]): string[] {
     const shown = names.slice(0, UNKNOWN_SHOWN).map((name) => name.slice(0, 64));
-    const fresh = shown.filter((name) => !this.unknown.has(name));
-    this.unknown = new Set(shown);
+    const fresh = shown.filter((name) => !this.unknownNames.has(name));
+    this.unknownNames = new Set(shown);
     if (names.length === 0) this.unknownSaid = 0;
     if (fresh.length === 0 || this.unknownSaid >= UNKNOWN_SHOWN) return [];
     const from = `from ${this.source.name}`;

@@ -5,6 +5,8 @@ import type { EtcdConfigSource } from './etcd-config.source.js';
 import { LiveConfig } from './live-config.js';
 import { liveKeyNamed, type LiveKey, type ShownValue } from './live-keys.js';
 import type { LiveKeyReport } from './live-report.js';
+import { SANDBOX } from './live-settings.js';
+import { StaticSettings } from './static-settings.js';
 import { WebhookTargets } from './webhook-targets.js';
 
 /** What a call made of a key in etcd, whatever others make of it: its value as `GET /config` shows it, or that it is gone. */
@@ -18,6 +20,7 @@ export class LiveSettingsWriter {
     private readonly sources: ConfigSources,
     private readonly live: LiveConfig,
     private readonly targets: WebhookTargets,
+    private readonly settings: StaticSettings,
   ) {}
 
   /**
@@ -52,6 +55,10 @@ export class LiveSettingsWriter {
 
   /** What connecting would refuse for sure is refused here already, while somebody is looking. */
   private assertTarget(url: string): void {
+    if (url === SANDBOX) {
+      if (this.settings.env === 'local') return;
+      throw new LiveValueRefused('webhook_url cannot be set: only APP_ENV=local has the sandbox');
+    }
     const refusal = this.targets.refusalOf(url);
     if (refusal !== null) throw new LiveValueRefused(`webhook_url cannot be set: ${refusal}`);
   }

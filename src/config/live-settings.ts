@@ -1,3 +1,6 @@
+/** The value of `webhook_url` that means the built-in receiver, where there is one. */
+export const SANDBOX = 'sandbox';
+
 /** The settings that change while the service runs: one frozen snapshot of all of them. */
 export interface LiveSettings {
   readonly autoSending: boolean;

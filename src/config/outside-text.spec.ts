@@ -23,7 +23,7 @@ const UNITS = [
 ];
 const HOSTILE = UNITS.flatMap((unit) => {
   const body = unit.repeat(Math.ceil(65_536 / unit.length));
-  return [body, `a:${body}`, `http://${body}`, `postgres://${body}`, `[${body}x`, `"${body}`, `${body}\n!`];
+  return [body, `postgres://${body}`, `[${body}x`, `"${body}`];
 });
 
 /** The slowest of `texts`, in milliseconds of this thread's processor time. */
@@ -78,7 +78,7 @@ describe('text from outside', () => {
       const taken = Object.entries(live.current).filter(([, value]) => value === name);
       // Any printable text is a key.
       expect([name, ...taken.map(([field]) => field)]).toEqual([name, 'webhookAuthKey']);
-      expect(live.current).toMatchObject({ maxAttempts: 9, autoSending: true, onUncertain: 'resend' });
+      expect(live.current).toMatchObject({ maxAttempts: 9, autoSending: true, onUncertain: 'hold' });
       expect(live.describe().settings.filter(({ refused }) => refused.length > 0)).toHaveLength(LIVE_KEYS.length - 2);
       for (const { schema } of Object.values(STATIC_KEYS)) {
         const { data } = schema.safeParse(name);

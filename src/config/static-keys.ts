@@ -100,6 +100,7 @@ export const STATIC_KEYS = {
   ),
   // The ancestor of this service read it. Old deployments still set it; it changes nothing.
   ginMode: optional('GIN_MODE', z.string()),
+  sandbox: required('APP_SANDBOX', switchValue),
   useHttps: required('USE_HTTPS', switchValue),
   tlsCert: optional('TLS_CERT', text),
   tlsKey: optional('TLS_KEY', text),

@@ -38,6 +38,8 @@ export class StaticSettings {
   readonly etcdAuth!: { readonly username: string; readonly password: string } | null;
   /** APP_REMOTE_ETCD_CA, _CERT and _KEY, already read; null: plain text, or the system's own certificates. */
   readonly etcdTls!: { readonly ca: Buffer | null; readonly cert: Buffer | null; readonly key: Buffer | null } | null;
+  /** APP_SANDBOX: in `local`, messages go to the built-in receiver while no `webhook_url` is set, also with APP_DB_URL. */
+  readonly sandbox!: boolean;
   /** APP_WEBHOOK_ALLOW: where the webhook may be, other than on the internet. */
   readonly webhookAllow!: WebhookAllow;
   /** APP_WEBHOOK_CA, _CERT and _KEY, already read; null: Node's own certificates, and none of ours. */

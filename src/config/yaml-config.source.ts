@@ -10,6 +10,7 @@ import { parseYamlMapping } from './read-yaml-file.js';
 
 // A writer that truncates and writes shows two states; what stays the same this long is taken as written.
 const QUIET_MS = 50;
+const FRESH_MS = 2000;
 // For file systems that report nothing (network mounts, Docker Desktop).
 const STAT_INTERVAL_MS = 2000;
 
@@ -17,12 +18,13 @@ const STAT_INTERVAL_MS = 2000;
 const MAX_FILE_BYTES = 262_144;
 
 type Reading =
-  { readonly text: string; readonly version: string } | { readonly problem: string; readonly absent: boolean };
+  | { readonly text: string; readonly version: string; readonly changedAt: number }
+  | { readonly problem: string; readonly absent: boolean };
 
 /**
  * A watched YAML file. Sees writes in place, editors that rename, and swapped symlinks (ConfigMaps).
  * A file that is broken, emptied or gone at run time leaves the last good document in force, with one warning;
- * a file that is absent from the start holds nothing.
+ * a file that is absent from the start holds nothing, and of one that is broken from the start nothing is known.
  */
 export class YamlConfigSource implements ConfigSource {
   readonly name = 'file';
@@ -97,10 +99,11 @@ export class YamlConfigSource implements ConfigSource {
     }
   }
 
-  /** What the file holds once it has stopped changing; at the first reading there is nothing to wait for. */
+  /** What the file holds once it has stopped changing; one that nobody has touched lately needs no waiting at the start. */
   private async settledReading(): Promise<Reading> {
     let reading = await this.read();
-    for (let round = 0; this.delivered && round < 10; round += 1) {
+    const mayBeUnderWay = this.delivered || ('text' in reading && Date.now() - reading.changedAt < FRESH_MS);
+    for (let round = mayBeUnderWay ? 0 : 10; round < 10; round += 1) {
       await sleep(QUIET_MS);
       const again = await this.read();
       if (JSON.stringify(again) === JSON.stringify(reading)) break;
@@ -113,7 +116,7 @@ export class YamlConfigSource implements ConfigSource {
     try {
       const { mtime, size } = await stat(this.path);
       if (size > MAX_FILE_BYTES) return { problem: `it is larger than ${MAX_FILE_BYTES} bytes`, absent: false };
-      return { text: await readFile(this.path, 'utf8'), version: mtime.toISOString() };
+      return { text: await readFile(this.path, 'utf8'), version: mtime.toISOString(), changedAt: mtime.getTime() };
     } catch (error) {
       const code = codeOf(error);
       const absent = code === 'ENOENT' || code === 'ENOTDIR';
@@ -123,9 +126,11 @@ export class YamlConfigSource implements ConfigSource {
 
   private take(reading: Reading, onDocument: (document: ConfigDocument) => void): void {
     if ('problem' in reading) {
-      if (reading.absent && this.last === null) this.report(true, null);
-      else this.report(false, reading.problem);
-      this.deliverFirst(onDocument, 'absent');
+      if (!reading.absent || this.last !== null) this.report(false, reading.problem);
+      else {
+        this.report(true, null);
+        this.deliverAbsence(onDocument);
+      }
       return;
     }
     if (reading.text === this.last) {
@@ -133,7 +138,7 @@ export class YamlConfigSource implements ConfigSource {
       return;
     }
     // Emptied, but not even a comment left: a write that has not come to its end.
-    if (reading.text.trim() === '' && this.last !== null) {
+    if (reading.text.trim() === '') {
       this.report(false, 'it is empty; to unset all keys, leave a comment in it');
       return;
     }
@@ -147,20 +152,22 @@ export class YamlConfigSource implements ConfigSource {
       onDocument({ entries, version: reading.version });
     } catch (error) {
       this.report(false, `it is not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
-      this.deliverFirst(onDocument, 'unreadable');
     }
   }
 
-  private deliverFirst(onDocument: (document: ConfigDocument) => void, version: string): void {
+  private deliverAbsence(onDocument: (document: ConfigDocument) => void): void {
     if (this.delivered) return;
     this.delivered = true;
-    onDocument({ entries: new Map(), version });
+    onDocument({ entries: new Map(), version: 'absent' });
   }
 
   private report(connected: boolean, problem: string | null): void {
     if (connected === this.state.connected && problem === this.state.problem) return;
     this.state = { connected, since: new Date(), problem };
-    if (problem !== null) this.logger.warn(`${this.path}: ${problem}; the last good values stay in force`);
+    const follows = this.delivered
+      ? 'the last good values stay in force'
+      : 'what it may hold is unknown until it can be read';
+    if (problem !== null) this.logger.warn(`${this.path}: ${problem}; ${follows}`);
     else if (this.warned) this.logger.log(`${this.path} is read again`);
     this.warned = problem !== null;
   }

@@ -37,7 +37,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   readonly window: ConcurrencyWindow;
   private readonly logger = new Logger('Dispatch');
   private readonly stretches = new LockedStretches();
-  private saidNoUrl = false;
+  private saidObstacle: string | null = null;
   private trouble: string | null = null;
   private readonly batchSize = new BatchSize(BATCH_MAX);
   private readonly claimSize = new BatchSize(CLAIM_MAX);
@@ -82,7 +82,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
         makeSettler(() => undefined),
       );
     if (this.live.current.webhookUrl === null) return this.passWithoutUrl();
-    this.saidNoUrl = false;
+    this.saidObstacle = null;
 
     this.window.reopen(performance.now());
     const { claims, stretches, client, live, window } = this;
@@ -211,10 +211,10 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   }
 
   private passWithoutUrl(): JobReport {
-    const note = 'no webhook_url is set';
+    const note = this.live.sendingObstacle ?? 'webhook_url is not set';
     this.trouble = note;
-    if (!this.saidNoUrl) this.logger.warn(`${note}; slots pass without a request until one is`);
-    this.saidNoUrl = true;
+    if (this.saidObstacle !== note) this.logger.warn(`${note}; slots pass without a request until then`);
+    this.saidObstacle = note;
     return { sent: 0, notSent: 0, note };
   }
 }

@@ -24,7 +24,7 @@ const healthy = () => ({
   redis: { status: 'up' },
   etcd: { name: 'etcd', connected: true, since: new Date(0) },
   live: {
-    current: { webhookUrl: 'http://receiver.test/' as string | null },
+    sendingObstacle: null as string | null,
     describe: () => ({ sources: [world.etcd] }),
   },
 });
@@ -89,7 +89,7 @@ describe('GET /health/ready', () => {
   it.each([
     ['the process is shutting down', () => app.get(Lifecycle).beginShutdown(), 'process'],
     ['the schema is old', () => Object.assign(world.schema, { ready: false, problem: 'the schema is old' }), 'schema'],
-    ['no webhook_url is set', () => (world.live.current.webhookUrl = null), 'webhook'],
+    ['no webhook_url is set', () => (world.live.sendingObstacle = 'webhook_url is not set'), 'webhook'],
     ['PostgreSQL refuses', () => (world.database.query = () => Promise.reject(new Error('no'))), 'postgres'],
     ['PostgreSQL hangs', () => (world.database.query = never), 'postgres'],
   ])('is 503 and says why when %s', async (_when, breakIt, name) => {

@@ -31,8 +31,8 @@ export class HealthIndicators {
   /** A receiver in trouble is told, and costs no readiness: other replicas would fare the same. */
   webhook(sending: HandlerStatus | null): HealthIndicatorResult {
     const indicator = this.health.check('webhook');
-    if (this.live.current.webhookUrl !== null) return indicator.up({ ...sending });
-    return indicator.down('webhook_url is not set, so nothing is sent; set it in etcd or in dynamic_config.yaml');
+    const obstacle = this.live.sendingObstacle;
+    return obstacle === null ? indicator.up({ ...sending }) : indicator.down(obstacle);
   }
 
   // Sending goes on without Redis and etcd, so their loss is told, and costs no readiness.

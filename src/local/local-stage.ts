@@ -12,10 +12,12 @@ const DATA_DIR = '.data/postgres';
 
 /**
  * What `APP_ENV=local` brings along for whoever has nothing but Node: a PostgreSQL of its own while APP_DB_URL is unset,
- * with a few messages in it when it is new, and a receiver while no webhook_url is set. Nothing of it exists elsewhere.
+ * with a few messages in it when it is new, and a receiver. No row of a database that was there before goes to that receiver
+ * unless somebody asks for it, by `webhook_url: sandbox` or APP_SANDBOX. Nothing of it exists elsewhere.
  */
 export class LocalStage {
   private sandbox: SandboxReceiver | null = null;
+  private saidSandbox = false;
 
   private constructor(
     /** The settings to run with: those given, with the database that was brought up. */
@@ -40,10 +42,16 @@ export class LocalStage {
     if (this.settings.env !== 'local') return;
     if (this.postgres?.created) await app.get(MessageIntake).take(SAMPLE_MESSAGES, null, null);
     const live = app.get(LiveConfig);
-    if (live.current.webhookUrl !== null) return;
     this.sandbox = await SandboxReceiver.start(this.log);
-    live.setFallbackWebhookUrl(this.sandbox.url);
-    this.log(`no webhook_url is set: messages go to the sandbox receiver, see ${new URL('/', this.sandbox.url).href}`);
+    const { url } = this.sandbox;
+    const sayWhenUsed = (): void => {
+      if (live.current.webhookUrl !== url || this.saidSandbox) return;
+      this.saidSandbox = true;
+      this.log(`messages go to the sandbox receiver and to nobody else, see ${new URL('/', url).href}`);
+    };
+    live.onChange(sayWhenUsed);
+    live.setSandbox({ url, byDefault: this.postgres !== null || this.settings.sandbox });
+    sayWhenUsed();
   }
 
   /** Tells whoever sits at the terminal how to add a message. Not through the log, which would mask the number. */

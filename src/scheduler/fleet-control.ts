@@ -75,7 +75,8 @@ export class FleetControl {
     for (;;) {
       const seen = await this.store.observe();
       const schedule = rule(seen);
-      if (schedule === seen.schedule) return;
+      // Before the first value of auto_sending is known, also a stop of what does not run has to be remembered.
+      if (schedule === seen.schedule && seen.autoSending !== null) return;
       const written = await this.store.apply(
         seen.version,
         {

@@ -1,6 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { FleetAgreement, type Consideration } from '../config/fleet-agreement.js';
 import { LiveConfig } from '../config/live-config.js';
 import { SchemaGate } from '../schema-gate.js';
 import { clockJumpMs, type ClockReading } from './database-clock.js';
@@ -24,6 +25,8 @@ const REST_PART_MS = 1_000;
 const DEAF_REST_MS = 5_000;
 /** The longest rest while sending is stopped: a start that was not heard must not be slept past. */
 const STOPPED_REST_MS = 30_000;
+/** Who starts and stops where no operator did. */
+const BY_SETTING = 'auto_sending';
 
 /**
  * Runs a registered handler once per slot of a durable grid that the whole fleet shares. One loop per replica looks at the
@@ -42,8 +45,6 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private readonly leases = new LeaseWatch();
   private lastSlotCopy: number | null = null;
   private copyIsLoaded = false;
-  private broughtIntervalMs: number | null = null;
-  private comparedAutoSending: boolean | null = null;
 
   constructor(
     private readonly store: ScheduleStore,
@@ -52,6 +53,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     private readonly channel: FleetChannel,
     private readonly lastAttempt: LastAttemptCopy,
     private readonly runner: JobRunner,
+    private readonly agreement: FleetAgreement,
   ) {}
 
   /** Whether the loop is alive and not ending. */
@@ -141,8 +143,10 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
     this.leases.looked(seen, answeredAt);
 
+    this.agreement.take(seen.settings);
     const { current } = this.live;
-    const circumstances = this.circumstances(seen, answeredAt);
+    const consideration = this.newsFor(seen);
+    const circumstances = this.circumstances(seen, answeredAt, consideration);
     const plan = planTurn(seen, circumstances);
     if (!plan.schedule.running) this.runner.windDown();
     if (plan.changes) {
@@ -162,11 +166,10 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         );
       }
     }
-    this.log.turned(seen, plan);
+    this.log.turned(seen, plan, this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);
     this.lastAttempt.save(plan.schedule.lastSlotAt);
     this.lastSlotCopy = null;
-    if (circumstances.newIntervalMs !== null) this.broughtIntervalMs = circumstances.newIntervalMs;
-    if (circumstances.newAutoSending !== null) this.comparedAutoSending = circumstances.newAutoSending;
+    this.agreement.settle(consideration, seen.now);
     return answeredAt + (plan.wakeAt - seen.exactNow);
   }
 
@@ -176,17 +179,29 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     this.copyIsLoaded = true;
   }
 
-  private circumstances(seen: Sighting, answeredAt: number): Circumstances {
-    const { current, complete } = this.live;
-    // While a configured source has never been read, its values are unknown, and fallbacks decide nothing for the fleet.
-    const known = complete || seen.autoSending === null;
-    const { schedulerIntervalMs: intervalMs, schedulerQueueCapacity: capacity } = current;
+  /** What this replica's settings bring to the fleet; nothing unknown does, and nothing begins while the pace is unknown. */
+  private newsFor(seen: Sighting): Consideration {
+    const news = this.agreement.consider(
+      !seen.schedule.running && operatorDecided(seen) ? seen.changedAt.getTime() : null,
+    );
+    if (seen.autoSending !== null || this.live.isDecided('scheduler_interval')) return news;
+    return { brings: withoutStart(news.brings), considered: withoutStart(news.considered) };
+  }
+
+  private circumstances(seen: Sighting, answeredAt: number, { brings }: Consideration): Circumstances {
+    const { current } = this.live;
+    const { schedulerQueueCapacity: capacity } = current;
+    const broughtOf = (name: string) => brings.find(({ key }) => key === name)?.value;
+    const [intervalSeconds, autoSending] = [broughtOf('scheduler_interval'), broughtOf('auto_sending')];
     return {
       self: this.owner,
-      capacity: known ? capacity : Math.max(capacity, seen.schedule.waiting),
-      workers: current.schedulerWorkers,
-      newIntervalMs: known && intervalMs !== this.broughtIntervalMs ? intervalMs : null,
-      newAutoSending: known && current.autoSending !== this.comparedAutoSending ? current.autoSending : null,
+      // What is unknown trims nothing and widens nothing.
+      capacity: this.live.isDecided('scheduler_queue_capacity') ? capacity : Math.max(capacity, seen.schedule.waiting),
+      workers: this.live.isDecided('scheduler_workers') ? current.schedulerWorkers : 1,
+      newIntervalMs: typeof intervalSeconds === 'number' ? intervalSeconds * 1000 : null,
+      newAutoSending: typeof autoSending === 'boolean' ? autoSending : null,
+      newSettings: brings,
+      operatorDecided: operatorDecided(seen),
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
       free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
@@ -211,7 +226,16 @@ export class IntervalQueue implements BeforeApplicationShutdown {
 
 function switched(seen: Sighting, plan: Plan): { by: string; why: string } | null {
   if (plan.schedule.running === seen.schedule.running) return null;
-  return { by: 'auto_sending', why: `auto_sending is ${String(plan.autoSending)}` };
+  return { by: BY_SETTING, why: `auto_sending is ${String(plan.autoSending)}` };
+}
+
+function withoutStart(settings: Consideration['brings']): Consideration['brings'] {
+  return settings.filter(({ key }) => key !== BY_SETTING);
+}
+
+/** Whether it was an operator who last started or stopped. */
+function operatorDecided({ changedBy }: Sighting): boolean {
+  return changedBy !== null && changedBy !== BY_SETTING;
 }
 
 /** Whether other replicas must look again: a job that they may begin, a stop that somebody waits for, a moved grid. */
@@ -220,6 +244,7 @@ function concernsOthers(seen: Sighting, plan: Plan): boolean {
   return (
     schedule.running !== seen.schedule.running ||
     schedule.intervalMs !== seen.schedule.intervalMs ||
+    (plan.settings ?? []).length > 0 ||
     plan.slots.some((slot) => slot.state === 'waiting') ||
     (ended !== null && (ended.state === 'open' || seen.schedule.waiting > 0 || !schedule.running))
   );

@@ -44,10 +44,14 @@ export interface Circumstances {
   readonly self: string;
   readonly capacity: number;
   readonly workers: number;
-  /** A live interval that this replica has not yet brought to the fleet. */
+  /** An interval that is news for the fleet. */
   readonly newIntervalMs: number | null;
-  /** A live `auto_sending` that this replica has not yet compared with the one last acted upon. */
+  /** An `auto_sending` that is news for the fleet; it acts where it differs from the one last acted upon. */
   readonly newAutoSending: boolean | null;
+  /** Whether an operator started or stopped last: a first value of `auto_sending` that comes after that does neither. */
+  readonly operatorDecided?: boolean;
+  /** The settings that are news for the fleet, those two among them, to be kept with the schedule. */
+  readonly newSettings?: readonly object[];
   /** The copy of the last slot in Redis, at start. */
   readonly lastSlotCopy: number | null;
   /** This replica's own run that has just ended. */
@@ -66,6 +70,7 @@ export interface Plan {
   /** The job to begin, or to take over from an owner whose lease ran out, unless it is one of `slots`. */
   readonly begin: { readonly id: number; readonly fence: number } | null;
   readonly ended: EndedRun | null;
+  readonly settings?: readonly object[];
   /** How many of the newest waiting jobs are dropped. */
   readonly dropped: number;
   readonly overflow: number;
@@ -81,12 +86,16 @@ const LEASE_MARGIN_MS = 250;
 /** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
 export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
   const { now } = seen;
+  const settings = circumstances.newSettings ?? [];
   const { capacity, workers, takeoverFrom, ended } = circumstances;
   let schedule = seen.schedule;
   if (circumstances.lastSlotCopy !== null) schedule = adoptLastSlot(schedule, circumstances.lastSlotCopy, now);
 
   const autoSending = circumstances.newAutoSending ?? seen.autoSending;
-  if (autoSending !== seen.autoSending) schedule = autoSending ? start(schedule, now) : stop(schedule);
+  const isOperatorsWord = seen.autoSending === null && circumstances.operatorDecided === true;
+  if (autoSending !== seen.autoSending && !isOperatorsWord) {
+    schedule = autoSending ? start(schedule, now) : stop(schedule);
+  }
 
   // With nothing to send there is nothing to prepare, and what comes until the slot may still go out in it.
   const leadMs = seen.workExists ? LEAD_MS : 0;
@@ -129,9 +138,15 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     slots,
     begin,
     ended,
+    settings,
     dropped: stopped ? seen.schedule.waiting : trimming.trimmed,
     overflow: old.overflow + fresh.overflow + trimming.trimmed,
-    changes: schedule !== seen.schedule || autoSending !== seen.autoSending || begin !== null || ended !== null,
+    changes:
+      schedule !== seen.schedule ||
+      autoSending !== seen.autoSending ||
+      begin !== null ||
+      ended !== null ||
+      settings.length > 0,
     wakeAt: Math.min(schedule.running ? schedule.nextSlotAt - leadMs : Infinity, ...watched),
   };
 }

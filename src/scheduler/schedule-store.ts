@@ -11,7 +11,7 @@ export interface ChangeNote {
 }
 
 /** The part of a plan that is written. */
-export type Write = Pick<Plan, 'schedule' | 'autoSending' | 'slots' | 'begin' | 'ended' | 'dropped'>;
+export type Write = Pick<Plan, 'schedule' | 'autoSending' | 'slots' | 'begin' | 'ended' | 'dropped' | 'settings'>;
 
 /** What one replica adds to a plan when it writes it. */
 export interface Signature {
@@ -41,6 +41,8 @@ export interface Sighting extends Observation {
   readonly changedWhy: string | null;
   /** Tells this database from all others. */
   readonly installationId: string;
+  /** The live settings that the fleet last agreed on, a JSON list of `FleetSetting`. */
+  readonly settings: string;
 }
 
 /** Jobs that ended are kept for people to look at, this many at most. */
@@ -68,6 +70,7 @@ interface StateRow {
   oldest_waiting: { id: number; fence: number } | null;
   begun: BegunJob[];
   work_exists: boolean;
+  settings: string;
 }
 
 /**
@@ -111,6 +114,7 @@ export class ScheduleStore {
       changedBy: row.changed_by,
       changedWhy: row.changed_why,
       installationId: row.installation_id,
+      settings: row.settings,
     };
   }
 
@@ -155,6 +159,7 @@ export class ScheduleStore {
         ended?.state === 'open' ? ended.resumeAfterMs : 0,
         signature.change?.act?.action ?? null,
         signature.change?.act?.onBehalfOf ?? null,
+        JSON.stringify(plan.settings ?? []),
       ],
     );
     const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at) };
@@ -178,7 +183,7 @@ export class ScheduleStore {
 const observe = (workExists: string): Statement => ({
   name: 'scheduler.observe',
   text: `
-    SELECT version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_by, changed_why,
+    SELECT scheduler_state.version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_by, changed_why,
       installation_id::text, round(extract(epoch FROM changed_at) * 1000)::float8 AS changed_at,
       extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
       round(extract(epoch FROM last_slot_at) * 1000)::float8 AS last_slot_at,
@@ -190,6 +195,9 @@ const observe = (workExists: string): Statement => ({
       (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence, 'owner', owner,
                 'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000) ORDER BY id), '[]')
          FROM dispatch_jobs WHERE state = 'running') AS begun,
+      (SELECT coalesce(json_agg(json_build_object('key', key, 'value', value, 'source', source, 'origin', origin,
+                'version', fleet_settings.version, 'setAt', round(extract(epoch FROM set_at)::float8 * 1000)) ORDER BY key), '[]')::text
+         FROM fleet_settings) AS settings,
       (${workExists}) AS work_exists
     FROM scheduler_state`,
 });
@@ -209,6 +217,12 @@ const APPLY: Statement = {
     ), noted AS (
       INSERT INTO operator_actions (actor, on_behalf_of, action, reason)
       SELECT $9, $28, $27::text, $10 FROM guard WHERE $27::text IS NOT NULL
+    ), agreed AS (
+      INSERT INTO fleet_settings (key, value, source, origin, version, set_at)
+      SELECT news.key, news.value, news.source, news.origin, news.version, guard.at
+      FROM guard, jsonb_to_recordset($29::jsonb) AS news (key text, value jsonb, source text, origin text, version text)
+      ON CONFLICT (key) DO UPDATE SET value = excluded.value, source = excluded.source, origin = excluded.origin,
+        version = excluded.version, set_at = excluded.set_at
     ), ended AS (
       UPDATE dispatch_jobs job SET
         state = CASE WHEN $13 = 'done' THEN 'done' ELSE 'running' END,

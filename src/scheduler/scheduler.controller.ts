@@ -107,6 +107,7 @@ export class SchedulerController {
         concurrency_limit: handler.concurrencyLimit,
         trouble: handler.trouble,
       },
+      settings_notes: [...this.live.notes],
       running_jobs: running,
       recent_jobs: recent,
     };

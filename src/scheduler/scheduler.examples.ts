@@ -25,6 +25,7 @@ export const SCHEDULER_EXAMPLE = {
   changed_by: 'ali',
   changed_why: 'the gateway has moved',
   this_replica: { in_flight: 0, concurrency: 2, concurrency_limit: 64, trouble: null },
+  settings_notes: [],
   running_jobs: [],
   recent_jobs: [JOB_EXAMPLE],
 };

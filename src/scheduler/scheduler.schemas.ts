@@ -64,6 +64,10 @@ export const overviewSchema = z
       })
       .nullable()
       .meta({ description: 'The replica that answers.' }),
+    settings_notes: z.array(z.string()).meta({
+      description:
+        'Why the replica that answers sends nothing, which settings it cannot tell, and where its own differ from what the fleet works with.',
+    }),
     running_jobs: z.array(jobSchema),
     recent_jobs: z.array(jobSchema).meta({ description: 'The newest 20 that ended, newest first.' }),
   })

@@ -8,23 +8,27 @@ const SHOWN_FROM_MS = 10_000;
 /** What the log says of the scheduler's turns: each change of state once, and nothing in between. */
 export class TurnLog {
   private readonly logger = new Logger('Scheduler');
-  private running: boolean | null = null;
+  private running: boolean | 'unknown' | null = null;
   private overflowing = false;
   private outOfReach = false;
 
   /** Call it after every turn that was written or needed no writing. */
-  turned(seen: Sighting, plan: Plan): void {
+  turned(seen: Sighting, plan: Plan, whyNotBegun: string | null): void {
     const { running, nextSlotAt, intervalMs } = plan.schedule;
-    if (running !== this.running) {
+    // Said once more when it becomes known that it stays so.
+    const state = running || plan.autoSending !== null ? running : 'unknown';
+    if (state !== this.running) {
       if (running) {
         const at = new Date(nextSlotAt).toISOString();
         this.logger.log(`sending runs, a slot every ${intervalMs / 1000} s; the next one is at ${at}`);
+      } else if (plan.autoSending === null) {
+        this.logger.warn(`sending has not begun: ${whyNotBegun ?? 'no replica knows its settings yet'}`);
       } else {
         const by = seen.schedule.running ? 'auto_sending' : (seen.changedBy ?? 'auto_sending');
         const since = seen.changedAt.toISOString();
         this.logger.log(`sending is stopped since ${since} by ${by}; POST /start resumes it`);
       }
-      this.running = running;
+      this.running = state;
     }
     if (plan.ended !== null && plan.ended.sent + plan.ended.notSent > 0 && running && intervalMs >= SHOWN_FROM_MS) {
       this.logger.log(`the next slot is at ${new Date(nextSlotAt).toISOString()}`);

@@ -549,13 +549,24 @@ export interface components {
      *           "value": 50,
      *           "source": "etcd",
      *           "version": "17",
+     *           "unknown": null,
+     *           "fleet": null,
+     *           "difference": null,
      *           "refused": []
      *         },
      *         {
      *           "key": "scheduler_interval",
      *           "value": 120,
-     *           "source": "default",
-     *           "version": null,
+     *           "source": "fleet",
+     *           "version": "2026-01-20T14:36:51.123Z",
+     *           "unknown": "file holds a value that is refused",
+     *           "fleet": {
+     *             "value": 120,
+     *             "source": "file",
+     *             "version": "2026-01-20T14:36:51.123Z",
+     *             "set_at": "2026-01-20T14:36:52.000Z"
+     *           },
+     *           "difference": null,
      *           "refused": [
      *             {
      *               "source": "file",
@@ -569,6 +580,9 @@ export interface components {
      *           "value": "***",
      *           "source": "etcd",
      *           "version": "16",
+     *           "unknown": null,
+     *           "fleet": null,
+     *           "difference": null,
      *           "refused": []
      *         }
      *       ],
@@ -615,6 +629,9 @@ export interface components {
      *       "value": 50,
      *       "source": "etcd",
      *       "version": "17",
+     *       "unknown": null,
+     *       "fleet": null,
+     *       "difference": null,
      *       "refused": []
      *     }
      */
@@ -627,15 +644,31 @@ export interface components {
        */
       value: (string | null) | number | boolean | number[];
       /**
-       * @description Who said so.
+       * @description Who said so; `fleet`: what the replicas last agreed on, while this one cannot tell.
        * @enum {string}
        */
-      source: 'etcd' | 'file' | 'memory' | 'default';
+      source: 'etcd' | 'file' | 'memory' | 'fleet' | 'default';
       /**
        * @description The revision in etcd, or the time of the file.
        * @example 17
        */
       version: string | null;
+      /** @description Why the sources of this replica do not tell it; null when they do. It decides nothing for others then. */
+      unknown: string | null;
+      /** @description What all replicas work with: of `auto_sending` and `scheduler_interval`, which are one thing for all of them. null for others, and before the first boot. */
+      fleet: {
+        value: number | boolean;
+        /** @enum {string} */
+        source: 'etcd' | 'file' | 'memory' | 'default';
+        version: string;
+        /**
+         * Format: date-time
+         * @example 2026-01-20T14:36:51.123Z
+         */
+        set_at: string;
+      } | null;
+      /** @description Why the fleet's value is not this replica's, and what to do; null when it is. */
+      difference: string | null;
       /** @description What a source holds and what does not fit; it changes nothing. */
       refused: {
         /** @enum {string} */
@@ -984,6 +1017,7 @@ export interface components {
      *         "concurrency_limit": 64,
      *         "trouble": null
      *       },
+     *       "settings_notes": [],
      *       "running_jobs": [],
      *       "recent_jobs": [
      *         {
@@ -1041,6 +1075,8 @@ export interface components {
         /** @description What ended its latest job early; null when nothing did. */
         trouble: string | null;
       } | null;
+      /** @description Why the replica that answers sends nothing, which settings it cannot tell, and where its own differ from what the fleet works with. */
+      settings_notes: string[];
       running_jobs: components['schemas']['Job'][];
       /** @description The newest 20 that ended, newest first. */
       recent_jobs: components['schemas']['Job'][];

@@ -1,0 +1,98 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { isForFleet, isNews, sameValue, type Candidate, type FleetSetting } from './fleet-settings.js';
+import { FLEET_WIDE, LiveConfig } from './live-config.js';
+import { LIVE_KEYS } from './live-keys.js';
+
+/** A setting that this replica brings to the fleet; the database adds when. */
+export type BroughtSetting = Omit<FleetSetting, 'setAt'>;
+
+/** One look at what this replica's sources say: what of it is news, and all that was taken into account. */
+export interface Consideration {
+  readonly brings: readonly BroughtSetting[];
+  readonly considered: readonly BroughtSetting[];
+}
+
+/**
+ * What this replica has to bring to the fleet, and what it knows of the fleet's last good settings. A process that starts
+ * blind works with those, and brings nothing; see `isNews`.
+ */
+@Injectable()
+export class FleetAgreement {
+  private readonly logger = new Logger('FleetSettings');
+  private text: string | null = null;
+  /** What this replica last said of each key, once a turn had taken it into account. */
+  private readonly settled = new Map<string, BroughtSetting>();
+  private readonly warned = new Map<string, string>();
+
+  constructor(private readonly live: LiveConfig) {}
+
+  /** Takes over what the database holds: a JSON list of `FleetSetting`. */
+  take(text: string): void {
+    if (text === this.text) return;
+    this.text = text;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the query builds it
+    this.live.setFleet(JSON.parse(text) as FleetSetting[]);
+  }
+
+  /** Finds what is news for the fleet. `stoppedAt`: an operator stopped then, which no older file undoes. */
+  consider(stoppedAt: number | null): Consideration {
+    const candidates = KEYS.flatMap((name) => this.candidateFor(name) ?? []);
+    const news = candidates.filter((candidate) => {
+      const held = this.live.fleetSetting(candidate.key);
+      const notBefore = candidate.key === 'auto_sending' ? (stoppedAt ?? 0) : 0;
+      return !isHeld(candidate, held) && isNews(candidate, held, notBefore);
+    });
+    return { brings: news.map(broughtOf), considered: candidates.map(broughtOf) };
+  }
+
+  /** Call it when what was to be brought is written, `at` a time of the database's clock: from then on only a change is news. */
+  settle({ brings, considered }: Consideration, at: number): void {
+    for (const setting of considered) this.settled.set(setting.key, setting);
+    if (brings.length > 0) {
+      this.text = null;
+      const written = new Map(this.live.fleetSettings.map((setting) => [setting.key, setting]));
+      for (const setting of brings) written.set(setting.key, { ...setting, setAt: at });
+      this.live.setFleet([...written.values()]);
+    }
+    for (const name of FLEET_WIDE) this.warnOfDifference(name);
+  }
+
+  private candidateFor(name: string): Candidate | null {
+    const candidate = this.live.candidate(name);
+    if (candidate === null) return null;
+    const before = this.settled.get(name);
+    // A file that was only touched says nothing new; a value that was put into etcd once more does.
+    const changedHere =
+      before !== undefined &&
+      (before.source !== candidate.source ||
+        !sameValue(before.value, candidate.value) ||
+        (candidate.source === 'etcd' && (before.version !== candidate.version || before.origin !== candidate.origin)));
+    return { ...candidate, changedHere };
+  }
+
+  private warnOfDifference(name: string): void {
+    const difference = this.live.difference(name);
+    if (difference === this.warned.get(name)) return;
+    if (difference === null) this.warned.delete(name);
+    else {
+      this.warned.set(name, difference);
+      this.logger.warn(difference);
+    }
+  }
+}
+
+const KEYS = LIVE_KEYS.filter(isForFleet).map(({ name }) => name);
+
+function broughtOf({ key, value, source, origin, version }: BroughtSetting): BroughtSetting {
+  return { key, value, source, origin, version };
+}
+
+function isHeld(candidate: Candidate, held: FleetSetting | null): boolean {
+  return (
+    held !== null &&
+    sameValue(candidate.value, held.value) &&
+    candidate.source === held.source &&
+    candidate.origin === held.origin &&
+    candidate.version === held.version
+  );
+}

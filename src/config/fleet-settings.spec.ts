@@ -1,0 +1,79 @@
+import { isNews, type Candidate, type FleetSetting } from './fleet-settings.js';
+
+const SET_AT = Date.parse('2026-01-20T12:00:00Z');
+const held = (changes: Partial<FleetSetting>): FleetSetting => ({
+  key: 'scheduler_interval',
+  value: 60,
+  source: 'file',
+  origin: '',
+  version: '2026-01-20T11:00:00.000Z',
+  setAt: SET_AT,
+  ...changes,
+});
+const fromEtcd = (origin: string, version: string) => ({ source: 'etcd', origin, version }) as const;
+const HERE = '1/app/config';
+const candidate = (changes: Partial<Candidate>): Candidate => ({
+  key: 'scheduler_interval',
+  value: 2,
+  source: 'file',
+  origin: '',
+  version: '',
+  changedHere: false,
+  etcd: null,
+  etcdConfigured: false,
+  fleetOrigin: null,
+  fileChangedAt: null,
+  ...changes,
+});
+const withEtcd = (origin: string, version: string): Partial<Candidate> => ({
+  etcd: { origin, version },
+  etcdConfigured: true,
+});
+
+describe('isNews', () => {
+  it.each<[string, Partial<Candidate>, Partial<FleetSetting> | null, boolean]>([
+    ['anything, when the fleet holds nothing', { source: 'default' }, null, true],
+    ['etcd over a file', fromEtcd(HERE, '5'), {}, true],
+    ['a later revision', fromEtcd(HERE, '6'), fromEtcd(HERE, '5'), true],
+    [
+      'an earlier revision, although it changed here',
+      { ...fromEtcd(HERE, '4'), changedHere: true },
+      fromEtcd(HERE, '5'),
+      false,
+    ],
+    ['another prefix at the start', fromEtcd('1/app/confg', '9'), fromEtcd(HERE, '5'), false],
+    ['another cluster at the start', fromEtcd('2/app/config', '9'), fromEtcd(HERE, '5'), false],
+    ['a put below another prefix', { ...fromEtcd('1/other', '9'), changedHere: true }, fromEtcd(HERE, '5'), true],
+    ['the file below a wrong prefix', withEtcd('1/app/confg', '9'), fromEtcd(HERE, '5'), false],
+    ['a change of it', { ...withEtcd('1/app/confg', '9'), changedHere: true }, fromEtcd(HERE, '5'), false],
+    ['the file after the key was deleted', withEtcd(HERE, '6'), fromEtcd(HERE, '5'), true],
+    ['the file where etcd was read only before the put', withEtcd(HERE, '4'), fromEtcd(HERE, '5'), false],
+    ['the file at the start, where no etcd is configured', { fileChangedAt: SET_AT + 1 }, fromEtcd(HERE, '5'), false],
+    ['a change of it, where no etcd is configured', { changedHere: true }, fromEtcd(HERE, '5'), true],
+    ['a file that is older than what the fleet holds', { fileChangedAt: SET_AT - 1 }, {}, false],
+    ['a file that is newer', { fileChangedAt: SET_AT + 1 }, {}, true],
+    ['an old file that changed here', { fileChangedAt: SET_AT - 1, changedHere: true }, {}, true],
+    ['a default without a file', { source: 'default' }, {}, false],
+    [
+      'a newer file of a key that the fleet has from a file, below a wrong prefix',
+      { ...withEtcd('1/app/confg', '9'), fleetOrigin: HERE, fileChangedAt: SET_AT + 1, changedHere: true },
+      {},
+      false,
+    ],
+    [
+      'the same below the right one',
+      { ...withEtcd(HERE, '9'), fleetOrigin: HERE, fileChangedAt: SET_AT + 1 },
+      {},
+      true,
+    ],
+  ])('%s', (_what, changes, holding, news) => {
+    const fleetOrigin = holding?.source === 'etcd' ? (holding.origin ?? null) : null;
+    expect(isNews(candidate({ fleetOrigin, ...changes }), holding === null ? null : held(holding))).toBe(news);
+  });
+
+  it('is no file that is older than the stop of an operator', () => {
+    const file = candidate({ fileChangedAt: SET_AT + 1000 });
+    expect(isNews(file, held({}), SET_AT + 2000)).toBe(false);
+    expect(isNews(file, held({}), SET_AT + 500)).toBe(true);
+  });
+});

@@ -1,0 +1,190 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DispatcherProcess } from './support/dispatcher-process.js';
+import { EtcdServer } from './support/etcd-server.js';
+import { eventually } from './support/eventually.js';
+import { Stage } from './support/stage.js';
+
+jest.setTimeout(120_000);
+
+interface Setting {
+  readonly key: string;
+  readonly value: unknown;
+  readonly source: string;
+  readonly unknown: string | null;
+  readonly fleet: { readonly value: unknown; readonly source: string } | null;
+  readonly difference: string | null;
+}
+interface Overview {
+  readonly state: string;
+  readonly interval_seconds: number;
+  readonly settings_notes: readonly string[];
+}
+
+const settingOf = async (app: DispatcherProcess, key: string): Promise<Setting | undefined> =>
+  (await app.get('/config')).json<{ settings: Setting[] }>().settings.find((setting) => setting.key === key);
+const overviewOf = async (app: DispatcherProcess) => (await app.get('/scheduler')).json<Overview>();
+const fleetIs = (app: DispatcherProcess, expected: Partial<Overview>) =>
+  eventually(async () => expect(await overviewOf(app)).toMatchObject(expected), 20_000);
+
+/** Resolves when a replica has taken a turn and brought what it brings. */
+const settled = (app: DispatcherProcess) => app.logged(/^sending (runs|is stopped|has not begun)/);
+
+let stage: Stage;
+beforeEach(async () => (stage = await Stage.set()));
+afterEach(() => stage.strike());
+
+describe('with etcd', () => {
+  let etcd: EtcdServer;
+  let env: Record<string, string>;
+  beforeEach(async () => {
+    etcd = await EtcdServer.started();
+    env = { APP_REMOTE_ETCD_ENDPOINTS: etcd.url };
+  });
+  afterEach(() => etcd.remove());
+
+  it('a replica that looks below a wrong prefix changes nothing for the fleet, and both say what is so', async () => {
+    await etcd.hands.put('scheduler_interval', '3');
+    const good = await stage.replica({ scheduler_interval: 1 }, env);
+    await fleetIs(good, { interval_seconds: 3, state: 'running', settings_notes: [] });
+
+    const file = { scheduler_interval: 120, auto_sending: false };
+    const lost = await stage.replica(file, { ...env, APP_REMOTE_ETCD_PREFIX: '/app/confg' });
+    await settled(lost);
+    expect((await lost.logged(/holds no setting below \/app\/confg/))['log.level']).toBe('warn');
+    expect((await lost.logged(/^scheduler_interval is 120 \(file.*replicas disagree/))['log.level']).toBe('warn');
+    await lost.changeLive(stage.live({ ...file, scheduler_interval: 60 }));
+    await lost.logged(/^scheduler_interval is 60 \(file.*replicas disagree/);
+    for (const app of [good, lost]) await fleetIs(app, { interval_seconds: 3, state: 'running' });
+    expect(await settingOf(lost, 'scheduler_interval')).toMatchObject({
+      value: 60,
+      source: 'file',
+      fleet: { value: 3, source: 'etcd' },
+      difference: expect.stringContaining('the fleet works with 3 (etcd, below /app/config, version') as unknown,
+    });
+    expect((await overviewOf(lost)).settings_notes).toHaveLength(2);
+    expect(await settingOf(good, 'scheduler_interval')).toMatchObject({
+      value: 3,
+      fleet: { value: 3 },
+      difference: null,
+    });
+
+    // The key deleted where the fleet has it from: the file counts. Put again: etcd does, on all replicas.
+    await etcd.hands.delete('scheduler_interval');
+    await fleetIs(good, { interval_seconds: 1 });
+    await etcd.hands.put('scheduler_interval', '2');
+    await fleetIs(good, { interval_seconds: 2 });
+    await eventually(async () =>
+      expect(await settingOf(lost, 'scheduler_interval')).toMatchObject({ fleet: { value: 2, source: 'etcd' } }),
+    );
+    // Whatever made them differ, the same value put once more makes them agree.
+    await stage.database.query(`UPDATE scheduler_state SET interval_ms = 120000, version = version + 1`);
+    await stage.database.query(`UPDATE fleet_settings SET value = '120' WHERE key = 'scheduler_interval'`);
+    await etcd.hands.put('scheduler_interval', '2');
+    await fleetIs(good, { interval_seconds: 2 });
+  });
+
+  it('refused values and an etcd that is away at a restart change nothing: the last good settings of the fleet count', async () => {
+    const put = (values: Readonly<Record<string, string>>) =>
+      Promise.all(Object.entries(values).map(([key, value]) => etcd.hands.put(key, value)));
+    await put({ auto_sending: 'false', on_uncertain: 'hold', scheduler_interval: '7', rate_limit: '3' });
+    const first = await stage.replica({ auto_sending: true, scheduler_interval: 1 }, env);
+    await fleetIs(first, { state: 'stopped', interval_seconds: 7 });
+    await eventually(async () =>
+      expect(await stage.database.value(`SELECT count(*)::int FROM fleet_settings WHERE source = 'etcd'`)).toBe(4),
+    );
+    const held = await stage.database.query<{ key: string }>('SELECT * FROM fleet_settings');
+    expect(JSON.stringify(held)).not.toMatch(/webhook_url|auth_key|signing|127\.0\.0\.1/);
+
+    await put({ auto_sending: 'flase', on_uncertain: 'Hold!', scheduler_interval: '3600s', rate_limit: '1/s' });
+    await first.logged(/refused from etcd: rate_limit/);
+    await first.post('/stop');
+    await first.end('SIGKILL');
+    await stage.database.insertMessages(2);
+    const second = await stage.successor(first, env);
+    await settled(second);
+    await fleetIs(second, { state: 'stopped', interval_seconds: 7 });
+    expect(await settingOf(second, 'on_uncertain')).toMatchObject({ value: 'hold', source: 'fleet' });
+    expect(await settingOf(second, 'rate_limit')).toMatchObject({ value: 3, source: 'fleet' });
+    expect(await settingOf(second, 'auto_sending')).toMatchObject({
+      value: false,
+      source: 'fleet',
+      unknown: 'etcd holds a value that is refused',
+    });
+    await put({ auto_sending: 'false', on_uncertain: 'hold', scheduler_interval: '1', rate_limit: '3' });
+    await fleetIs(second, { interval_seconds: 1, settings_notes: [] });
+    await second.end('SIGKILL');
+
+    etcd.pause();
+    const third = await stage.successor(second, env);
+    await settled(third);
+    await third.post('/start');
+    const ready = await third.get('/health/ready');
+    expect(ready.status).toBe(503);
+    expect(ready.text).toMatch(/webhook_url is unknown, so nothing is sent: etcd has not been read yet/);
+    expect(await settingOf(third, 'on_uncertain')).toMatchObject({ value: 'hold', source: 'fleet' });
+    await eventually(async () =>
+      expect((await stage.jobs()).filter(({ state }) => state === 'done').length).toBeGreaterThanOrEqual(1),
+    );
+    expect(stage.receiver.ledger).toEqual([]);
+    etcd.resume();
+    await eventually(() => expect(stage.receiver.ledger).toHaveLength(2), 30_000);
+    expect((await third.get('/health/ready')).status).toBe(200);
+  });
+
+  it('a first boot without it begins nothing by itself', async () => {
+    await etcd.hands.put('auto_sending', 'false');
+    etcd.pause();
+    const app = await stage.replica({}, env);
+    await stage.database.insertMessages(2);
+    await app.logged(/^sending has not begun: auto_sending is unknown/);
+    expect(await overviewOf(app)).toMatchObject({
+      state: 'stopped',
+      settings_notes: expect.arrayContaining([
+        expect.stringContaining('auto_sending is unknown: etcd has not been read yet'),
+      ]) as unknown,
+    });
+    etcd.resume();
+    await eventually(
+      async () => expect(await settingOf(app, 'auto_sending')).toMatchObject({ fleet: { value: false } }),
+      30_000,
+    );
+    expect(await stage.jobs()).toEqual([]);
+    await etcd.hands.put('auto_sending', 'true');
+    await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThanOrEqual(1));
+  });
+});
+
+describe('with files alone', () => {
+  it('an old replica that starts again, or one whose file cannot be read, leaves the fleet as it is', async () => {
+    const old = await stage.replica({ scheduler_interval: 2 });
+    await fleetIs(old, { interval_seconds: 2, state: 'running' });
+    const fresh = await stage.replica({ scheduler_interval: 60, auto_sending: false, on_uncertain: 'hold' });
+    await fleetIs(fresh, { interval_seconds: 60, state: 'stopped', settings_notes: [] });
+
+    await old.end('SIGKILL');
+    const again = await stage.successor(old);
+    await settled(again);
+    await again.logged(/^scheduler_interval is 2 \(file.*the fleet works with 60 .*replicas disagree/);
+    await again.logged(/^auto_sending is true \(default.*the fleet works with false/);
+    await fleetIs(fresh, { interval_seconds: 60, state: 'stopped' });
+    await again.end('SIGKILL');
+
+    // One slip of the pen.
+    await fresh.end('SIGKILL');
+    await writeFile(
+      join(fresh.configDir, 'dynamic_config.yaml'),
+      'auto_sending: true\nscheduler_interval: 1\nretry_schedule: [30, 120\n',
+    );
+    await stage.database.insertMessages(1);
+    const blind = await stage.successor(fresh);
+    await settled(blind);
+    await fleetIs(blind, { interval_seconds: 60, state: 'stopped' });
+    expect(await settingOf(blind, 'on_uncertain')).toMatchObject({ value: 'hold', source: 'fleet' });
+    expect((await blind.get('/health/ready')).text).toContain('webhook_url is unknown');
+
+    await blind.setLive(stage.live({ auto_sending: true, scheduler_interval: 1 }));
+    await fleetIs(blind, { interval_seconds: 1, state: 'running', settings_notes: [] });
+    await eventually(() => expect(stage.receiver.ledger).toHaveLength(1));
+  });
+});
