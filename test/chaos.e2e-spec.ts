@@ -1,39 +1,16 @@
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Verdict } from './chaos/types.js';
+import { runCampaign, type Campaign } from './support/run-campaign.js';
 
 const CAMPAIGN_MS = 300_000;
 const KILLS = 10;
 const MESSAGES = 1_500;
+const OPTIONS = `--kills ${KILLS} --messages ${MESSAGES} --replicas 3 --seed 7`;
 
 jest.setTimeout(2 * CAMPAIGN_MS + 20_000);
-
-interface Campaign {
-  readonly exitCode: number | null;
-  readonly printed: string;
-  readonly verdict: Verdict | undefined;
-}
-
-/** The campaign as `npm run chaos` runs it, shorter. */
-async function campaign(policy: string, folder: string): Promise<Campaign> {
-  const json = join(folder, `${policy}.json`);
-  const args = `test/chaos/run.js --policy ${policy} --kills ${KILLS} --messages ${MESSAGES} --replicas 3 --seed 7 --json ${json}`;
-  const child = spawn(process.execPath, args.split(' '), { stdio: ['ignore', 'pipe', 'pipe'] });
-  let printed = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
-  }
-  const impatience = setTimeout(() => child.kill('SIGTERM'), CAMPAIGN_MS);
-  await once(child, 'close');
-  clearTimeout(impatience);
-  const text = await readFile(json, 'utf8').catch(() => '{"verdicts":[]}');
-  const { verdicts } = JSON.parse(text) as { verdicts: Verdict[] };
-  return { exitCode: child.exitCode, printed, verdict: verdicts[0] };
-}
 
 describe('a short campaign of kills and outages', () => {
   let folder: string;
@@ -43,7 +20,9 @@ describe('a short campaign of kills and outages', () => {
     folder = await mkdtemp(join(tmpdir(), 'chaos-verdict-'));
     campaigns = new Map();
     // One after the other: what a kill leaves in doubt grows when six replicas and two databases share two cores.
-    for (const policy of ['hold', 'resend']) campaigns.set(policy, await campaign(policy, folder));
+    for (const policy of ['hold', 'resend']) {
+      campaigns.set(policy, await runCampaign(policy, OPTIONS, folder, CAMPAIGN_MS));
+    }
   });
 
   afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -66,9 +45,12 @@ describe('a short campaign of kills and outages', () => {
     expect(campaigns.get('hold')?.verdict?.figures).toMatchObject({ duplicated_same_key: 0 });
   });
 
-  it.each(['lease', 'receipt', 'fence'])('finds what --sabotage %s switches off in the build', async (sabotage) => {
-    const copy = `const { copyBuild } = await import('./test/chaos/build.js'); await copyBuild(...process.argv.slice(1));`;
-    const args = ['--input-type=module', '--eval', copy, join(folder, sabotage), sabotage];
-    await expect(promisify(execFile)(process.execPath, args)).resolves.toEqual({ stdout: '', stderr: '' });
-  });
+  it.each(['lease', 'receipt', 'fence', 'halving', 'doubt'])(
+    'finds what --sabotage %s switches off in the build',
+    async (sabotage) => {
+      const copy = `const { copyBuild } = await import('./test/chaos/build.js'); await copyBuild(...process.argv.slice(1));`;
+      const args = ['--input-type=module', '--eval', copy, join(folder, sabotage), sabotage];
+      await expect(promisify(execFile)(process.execPath, args)).resolves.toEqual({ stdout: '', stderr: '' });
+    },
+  );
 });

@@ -37,7 +37,17 @@ const SABOTAGES = {
       times: 1,
     },
   ],
+  // What PostgreSQL refuses is taken for an outage: the batch is tried again as it is.
+  halving: [
+    { file: 'src/dispatch/outcome-batch.js', from: "case 'refused':", to: "case 'refused': throw error;", times: 1 },
+  ],
+  // That an earlier attempt may have been taken is forgotten when a later one is refused.
+  doubt: [
+    { file: 'src/dispatch/settle-outcome.js', from: 'if (doubt === null)', to: 'if (doubt !== undefined)', times: 1 },
+  ],
 };
+
+export const SABOTAGE_NAMES = /** @type {const} */ (['lease', 'receipt', 'fence', 'halving', 'doubt']);
 
 /**
  * A copy of the built service in `folder`, so that a build made meanwhile changes nothing; with a sabotage, if one is named.

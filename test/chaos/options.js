@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES } from './faults.js';
+import { SABOTAGE_NAMES } from './build.js';
 import { HARM_NAMES } from './ordinary/harms.js';
 
 const ORDINARY = 'ordinary';
-const SABOTAGES = /** @type {const} */ (['lease', 'receipt', 'fence']);
 
 const USAGE = `npm run chaos -- [--kills 200] [--messages 100000] [--replicas 3] [--seed 1] [--policy hold|resend|both]
   [--rate 500]                         messages per job
@@ -13,7 +13,7 @@ const USAGE = `npm run chaos -- [--kills 200] [--messages 100000] [--replicas 3]
     [--harms ${HARM_NAMES.join(',')}]]
                                        ordinary life instead of crashes: bad rows, answers, settings, clients and disks beside
                                        good messages; --kills and --messages do not count, --rate is 200 by default
-  [--sabotage ${SABOTAGES.join('|')}]
+  [--sabotage ${SABOTAGE_NAMES.join('|')}]
                                        run a build with that protection switched off; the verdict must then fail
   [--json FILE] [--keep]               the figures as JSON; keep the folder with logs and ledgers`;
 
@@ -57,7 +57,7 @@ export function readOptions(args) {
     policies: policy === 'both' ? ['hold', 'resend'] : [policy],
     rateLimit: wholeNumber('rate', values.rate ?? (isOrdinary ? '200' : '500'), 1),
     only,
-    sabotage: values.sabotage === undefined ? null : oneOf('sabotage', values.sabotage, SABOTAGES),
+    sabotage: values.sabotage === undefined ? null : oneOf('sabotage', values.sabotage, SABOTAGE_NAMES),
     json: values.json ?? null,
     keep: values.keep,
     ordinary: isOrdinary

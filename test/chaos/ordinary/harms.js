@@ -24,6 +24,7 @@ export const HARM_NAMES = /** @type {const} */ ([
   'stall',
   'stop',
   'stop-and-restart',
+  'stop-typo-restart',
   'stop-beside-a-hang',
   'kill',
   'restart',
@@ -138,13 +139,15 @@ export class Harms {
       case 'stop':
         return await this.stop();
       case 'stop-and-restart':
-        return await this.stop(() => this.restart(this.victim(), 'started again while stopped'));
+        return await this.stop(async () => await this.restart(await this.victim(), 'started again while stopped'));
+      case 'stop-typo-restart':
+        return await this.stop(() => this.typo(true));
       case 'stop-beside-a-hang':
         return await this.stopBesideAHang(random.between(...STALL_MS));
       case 'kill':
         return await this.kill(await this.sendingVictim());
       case 'restart':
-        return await this.restart(this.victim(), 'SIGTERM, and started again');
+        return await this.restart(await this.victim(), 'SIGTERM, and started again');
       case 'log-stall':
         return await this.logStall(random.between(...LOG_STALL_MS));
       case 'log-full':
@@ -175,11 +178,13 @@ export class Harms {
   /** @param {boolean} andRestart */
   async typo(andRestart) {
     const { random, settings } = this.parts;
-    const [key, values] = random.pick(TYPOS);
+    // A process that starts with a typo is asked what it brings to the fleet: state, pace and policy.
+    const [key, values] = random.pick(andRestart ? TYPOS.slice(0, 4) : TYPOS);
     const value = random.pick(values);
     await this.withEtcd(`etcd has ${key}=${value.slice(0, 30)}`, async (etcd) => {
       await etcd.put(key, value);
-      if (andRestart) await this.restart(this.victim(), `started again while etcd has ${key}=${value.slice(0, 30)}`);
+      if (andRestart)
+        await this.restart(await this.victim(), `started again while etcd has ${key}=${value.slice(0, 30)}`);
       await sleep(random.between(...TYPO_MS));
       await etcd.put(key, settings[key] ?? '');
     });
@@ -191,14 +196,14 @@ export class Harms {
     const body = JSON.stringify({ value: random.pick(values) });
     const headers = { 'content-type': 'application/json' };
     await this.during(`PUT /config/${key} ${body.slice(0, 40)}`, async () => {
-      await this.victim().call(`/config/${key}`, 'operator', { method: 'PUT', headers, body }, 10_000);
+      await (await this.victim()).call(`/config/${key}`, 'operator', { method: 'PUT', headers, body }, 10_000);
     });
   }
 
   /** @param {boolean} andRestart */
   async halfAFile(andRestart) {
     const { random } = this.parts;
-    const replica = this.victim();
+    const replica = await this.victim();
     const half = random.pick(HALVES);
     const how = `its YAML is ${JSON.stringify(half)}`;
     await this.during(how, async () => {
@@ -213,7 +218,7 @@ export class Harms {
   async etcdAway(andRestart) {
     await this.withEtcd('etcd is away', async (etcd) => {
       await etcd.stop();
-      if (andRestart) await this.restart(this.victim(), 'started again while etcd is away');
+      if (andRestart) await this.restart(await this.victim(), 'started again while etcd is away');
       await sleep(this.parts.random.between(...AWAY_MS));
       await etcd.startAgain();
     });
@@ -289,7 +294,7 @@ export class Harms {
 
   /** @param {number} forMs */
   async logStall(forMs) {
-    const replica = this.victim();
+    const replica = await this.victim();
     const readAgain = replica.stallOutput();
     await this.during(`nobody reads the output of replica ${replica.index}`, () => sleep(forMs));
     readAgain();
@@ -297,7 +302,7 @@ export class Harms {
 
   /** Its output leads to a full disk until it is started again. */
   async logFull() {
-    const replica = this.victim();
+    const replica = await this.victim();
     replica.diskIsFull = true;
     await this.restart(replica, 'started again with its output on a full disk');
     await this.during(`the output of replica ${replica.index} is on a full disk`, () => sleep(LOG_STALL_MS[1]));
@@ -313,17 +318,20 @@ export class Harms {
       const victim = this.parts.replicas.find(
         ({ index, listening, stalled, killing }) => listening && !stalled && !killing && sending.includes(index),
       );
-      if (victim !== undefined) return victim;
-      if (Date.now() > giveUpAt) return this.victim();
+      if (victim !== undefined && this.up().length > 1) return victim;
+      if (Date.now() > giveUpAt) return await this.victim();
       await sleep(10);
     }
   }
 
-  /** A replica that is up; the one that was started first when none is. */
-  victim() {
-    const { random, replicas } = this.parts;
-    const up = replicas.filter(({ listening, stalled, killing }) => listening && !stalled && !killing);
-    return random.pick(up.length > 0 ? up : replicas);
+  /** A replica that is up, and not the last one: somebody can always send, start and stop. */
+  async victim() {
+    while (this.up().length < 2) await sleep(50);
+    return this.parts.random.pick(this.up());
+  }
+
+  up() {
+    return this.parts.replicas.filter(({ listening, stalled, killing }) => listening && !stalled && !killing);
   }
 
   /**

@@ -23,7 +23,7 @@ export class Operator {
   /** Stops, and resolves when "Stopped" was answered, or nobody did. */
   async stop() {
     /** @type {import('./types.js').StopWord} */
-    const word = { askedAt: Date.now(), saidAt: null, startedAt: null, replies: [] };
+    const word = { askedAt: Date.now(), saidAt: null, startedAt: null, runsAt: null, replies: [] };
     this.words.push(word);
     const giveUpAt = Date.now() + GIVE_UP_MS;
     while (Date.now() < giveUpAt) {
@@ -43,6 +43,7 @@ export class Operator {
     if (word !== undefined) word.startedAt = Date.now();
     const giveUpAt = Date.now() + GIVE_UP_MS;
     while ((await this.ask('/start')) !== '200 "Started"' && Date.now() < giveUpAt) await sleep(ASK_AGAIN_MS);
+    if (word !== undefined) word.runsAt = Date.now();
   }
 
   /** @param {string} path */

@@ -1,4 +1,4 @@
-/** What people type by mistake, by the key that they mean; nothing of it fits. */
+/** What people type by mistake, by the key that they mean; nothing of it fits. First those that the fleet shares. */
 export const TYPOS = /** @type {const} */ ([
   ['auto_sending', ['__proto__', 'constructor', 'toString', 'flase', 'hasOwnProperty', 'tru']],
   ['on_uncertain', ['Hold!', 'resnd', '__proto__', 'valueOf']],

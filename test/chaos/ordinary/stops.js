@@ -44,7 +44,7 @@ export function judgeStops({ words, requests, readings, faults, intervalMs, star
     ({ at, running }) =>
       !running &&
       at > begunAt &&
-      !words.some(({ askedAt, startedAt }) => askedAt <= at && (startedAt === null || startedAt + 3_000 >= at)),
+      !words.some(({ askedAt, runsAt }) => askedAt <= at && (runsAt ?? Infinity) + LAG_MS >= at),
   );
   if (strange) tally.broken("the operator's start is not overridden", `sending was stopped at ${time(strange.at)}`);
   const other = readings.find((reading) => reading.at > begunAt && reading.intervalMs !== intervalMs);

@@ -31,6 +31,8 @@ export interface StopWord {
   saidAt: number | null;
   /** When the start was asked for. */
   startedAt: number | null;
+  /** When "Started" was answered. */
+  runsAt: number | null;
   /** Replies other than "Stopped", such as that it is not confirmed yet. */
   readonly replies: string[];
 }
