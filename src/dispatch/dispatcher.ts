@@ -2,13 +2,15 @@ import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common'
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
 import { databaseFaultOf } from '../database-fault.js';
-import { MessageClaims, type ClaimedMessage } from '../messages/message-claims.js';
+import { MessageClaims, type ClaimedMessage, type ClaimKey } from '../messages/message-claims.js';
 import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
+import type { StrayClaim } from '../messages/stray-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
 import { BatchSize } from './batch-size.js';
 import { LockedStretches } from './claim-cursor.js';
+import { ClaimSweep } from './claim-sweep.js';
 import { ClaimFaults } from './claim-faults.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
@@ -37,6 +39,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   readonly window: ConcurrencyWindow;
   private readonly logger = new Logger('Dispatch');
   private readonly stretches = new LockedStretches();
+  private readonly sweep: ClaimSweep;
   private saidObstacle: string | null = null;
   private trouble: string | null = null;
   private readonly batchSize = new BatchSize(BATCH_MAX);
@@ -53,6 +56,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly refused: RefusedClaims,
   ) {
     this.window = new ConcurrencyWindow(() => this.live.current.webhookConcurrency);
+    this.sweep = new ClaimSweep(claims);
   }
 
   onApplicationBootstrap(): void {
@@ -98,14 +102,50 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       installationId,
       makeSettler,
     });
+    const sweeping = this.sweepClaims(job, installationId);
     await run.toEnd();
+    await sweeping;
     if (run.leavesClaims) await this.release(job);
     // There was work, and none of it was to be had: a trigger may silently keep messages from being claimed.
-    if (run.note === null && run.tally.sent + run.tally.notSent === 0) await claimFaults.setAside();
+    if (run.note === null && run.tally.sent + run.tally.notSent === 0) {
+      await claimFaults.setAside();
+      this.sweep.hurry();
+    }
     if (!run.isIncomplete) receipts.close();
     run.tally.summarize(run.note);
     this.trouble = run.trouble;
     return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };
+  }
+
+  /** Settles claims that belong to no job that runs, as what a replica left that went away. */
+  private async sweepClaims(job: Job, installationId: string): Promise<void> {
+    const { winding, abandoned, correlationId } = job;
+    try {
+      await this.sweep.goOn(winding, async (strays) => {
+        const owners = new Map(strays.map(({ job: id, fence }) => [`${id}/${fence}`, { id, fence }]));
+        for (const owner of owners.values()) {
+          const orphans = strays.filter((stray) => stray.job === owner.id && stray.fence === owner.fence);
+          await this.settleStrays(orphans, { ...owner, winding, abandoned, correlationId }, installationId);
+        }
+      });
+    } catch (error) {
+      this.logger.warn(
+        { err: error, job: job.id },
+        'Cannot look for claims that no job holds; a later job looks again',
+      );
+    }
+  }
+
+  private async settleStrays(
+    strays: readonly StrayClaim[],
+    owner: ClaimKey & Pick<Job, 'winding' | 'abandoned' | 'correlationId'>,
+    installationId: string,
+  ): Promise<void> {
+    const { settlements, retry, batchSize: size, logger } = this;
+    const receipts = new JobReceipts(this.receipts, installationId, owner.id);
+    const settler = new Settler({ settlements, retry, receipts, size, job: owner, logger }, () => undefined);
+    for (const settlement of await this.orphansSettled(strays, owner, installationId)) settler.add(settlement);
+    await settler.drain();
   }
 
   /**
@@ -155,7 +195,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   private async orphansSettled(
     orphans: readonly ClaimedMessage[],
-    job: Job,
+    job: Pick<Job, 'id' | 'correlationId'>,
     installationId: string,
   ): Promise<Settlement[]> {
     const receipts = await this.receipts.find(

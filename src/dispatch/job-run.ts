@@ -1,6 +1,8 @@
 import type { Logger } from '@nestjs/common';
+import { databaseFaultOf } from '../database-fault.js';
 import type { LiveConfig } from '../config/live-config.js';
 import type { ClaimedMessage, MessageClaims } from '../messages/message-claims.js';
+import { INVALID_SLICE_ROWS } from '../messages/invalid-messages.js';
 import { contentFault, phoneFault } from '../messages/message-rules.js';
 import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
@@ -57,6 +59,7 @@ export class JobRun {
   private readonly cursor: ClaimCursor;
   private ahead = AHEAD_MIN;
   private ranDry = false;
+  private metInvalid = false;
   private claimsLeft = false;
   private endedBy: string | null = null;
   private over = false;
@@ -149,6 +152,7 @@ export class JobRun {
   private async claimInto(limit: number): Promise<void> {
     try {
       if (this.queue.stale) await this.giveBack();
+      if (this.metInvalid) await this.parkInvalid();
       const takenBefore = this.queue.taken;
       const refundsBefore = this.refunds;
       const askedAt = performance.now();
@@ -170,6 +174,21 @@ export class JobRun {
     this.pump();
   }
 
+  /** Where one message is invalid many may be: they go at once, rather than by the budget, as long as they are the most. */
+  private async parkInvalid(): Promise<void> {
+    this.metInvalid = false;
+    try {
+      for (let most = true; most && this.goesOn;) {
+        const slices = await this.parts.claims.parkInvalid(this.cursor.look);
+        for (const { parked, samples } of slices) this.tally.countInvalid(parked, samples);
+        most = slices.some(({ looked, parked }) => looked >= INVALID_SLICE_ROWS && 2 * parked > looked);
+      }
+    } catch (error) {
+      if (databaseFaultOf(error) === 'outage') throw error;
+      // PostgreSQL refuses to write one of them, or writes slowly: they are parked one by one, as they are met.
+    }
+  }
+
   /** Nothing is sent meanwhile: the queue stays stale until it is empty. */
   private async giveBack(): Promise<void> {
     if ((await this.parts.claims.giveBack(this.job, this.queue.ids)) > 0) this.claimsLeft = true;
@@ -185,6 +204,7 @@ export class JobRun {
       return;
     }
     const fault = localFault(message);
+    this.metInvalid ||= fault !== null;
     if (fault !== null) return this.settler.add(this.tally.invalid(settleInvalid(message, fault, performance.now())));
 
     this.inFlight += 1;

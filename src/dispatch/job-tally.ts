@@ -56,12 +56,16 @@ export class JobTally {
 
   /** A message for which no request was made. */
   invalid(settlement: Settlement): Settlement {
-    this.byOutcome.set('invalid', (this.byOutcome.get('invalid') ?? 0) + 1);
-    this.logger.warn(
-      this.trace,
-      `message ${settlement.id} cannot be sent and is parked as ${settlement.state}: ${settlement.reason ?? ''}`,
-    );
+    this.countInvalid(1, [settlement]);
     return settlement;
+  }
+
+  /** The same for many, of which `samples` are some. */
+  countInvalid(count: number, samples: readonly Pick<Settlement, 'id' | 'state' | 'reason'>[]): void {
+    const before = this.byOutcome.get('invalid') ?? 0;
+    if (count > 0) this.byOutcome.set('invalid', before + count);
+    for (const { id, state, reason } of samples.slice(0, Math.max(0, LOGGED_FAILURES - before)))
+      this.logger.warn(this.trace, `message ${id} cannot be sent and is parked as ${state}: ${reason ?? ''}`);
   }
 
   /** The job's one line at info level; a job that did nothing says nothing. */

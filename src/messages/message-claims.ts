@@ -9,6 +9,9 @@ import {
   type LookRow,
   type RetryPlace,
 } from './claim-look.js';
+import { PARK_INVALID_FRESH, PARK_INVALID_RETRIES, type InvalidSlice } from './invalid-messages.js';
+import { CONTENT_LENGTH_FAULT, PHONE_FAULT } from './message-rules.js';
+import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
 import { CLAIM, CLAIM_FAR, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
@@ -114,6 +117,32 @@ export class MessageClaims {
   async takeOver(job: ClaimKey): Promise<Inheritance> {
     const [row] = await this.database.query<{ taken: ClaimedMessage[]; left: number }>(TAKE_OVER, [job.id, job.fence]);
     return row ?? { taken: [], left: 0 };
+  }
+
+  /**
+   * Looks at the next 5,000 messages of each kind that a claim would look at, and parks those that cannot be sent as they
+   * stand. No budget is charged, and what others have locked is passed over.
+   */
+  async parkInvalid({ fresh, retries }: ClaimLook): Promise<InvalidSlice[]> {
+    const faults = [`recipient_phone ${PHONE_FAULT}`, `content ${CONTENT_LENGTH_FAULT}`];
+    const from = fresh === 'ended' ? null : fresh;
+    const place = retries === 'ended' || retries === null ? [null, null] : retries;
+    return [
+      ...(await this.database.query<InvalidSlice>(PARK_INVALID_FRESH, [...faults, from])),
+      ...(await this.database.query<InvalidSlice>(PARK_INVALID_RETRIES, [...faults, ...place])),
+    ];
+  }
+
+  /** Takes the claims of jobs that do not run from a slice of the fresh messages, oldest first. */
+  async takeStrayFresh(from: number | null): Promise<StraySlice<number>> {
+    const rows = await this.database.query<StrayRow<number>>(TAKE_STRAY_FRESH, [from]);
+    return straySlice(rows, from, (id) => id + 1);
+  }
+
+  /** The same of a slice of the retries that are due. */
+  async takeStrayRetries(from: RetryPlace | null): Promise<StraySlice<RetryPlace>> {
+    const rows = await this.database.query<StrayRow<RetryPlace>>(TAKE_STRAY_RETRIES, [...(from ?? [null, null])]);
+    return straySlice(rows, from, ([dueAt, id]) => [dueAt, id + 1]);
   }
 }
 

@@ -8,14 +8,15 @@ const NUMBER = /^\+?\d{3,15}$/;
 /** What a spreadsheet makes of a number: without its dot it would be another number. */
 const DECIMAL = /^\+?\d+\.0+$/;
 
+export const PHONE_FAULT = `must be a phone number of 3 to 15 digits, such as ${PHONE_EXAMPLE}`;
+export const CONTENT_LENGTH_FAULT = `must have 1 to ${CONTENT_MAX_CHARACTERS} characters`;
+
 /** Why a recipient cannot be one, or null: 3 to 15 digits (ITU-T E.164), a `+` before and separators between allowed. */
 export function phoneFault(phone: string): string | null {
   if (phone.length <= 32 && DECIMAL.test(phone)) {
     return 'must be a phone number, not a decimal number: format the column as text in the spreadsheet';
   }
-  return NUMBER.test(phone.replaceAll(SEPARATORS, '')) && phone.length <= 32
-    ? null
-    : `must be a phone number of 3 to 15 digits, such as ${PHONE_EXAMPLE}`;
+  return NUMBER.test(phone.replaceAll(SEPARATORS, '')) && phone.length <= 32 ? null : PHONE_FAULT;
 }
 
 /** Why a text cannot be sent, or null. Characters are counted as PostgreSQL's `length()` does: an emoji is one. */

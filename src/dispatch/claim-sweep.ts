@@ -1,0 +1,56 @@
+import type { RetryPlace } from '../messages/claim-look.js';
+import type { MessageClaims } from '../messages/message-claims.js';
+import type { StrayClaim } from '../messages/stray-claims.js';
+
+/** So often everything that may be sent is looked through for claims that nobody holds. */
+const SWEEP_INTERVAL_MS = 3_600_000;
+/** When work is seen and none of it can be claimed, such claims may be why; they are then looked for at most so often. */
+const HURRIED_INTERVAL_MS = 60_000;
+/** What a job spends on it; the next one goes on. */
+const SWEEP_MS_PER_JOB = 250;
+
+type Position = { readonly fresh: number | null } | { readonly retries: RetryPlace | null };
+
+const BEGIN: Position = { fresh: null };
+
+/**
+ * Looks for claims whose job does not run: when the process has started, then once an hour, and when work is seen that no claim
+ * gets. In slices, some of them beside each job.
+ */
+export class ClaimSweep {
+  private position: Position | null = BEGIN;
+  private begunAt = performance.now();
+
+  constructor(private readonly claims: Pick<MessageClaims, 'takeStrayFresh' | 'takeStrayRetries'>) {}
+
+  /** Some of the work cannot be claimed: looks soon. */
+  hurry(): void {
+    if (this.position === null && performance.now() - this.begunAt > HURRIED_INTERVAL_MS) this.begin();
+  }
+
+  /** Goes on with the sweep that is due, if one is, until `signal` aborts; `settle` is called with what is found. */
+  async goOn(signal: AbortSignal, settle: (strays: readonly StrayClaim[]) => Promise<void>): Promise<void> {
+    const until = performance.now() + SWEEP_MS_PER_JOB;
+    if (this.position === null && performance.now() - this.begunAt > SWEEP_INTERVAL_MS) this.begin();
+    while (this.position !== null && performance.now() < until && !signal.aborted) {
+      const strays = await this.next(this.position);
+      if (strays.length > 0) await settle(strays);
+    }
+  }
+
+  private begin(): void {
+    this.position = BEGIN;
+    this.begunAt = performance.now();
+  }
+
+  private async next(position: Position): Promise<readonly StrayClaim[]> {
+    if ('fresh' in position) {
+      const { taken, next, again } = await this.claims.takeStrayFresh(position.fresh);
+      this.position = again ? { fresh: next } : { retries: null };
+      return taken;
+    }
+    const { taken, next, again } = await this.claims.takeStrayRetries(position.retries);
+    this.position = again ? { retries: next } : null;
+    return taken;
+  }
+}

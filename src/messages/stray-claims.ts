@@ -1,0 +1,89 @@
+import type { Statement } from '../database.js';
+import { atPlaces, CLAIMED, FRESH, LOWEST_ID, microsecondsOf, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
+import type { ClaimedMessage } from './message-claims.js';
+
+/** A claim of a job that does not run, or of none that exists: as after a restore of a dump that was taken while a job ran. */
+export interface StrayClaim extends ClaimedMessage {
+  readonly job: number;
+  readonly fence: number;
+}
+
+/** The stray claims of a slice, now in the caller's hands. */
+export interface StraySlice<Place> {
+  readonly taken: readonly StrayClaim[];
+  /** Where to go on; null: at the start. */
+  readonly next: Place | null;
+  /** Whether the sweep is not over: `next` tells where to go on. */
+  readonly again: boolean;
+}
+
+/** What may be sent is looked at, nothing else: neither history nor what is parked. */
+const SLICE_ROWS = 20_000;
+/** More than so many are taken by further looks at the same slice. */
+const TAKEN_ROWS = 500;
+
+const STRAY = `claimed_by IS NOT NULL AND ${WRITABLE}
+        AND NOT EXISTS (SELECT FROM dispatch_jobs job WHERE job.id = claimed_by AND job.state = 'running')`;
+
+/**
+ * Takes the claims over by a fence of their own, so that of several replicas one settles each, and what a former owner writes
+ * late is refused. A claim that is made meanwhile is a newer version of its row, which this statement cannot write.
+ */
+const take = (name: string, kind: string, from: string, order: string, place: string): Statement => ({
+  name,
+  text: `
+    WITH seen AS MATERIALIZED (
+      SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by FROM messages WHERE ${kind} AND ${from}
+      ORDER BY ${order} LIMIT ${SLICE_ROWS}
+    ), stray AS (
+      SELECT source, place FROM seen WHERE ${STRAY} LIMIT ${TAKEN_ROWS}
+    ), held AS (
+      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('stray')}
+        AND ${kind} AND ${STRAY}
+      FOR UPDATE OF message SKIP LOCKED
+    ), taken AS (
+      UPDATE messages message SET claim_fence = coalesce(claim_fence, 0) + 1
+      FROM ${atPlaces('held')} AND ${kind} AND claimed_by IS NOT NULL
+      RETURNING ${CLAIMED}, message.claimed_by AS job, message.claim_fence AS fence
+    ), last AS (
+      SELECT ${place} AS place FROM seen ORDER BY ${order} OFFSET ${SLICE_ROWS - 1}
+    )
+    SELECT coalesce((SELECT json_agg(taken ORDER BY id) FROM taken), '[]') AS taken, (SELECT place FROM last) AS next,
+      (SELECT count(*) FROM stray) >= ${TAKEN_ROWS} AS more`,
+});
+
+export interface StrayRow<Place> {
+  readonly taken: readonly StrayClaim[];
+  readonly next: Place | null;
+  readonly more: boolean;
+}
+
+/** `$1` the id from which to look. */
+export const TAKE_STRAY_FRESH = take(
+  'messages.take-stray-fresh',
+  FRESH,
+  `id >= coalesce($1::bigint, ${LOWEST_ID})`,
+  'id',
+  'id',
+);
+
+/** `$1`, `$2` the end of the pause and the id from which to look. */
+export const TAKE_STRAY_RETRIES = take(
+  'messages.take-stray-retries',
+  RETRY,
+  `(next_attempt_at, id) >= (${timeOf('$1::bigint')}, coalesce($2::bigint, ${LOWEST_ID}))
+        AND next_attempt_at <= clock_timestamp()`,
+  'next_attempt_at, id',
+  `json_build_array(${microsecondsOf('next_attempt_at')}, id)`,
+);
+
+/** The slice, and where the next one begins: at the same place while it holds more than were taken. */
+export function straySlice<Place>(
+  [row]: readonly StrayRow<Place>[],
+  from: Place | null,
+  after: (place: Place) => Place,
+): StraySlice<Place> {
+  const { taken = [], next = null, more = false } = row ?? {};
+  if (more && taken.length > 0) return { taken, next: from, again: true };
+  return { taken, next: next === null ? null : after(next), again: next !== null };
+}

@@ -1,0 +1,103 @@
+import * as fc from 'fast-check';
+import { Database } from '../src/database.js';
+import { FROM_THE_START } from '../src/messages/claim-look.js';
+import { contentIsInvalid, phoneIsInvalid } from '../src/messages/invalid-messages.js';
+import { MessageClaims } from '../src/messages/message-claims.js';
+import { contentFault, phoneFault } from '../src/messages/message-rules.js';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import type { TestDatabase } from './support/test-database.js';
+
+const storable = (text: string) => text.isWellFormed() && !text.includes('\0');
+const listsOf = (arbitrary: fc.Arbitrary<string>) =>
+  fc.array(arbitrary.filter(storable), { minLength: 50, maxLength: 100 });
+
+describe('messages that cannot be sent as they stand', () => {
+  let migrated: MigratedDatabase;
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    migrated = await createMigratedDatabase();
+    ({ database } = migrated);
+  });
+  beforeEach(() => database.query('TRUNCATE messages RESTART IDENTITY'));
+  afterAll(() => migrated.drop());
+
+  const invalidBySql = async (condition: string, texts: readonly string[]) =>
+    await database.query(`SELECT text, ${condition} AS invalid FROM unnest($1::text[]) AS candidate (text)`, [
+      [...texts],
+    ]);
+
+  it('are the same to PostgreSQL as to the service', async () => {
+    const pieces = fc.constantFrom(
+      '+',
+      '0',
+      '12',
+      '555',
+      ' ',
+      '(',
+      ')',
+      '-',
+      '.',
+      '\n',
+      '٣',
+      '５',
+      'x',
+      '\u{1f4f1}',
+      '\u00a0',
+    );
+    const phone = fc.oneof(
+      fc.array(pieces, { maxLength: 20 }).map((parts) => parts.join('')),
+      fc.string({ unit: 'binary' }),
+    );
+    const content = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      fc.nat(165).map((n) => '\u{1f4f1}'.repeat(n)),
+    );
+    await fc.assert(
+      fc.asyncProperty(listsOf(phone), listsOf(content), async (phones, contents) => {
+        expect(await invalidBySql(phoneIsInvalid('text'), phones)).toEqual(
+          phones.map((text) => ({ text, invalid: phoneFault(text) !== null })),
+        );
+        expect(await invalidBySql(contentIsInvalid('text'), contents)).toEqual(
+          contents.map((text) => ({ text, invalid: contentFault(text) !== null })),
+        );
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('are parked 5,000 at a time, and pass over what is locked, claimed or valid', async () => {
+    const claims = new MessageClaims(new Database(migrated.dataSource));
+    await database.query(`
+      INSERT INTO messages (recipient_phone, content, next_attempt_at)
+      SELECT CASE WHEN n % 1000 = 0 THEN '+905551111111' ELSE 'n/a' END, 'text', CASE WHEN n > 6000 THEN now() END
+      FROM generate_series(1, 6010) n`);
+    await database.query(`UPDATE messages SET doubt = 'no answer' WHERE id = 1`);
+    await database.query(`UPDATE messages SET claimed_by = 7, claim_fence = 1 WHERE id = 2`);
+    const other = await database.connect();
+    await other.query('BEGIN');
+    await other.query('SELECT FROM messages WHERE id = 3 FOR UPDATE');
+    const [fresh, retries] = await claims.parkInvalid(FROM_THE_START);
+    expect(fresh).toMatchObject({ looked: 5_000, parked: 4_993 });
+    expect(fresh?.samples).toHaveLength(5);
+    expect(retries).toMatchObject({ looked: 10, parked: 10 });
+    expect((await claims.parkInvalid(FROM_THE_START))[0]).toMatchObject({ looked: 1_007, parked: 999 });
+    await other.end();
+    expect(await database.query(`SELECT id FROM messages WHERE parked_as IS NULL ORDER BY id LIMIT 3`)).toEqual([
+      { id: 2 },
+      { id: 3 },
+      { id: 1000 },
+    ]);
+    expect(
+      await database.query(
+        `SELECT parked_as, count(*) FROM messages WHERE parked_as IS NOT NULL GROUP BY 1 ORDER BY 1`,
+      ),
+    ).toEqual([
+      { parked_as: 'failed', count: 6_001 },
+      { parked_as: 'uncertain', count: 1 },
+    ]);
+    expect(await database.value(`SELECT parked_reason FROM messages WHERE id = 1`)).toMatch(
+      /^recipient_phone must be a phone number .*; an earlier attempt may have sent it: no answer$/,
+    );
+  });
+});
