@@ -84,7 +84,7 @@ export function completed(document: OpenAPIObject): OpenAPIObject {
   withoutTypeLimits(document);
   return {
     ...document,
-    // Said, so that nobody takes it for forgotten; `servers` is relative to wherever the document was read.
+    // Said, so that nobody takes it for forgotten; where the document is served, `servers` is relative to that place.
     security: document.security ?? [],
     servers: [{ url: '/' }],
     paths: byName(document.paths),

@@ -4,6 +4,7 @@ import { completed } from './openapi-completion.js';
 import { SECURITY_SCHEME } from './required-scope.js';
 
 const PAGE = '/swagger/index.html';
+const DOCUMENT = '/swagger/v1/swagger.json';
 
 const KEYS =
   'An API key with the scope that the operation names in `x-required-scope`. Leave it empty where the service runs without keys.';
@@ -33,12 +34,20 @@ export function openApiDocument(app: NestFastifyApplication): OpenAPIObject {
 export function serveSwagger(app: NestFastifyApplication): void {
   // Mounted at the page's own path: its asset links are relative to the last segment and would otherwise be 404.
   SwaggerModule.setup(PAGE.slice(1), app, () => openApiDocument(app), {
-    jsonDocumentUrl: 'swagger/v1/swagger.json',
+    jsonDocumentUrl: DOCUMENT.slice(1),
     raw: ['json'],
     customSiteTitle: 'Message dispatcher',
+    // Relative to where the document is read, so that it holds below a base path that a proxy takes away.
+    patchDocumentOnRequest: (request, _response, document) => ({ ...document, servers: [{ url: serverFor(request) }] }),
   });
   const fastify = app.getHttpAdapter().getInstance();
-  for (const path of ['/swagger', '/swagger/']) {
-    fastify.get(path, (_request, reply) => reply.redirect(PAGE, 302));
-  }
+  // Relative for the same reason.
+  fastify.get('/swagger', (_request, reply) => reply.redirect('swagger/index.html', 302));
+  fastify.get('/swagger/', (_request, reply) => reply.redirect('index.html', 302));
+}
+
+/** Where the API is, as seen from the page (which takes its own address for the document's), or from the JSON document. */
+function serverFor(request: unknown): string {
+  const url = typeof request === 'object' && request !== null && 'url' in request ? String(request.url) : '';
+  return url.split('?', 1)[0] === DOCUMENT ? '../..' : '..';
 }

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { Controller, Get, Module } from '@nestjs/common';
 import { hash } from 'node:crypto';
 import { LoggerModule } from 'nestjs-pino';
@@ -242,7 +243,22 @@ describe('where no key is needed', () => {
   it('a page of another site may not stop the sending of whoever looks at it', async () => {
     const reply = await app.request('POST', '/stop', undefined, { 'sec-fetch-site': 'cross-site' });
     expect([reply.status, reply.json<{ code: string }>().code]).toEqual([403, 'request.cross_site']);
-    expect((await app.request('POST', '/stop', undefined, { 'sec-fetch-site': 'same-origin' })).status).toBe(200);
+    // All that a browser says over plain HTTP.
+    const plain = await app.request('POST', '/stop', undefined, { origin: 'http://evil.example' });
+    expect([plain.status, plain.json<{ code: string }>().code]).toEqual([403, 'request.cross_site']);
+    for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { origin: app.origin }]) {
+      expect((await app.request('POST', '/stop', undefined, headers)).status).toBe(200);
+    }
+  });
+
+  it('a name that somebody else leads here reads nothing', async () => {
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      get(`${app.origin}/messages`, { headers: { host: 'evil.example' } }, (reply) => {
+        reply.resume();
+        resolve(reply.statusCode);
+      }).on('error', reject);
+    });
+    expect(status).toBe(403);
   });
 
   it('replies tell browsers what not to do, and allow no other site anything', async () => {

@@ -20,6 +20,7 @@ const settings: StaticSettings = Object.assign(new StaticSettings(), {
   env: 'test',
   access: null,
   apiRequestsPerMinute: 0,
+  hosts: [],
   tls: null,
   tlsFiles: null,
   serverReadTimeoutMs: 1000,
@@ -399,7 +400,7 @@ describe('the documentation', () => {
 
   it.each(['/swagger', '/swagger/'])('is where %s leads', async (path) => {
     const { status, headers } = await call(path);
-    expect([status, headers.get('location')]).toEqual([302, '/swagger/index.html']);
+    expect([status, headers.get('location')]).toEqual([302, path === '/swagger' ? 'swagger/index.html' : 'index.html']);
   });
 
   it('describes parameters and bodies by their schemas', async () => {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Locator, Page, Request } from 'playwright-core';
+import { BasePathProxy } from './support/base-path-proxy.js';
 import { Browser } from './support/browser.js';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { Stage } from './support/stage.js';
@@ -102,5 +103,30 @@ describe('Swagger UI in Chromium', () => {
     const text = await page.locator('.swagger-ui.swagger-container').innerText();
     expect(text).not.toMatch(/\[object \w+\]|undefined|Could not resolve|Could not render/);
     expectNoComplaint();
+  });
+
+  it('works below a base path that a proxy takes away, as do the document, its redirects and the links of pages', async () => {
+    const proxy = await BasePathProxy.to(app.origin, '/dispatcher/');
+    try {
+      await page.goto(`${proxy.url}swagger`);
+      await page.locator('.opblock').first().waitFor();
+      expect(page.url()).toBe(`${proxy.url}swagger/index.html`);
+      const called = page.waitForResponse((response) => response.url().endsWith('/start'));
+      expect(await execute('start')).toBe('200');
+      expect((await called).url()).toBe(`${proxy.url}start`);
+      expectNoComplaint();
+
+      const documentUrl = `${proxy.url}swagger/v1/swagger.json`;
+      const { servers } = (await (await fetch(documentUrl)).json()) as { servers: { url: string }[] };
+      expect(new URL(servers[0]?.url ?? '', documentUrl).href).toBe(proxy.url);
+
+      await stage.database.insertMessages(2);
+      const listed = `${proxy.url}messages?limit=1`;
+      const link = /<(.*)>/.exec((await fetch(listed)).headers.get('link') ?? '')?.[1] ?? '';
+      const next = await fetch(new URL(link, listed));
+      expect([next.status, await next.json()]).toEqual([200, [expect.any(Object)]]);
+    } finally {
+      await proxy.stop();
+    }
   });
 });

@@ -1,8 +1,10 @@
+import { hostname } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { StaticSettings } from '../config/static-settings.js';
 import { sendErrorReply } from '../domain-error.filter.js';
-import { credentialsOf, crossSiteRefusal, refusalOf, type Credentials } from './admission.js';
+import { BrowserGuard } from './browser-guard.js';
+import { credentialsOf, refusalOf, type Credentials } from './admission.js';
 import { ringOf } from './key-file.js';
 import { rateLimitOf } from './rate-limit.js';
 
@@ -15,10 +17,11 @@ const DOCUMENTATION = /^\/swagger(?:\/|$)/;
  */
 export async function controlAccess(
   fastify: FastifyInstance,
-  settings: Pick<StaticSettings, 'access' | 'apiRequestsPerMinute'>,
+  settings: Pick<StaticSettings, 'access' | 'apiRequestsPerMinute' | 'hosts'>,
   logger: Logger,
 ): Promise<void> {
   const ring = settings.access === null ? null : ringOf(fastify, settings.access, logger);
+  const guard = new BrowserGuard([...settings.hosts, hostname()]);
   const limit = settings.apiRequestsPerMinute === 0 ? null : await rateLimitOf(fastify, settings.apiRequestsPerMinute);
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRoute', (route) => {
@@ -33,9 +36,11 @@ export async function controlAccess(
     request.caller = credentials.key;
     const refusal =
       (limit && (await limit(request, reply))) ??
-      (ring === null || request.is404
-        ? crossSiteRefusal(method, headers['sec-fetch-site'])
-        : refusalOf(scope, credentials));
+      (ring === null
+        ? guard.refusalOf(method, headers)
+        : request.is404
+          ? guard.crossSite(method, headers)
+          : refusalOf(scope, credentials));
     if (refusal === null) return;
     sendErrorReply(reply, refusal);
     // Fastify waits for what an asynchronous hook resolves with: the reply says that it is answered.

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { ApiKey } from '../config/api-keys.js';
 import { SCOPES, type Scope } from '../required-scope.js';
-import { credentialsOf, crossSiteRefusal, refusalOf } from './admission.js';
+import { credentialsOf, refusalOf } from './admission.js';
 import { KeyRing } from './key-ring.js';
 
 const key = (name: string, text: string, ...scopes: Scope[]): ApiKey => ({
@@ -71,14 +71,4 @@ describe('what needs a scope', () => {
     expect(verdict(undefined, 'Bearer mdk_a-b_c')).toEqual([403, 'auth.closed', undefined]);
     expect(verdict('public')).toBeNull();
   });
-});
-
-it.each([
-  ['POST', 'cross-site', 403],
-  ['PUT', 'same-site', 403],
-  ['POST', 'same-origin', undefined],
-  ['POST', undefined, undefined],
-  ['GET', 'cross-site', undefined],
-])('a %s that a browser calls %p is answered %p where no key is needed', (method, site, status) => {
-  expect(crossSiteRefusal(method, site)?.status).toBe(status);
 });

@@ -20,7 +20,6 @@ const UNKNOWN_KEY = refuse(401, 'auth.unknown_key', 'The key is unknown or no lo
   'www-authenticate': `${CHALLENGE}, error="invalid_token"`,
 });
 const CLOSED = refuse(403, 'auth.closed', 'No key may make this call');
-const CROSS_SITE = refuse(403, 'request.cross_site', 'A page of another site may not make this call');
 
 /** Reads the `Authorization` header. */
 export function credentialsOf(header: string | undefined, ring: KeyRing): Credentials {
@@ -38,13 +37,4 @@ export function refusalOf(scope: Scope | 'public' | undefined, { shown, key }: C
   return refuse(403, 'auth.scope', `The key ${key.name} has not the scope ${scope}, which this call needs`, {
     'www-authenticate': `${CHALLENGE}, error="insufficient_scope", scope="${scope}"`,
   });
-}
-
-/**
- * Where no key is needed, any page that somebody opens in a browser on this network could call `POST /stop` in passing.
- * Browsers say that a page of another site asks, and cannot be made not to.
- */
-export function crossSiteRefusal(method: string, fetchSite: unknown): HttpErrorReply | null {
-  const changes = method !== 'GET' && method !== 'HEAD';
-  return changes && (fetchSite === 'cross-site' || fetchSite === 'same-site') ? CROSS_SITE : null;
 }

@@ -73,6 +73,7 @@ describe('static settings', () => {
       webhookAllow: { ranges: [], hosts: [] },
       webhookTls: null,
       access: null,
+      hosts: [],
       apiRequestsPerMinute: 0,
       serverReadTimeoutMs: 10_000,
       serverWriteTimeoutMs: 30_000,

@@ -120,6 +120,7 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
     webhookAllow: values.webhookAllow ?? Object.freeze({ ranges: [], hosts: [] }),
     webhookTls: rest.webhookTls,
     access: rest.access,
+    hosts: values.hosts ?? Object.freeze([]),
     apiRequestsPerMinute: values.apiRateLimit,
     serverReadTimeoutMs: values.serverReadTimeout * 1000,
     serverWriteTimeoutMs: values.serverWriteTimeout * 1000,

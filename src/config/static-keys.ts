@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { apiKeys } from './api-keys.js';
 import { postgresUrl } from './database-address.js';
+import { hostNames } from './host-names.js';
 import { redisAddress } from './redis-address.js';
 import {
   etcdEndpoints,
@@ -82,6 +83,7 @@ export const STATIC_KEYS = {
   ),
   apiKeys: optional('APP_API_KEYS', apiKeys, true),
   apiKeysFile: optional('APP_API_KEYS_FILE', text),
+  hosts: optional('APP_HOSTS', hostNames),
   apiRateLimit: required('APP_API_RATE_LIMIT', wholeNumber(0, 1_000_000_000)),
   serverReadTimeout: required('APP_SERVER_READ_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverWriteTimeout: required('APP_SERVER_WRITE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),

@@ -50,6 +50,8 @@ export class StaticSettings {
   } | null;
   /** APP_AUTH, APP_API_KEYS and APP_API_KEYS_FILE; null lets everybody call everything. */
   readonly access!: AccessSettings | null;
+  /** APP_HOSTS: names that browsers may call the service by where no keys are in force. */
+  readonly hosts!: readonly string[];
   /** APP_API_RATE_LIMIT, per key, and per address without one; 0: no limit. */
   readonly apiRequestsPerMinute!: number;
   readonly serverReadTimeoutMs!: number;

@@ -42,7 +42,7 @@ function rangeOf(entry: string): string | undefined {
 }
 
 /** A name whose last label is a number would be read as an address, in whatever notation. */
-function isHostName(text: string): boolean {
+export function isHostName(text: string): boolean {
   const labels = text.split('.');
   return (
     text.length <= 253 && labels.every((label) => LABEL.test(label)) && !/^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')

@@ -1,19 +1,10 @@
 import { z } from 'zod';
-
-const text = (description: string, example: string) =>
-  z
-    .string()
-    .trim()
-    .min(1, 'must not be blank')
-    .max(200, 'must be at most 200 characters')
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be well-formed text without NUL')
-    .optional()
-    .meta({ description, example });
+import { operatorText } from '../operator-note.js';
 
 /** Who acts, and why; both are kept, in `GET /operator-actions`. */
 const note = {
-  by: text('Who acts, or for whom a key acts; the address when both are left out.', 'ali'),
-  reason: text('Why, for whoever looks later.', 'the provider confirmed it by phone'),
+  by: operatorText('Who acts, or for whom a key acts; the address when both are left out.', 'ali'),
+  reason: operatorText('Why, for whoever looks later.', 'the provider confirmed it by phone'),
 };
 
 export const actSchema = z.strictObject(note).optional().meta({ id: 'Act' });
@@ -29,7 +20,20 @@ export const resolveSchema = z
   .meta({ id: 'Resolution', example: { delivered: false, by: 'ali', reason: 'the provider has no trace of it' } });
 export type Resolution = z.infer<typeof resolveSchema>;
 
-const instant = z.iso.datetime({ offset: true, error: 'must be a time such as 2025-07-20T14:36:51Z' }).optional();
+const TIME_TEXT = 'must be a time such as 2025-07-20T14:36:51Z, in the years 1 to 9999';
+
+/** RFC 3339 with any offset, as the same time in UTC: PostgreSQL knows neither a year 0 nor each offset that JavaScript knows. */
+const instant = z.iso
+  .datetime({ offset: true, error: TIME_TEXT })
+  .transform((text, context) => {
+    const [, second, fraction = '', offset] = /^(.{19})(\.\d+)?(.+)$/.exec(text) ?? [];
+    const time = new Date(`${second}${offset}`);
+    const year = time.getUTCFullYear();
+    if (year >= 1 && year <= 9999) return `${time.toISOString().slice(0, 19)}${fraction.slice(0, 7)}Z`;
+    context.addIssue({ code: 'custom', message: TIME_TEXT });
+    return z.NEVER;
+  })
+  .optional();
 
 export const replaySchema = z
   .strictObject({
@@ -44,7 +48,7 @@ export const replaySchema = z
       format: 'date-time',
       example: '2025-07-21T00:00:00Z',
     }),
-    reason_contains: text('Only those whose reason contains this text.', 'HTTP 422'),
+    reason_contains: operatorText('Only those whose reason contains this text.', 'HTTP 422'),
     dry_run: z.boolean().default(false).meta({ description: 'Only count.' }),
     ...note,
   })

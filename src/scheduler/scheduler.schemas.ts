@@ -1,15 +1,6 @@
 import { z } from 'zod';
+import { operatorText as note } from '../operator-note.js';
 import { JOB_EXAMPLE, SCHEDULER_EXAMPLE } from './scheduler.examples.js';
-
-const note = (description: string, example: string) =>
-  z
-    .string()
-    .trim()
-    .min(1, 'must not be blank')
-    .max(200, 'must be at most 200 characters')
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be well-formed text without NUL')
-    .optional()
-    .meta({ description, example });
 
 /** An optional body: who starts or stops, and why. Both are shown by `GET /scheduler`. */
 export const changeRequestSchema = z

@@ -1,0 +1,57 @@
+import { BrowserGuard } from './browser-guard.js';
+
+const guard = new BrowserGuard(['dispatcher.example.com', 'Machine-1.corp.example']);
+
+it.each([
+  ['POST', { 'sec-fetch-site': 'cross-site' }, 'request.cross_site'],
+  ['PUT', { 'sec-fetch-site': 'same-site' }, 'request.cross_site'],
+  ['POST', { 'sec-fetch-site': 'same-origin', origin: 'http://localhost:8080' }, undefined],
+  ['POST', {}, undefined],
+  ['GET', { 'sec-fetch-site': 'cross-site', origin: 'http://evil.example' }, undefined],
+  // Plain HTTP, where browsers say no more than this.
+  ['POST', { origin: 'http://evil.example' }, 'request.cross_site'],
+  ['POST', { origin: 'http://localhost:9999' }, 'request.cross_site'],
+  ['DELETE', { origin: 'null' }, 'request.cross_site'],
+  ['POST', { origin: 'nonsense' }, 'request.cross_site'],
+  ['POST', { origin: 'http://localhost:8080' }, undefined],
+  ['POST', { origin: 'http://LOCALHOST:8080' }, undefined],
+  // A proxy that ends TLS, and one that changes the Host header.
+  ['POST', { origin: 'https://localhost:8080' }, undefined],
+  ['POST', { origin: 'https://dispatcher.example.com' }, undefined],
+] as const)('a %s with %p is refused with %p', (method, headers, code) => {
+  expect(guard.refusalOf(method, { host: 'localhost:8080', ...headers })?.body.code).toBe(code);
+});
+
+it.each([
+  'localhost',
+  'localhost:8080',
+  'LocalHost.',
+  'app.localhost',
+  '127.0.0.1:8080',
+  '10.1.2.3',
+  '[::1]:8080',
+  '[fe80::1]',
+  'dispatcher:8080',
+  'dispatcher.prod.svc:8080',
+  'dispatcher.prod.svc.cluster.local',
+  'printer.local',
+  'dispatcher.example.com',
+  'machine-1.corp.example:8080',
+  undefined,
+])('answers to the Host %p', (host) => {
+  expect(guard.refusalOf('GET', { ...(host !== undefined && { host }) })).toBeNull();
+});
+
+it.each([
+  'evil.example',
+  'evil.example:8080',
+  'localhost.evil.example',
+  '127.0.0.1.evil.example',
+  'a@localhost',
+  '',
+  ' ',
+])('does not answer to the Host %p, which may be any page with a DNS server of its own', (host) => {
+  const refusal = guard.refusalOf('GET', { host });
+  expect([refusal?.status, refusal?.body.code]).toEqual([403, 'request.unknown_host']);
+  expect(refusal?.body.error).toContain('APP_HOSTS');
+});

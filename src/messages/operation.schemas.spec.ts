@@ -1,0 +1,39 @@
+import { actSchema, replaySchema } from './operation.schemas.js';
+
+const from = (parked_from: string) => replaySchema.safeParse({ state: 'failed', parked_from }).data?.parked_from;
+
+describe('a time of a replay', () => {
+  it.each([
+    ['2025-07-20T14:36:51Z', '2025-07-20T14:36:51Z'],
+    ['2025-07-20T14:36:51.123456789Z', '2025-07-20T14:36:51.123456Z'],
+    ['2025-07-20T14:36:51.5+03:00', '2025-07-20T11:36:51.5Z'],
+    // PostgreSQL takes offsets up to 15:59:59.
+    ['2025-01-01T00:00:00+23:59', '2024-12-31T00:01:00Z'],
+    ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00Z'],
+    ['9999-12-31T23:59:59Z', '9999-12-31T23:59:59Z'],
+  ])('%s is handed on as %s', (text, utc) => {
+    expect(from(text)).toBe(utc);
+  });
+
+  it.each([
+    '0000-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-01:00',
+    '2025-02-30T00:00:00Z',
+    'x',
+  ])('%s is refused', (text) => {
+    expect(replaySchema.safeParse({ state: 'failed', parked_from: text }).success).toBe(false);
+  });
+});
+
+it.each(['a\nb', 'a\rb', 'a\u001b[2Jb', 'a\0b', 'a\u0085b', 'a\u2028b', 'a\tb', '\ud800'])(
+  'who acts and why may not hold what could look like another line of a log: %j',
+  (text) => {
+    expect(actSchema.safeParse({ by: text }).success).toBe(false);
+    expect(actSchema.safeParse({ reason: text }).success).toBe(false);
+  },
+);
+
+it('who acts and why is trimmed', () => {
+  expect(actSchema.parse({ by: ' Ayşe Öz\n', reason: 'ağ' })).toEqual({ by: 'Ayşe Öz', reason: 'ağ' });
+});
