@@ -1,91 +1,143 @@
-import { randomBytes } from 'node:crypto';
-import { ApiDatabase, Database, type Statement } from '../src/database.js';
-import { createDataSource, DEFAULT_PLAN, type ServiceDataSource } from '../src/data-source.js';
-import { replyFor } from '../src/error-mapping.js';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { LiveConfig } from '../src/config/live-config.js';
+import { webhookAllow } from '../src/config/webhook-allow.js';
+import { WebhookTargets } from '../src/config/webhook-targets.js';
+import { Connections, type Connection } from '../src/dispatch/connections.js';
+import type { Answer, NoAnswer } from '../src/dispatch/delivery.js';
+import { EgressGuard } from '../src/dispatch/egress-guard.js';
+import { WebhookClient } from '../src/dispatch/webhook.client.js';
+import { DnsServer } from './support/dns-server.js';
 import { eventually } from './support/eventually.js';
-import { TestDatabase } from './support/test-database.js';
+import { accepted, answerOf, RawReceiver } from './support/raw-receiver.js';
+import { Receiver } from './support/receiver.js';
 
-const statement = (text: string): Statement => ({ name: `test.${text.length}`, text });
-const LOCK = 4711;
-const HELD = statement(`SELECT pg_advisory_xact_lock(${LOCK})`);
-const ONE = statement('SELECT 1 AS one');
+const targets = new WebhookTargets({ env: 'production', webhookAllow: webhookAllow.parse('127.0.0.0/8') });
 
-const each = async (run: () => Promise<unknown>) => await Promise.all(Array.from({ length: 30 }, run));
+const post = (client: WebhookClient, url: string) =>
+  new Promise<Answer | NoAnswer>((resolve) =>
+    client.post(
+      {
+        url,
+        authKey: null,
+        to: '+905550000001',
+        content: 'text',
+        idempotencyKey: 'key',
+        correlationId: 'id',
+        timeoutMs: 5_000,
+      },
+      resolve,
+    ),
+  );
 
-describe('the connections of a process', () => {
-  let database: TestDatabase;
-  let dataSource: ServiceDataSource;
-  let role: string;
+/** A request over a connection of one's own choice. */
+async function over({ client }: Connection): Promise<number> {
+  const body = JSON.stringify({ to: '+905550000001', content: 'text' });
+  const headers = { 'content-type': 'application/json' };
+  const { statusCode, body: answer } = await client.request({ path: '/', method: 'POST', headers, body });
+  await answer.dump();
+  return statusCode;
+}
 
-  beforeEach(async () => {
-    database = await TestDatabase.create();
-    role = `role_${randomBytes(6).toString('hex')}`;
-    await database.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x' CONNECTION LIMIT 3`);
+describe('a connection to the webhook', () => {
+  it('is closed soon after its last answer, for however long the receiver would keep it', async () => {
+    const receiver = await RawReceiver.start();
+    receiver.conduct = ({ socket, content }) =>
+      socket.write(accepted(content).replace('\r\n', '\r\nkeep-alive: timeout=300\r\n'));
+    const client = new WebhookClient(new EgressGuard(targets, null), new LiveConfig([]));
+    await post(client, receiver.url);
+    await post(client, receiver.url);
+    expect(receiver.ledger.map(({ number }) => number)).toEqual([1, 2]);
+    await eventually(() => expect(receiver.connections).toBe(0), 6_000);
+    await client.onApplicationShutdown();
+    await receiver.stop();
   });
-  afterEach(async () => {
-    await dataSource.destroy();
-    await database.query(`DROP ROLE ${role}`);
-    await database.drop();
+
+  it('carries no request after it was idle for too long, although it is open still', async () => {
+    const receiver = await RawReceiver.start();
+    receiver.conduct = ({ socket }) => socket.write(answerOf(202, '{}', 'keep-alive: timeout=300\r\n'));
+    const connector = new EgressGuard(targets, null).connector();
+    const ages = { maxIdleMs: 60_000, maxAgeMs: 600_000 };
+    const connections = new Connections(new URL(receiver.url).origin, connector, true, () => undefined, ages);
+    const now = performance.now();
+    const first = connections.take(now);
+    await over(first);
+    connections.putBack(first, true, now);
+    const same = connections.take(now + ages.maxIdleMs);
+    expect(same).toBe(first);
+    connections.putBack(same, true, now);
+    const other = connections.take(now + ages.maxIdleMs + 1);
+    expect(other).not.toBe(first);
+    await over(other);
+    expect(receiver.ledger.map(({ number }) => number)).toEqual([1, 1]);
+    await connections.destroy();
+    await receiver.stop();
   });
 
-  const asRole = () => {
-    const url = new URL(database.url);
-    [url.username, url.password] = [role, 'x'];
-    return url.href;
-  };
+  it('goes to where its name leads now, once it has its age', async () => {
+    const dns = await DnsServer.start();
+    const former = await Receiver.start(0, '127.0.0.2');
+    const present = await Receiver.start(former.port, '127.0.0.3');
+    dns.name('gateway.test', ['127.0.0.2']);
+    const connector = new EgressGuard(targets, null, dns.lookup).connector();
+    const ages = { maxIdleMs: 60_000, maxAgeMs: 60_000 };
+    const connections = new Connections(`http://gateway.test:${former.port}`, connector, true, () => undefined, ages);
+    let now = performance.now();
+    const send = async () => {
+      const connection = connections.take(now);
+      await over(connection);
+      connections.putBack(connection, true, now);
+      now += 10_000;
+    };
+    await send();
+    dns.name('gateway.test', ['127.0.0.3']);
+    // Never idle for long, and within twice the age it moves.
+    for (let calls = 0; calls < 14; calls += 1) await send();
+    expect(former.ledger.length).toBeLessThanOrEqual(13);
+    expect(present.ledger.length).toBeGreaterThan(0);
+    await connections.destroy();
+    for (const each of [former, present, dns]) await each.stop();
+  });
+});
 
-  it('leave those of sending alone when callers of the API use up theirs, whose queue is bounded', async () => {
-    dataSource = await createDataSource(database.url, { ...DEFAULT_PLAN, apiConnections: 2 }).initialize();
-    const [api, dispatch] = [new ApiDatabase(dataSource), new Database(dataSource)];
-    const holder = await database.connect();
-    await holder.query(HELD.text.replace('xact_', ''));
-    const calls = Array.from({ length: 600 }, () =>
-      api.query(HELD).then(
-        () => 'answered',
-        (error: unknown) => error,
-      ),
+describe('descriptors that run out', () => {
+  it('make requests wait for each other, and none fails', async () => {
+    const receiver = await Receiver.start();
+    // In a process of its own, with its own limit, from the build.
+    const script = `
+      import { LiveConfig } from './dist/src/config/live-config.js';
+      import { webhookAllow } from './dist/src/config/webhook-allow.js';
+      import { WebhookTargets } from './dist/src/config/webhook-targets.js';
+      import { EgressGuard } from './dist/src/dispatch/egress-guard.js';
+      import { WebhookClient } from './dist/src/dispatch/webhook.client.js';
+      import { openSync } from 'node:fs';
+      for (let n = 0; n < 300; n += 1) openSync('/dev/null');
+      const targets = new WebhookTargets({ env: 'production', webhookAllow: webhookAllow.parse('127.0.0.0/8') });
+      const client = new WebhookClient(new EgressGuard(targets, null), new LiveConfig([]));
+      const post = (n) => new Promise((resolve) => client.post({ url: ${JSON.stringify(receiver.url)}, authKey: null,
+        to: '+905550000001', content: 'text ' + n, idempotencyKey: 'key', correlationId: 'id', timeoutMs: 20_000 }, resolve));
+      const replies = await Promise.all(Array.from({ length: 300 }, (_, n) => post(n)));
+      console.log(JSON.stringify({ taken: replies.filter((reply) => reply.status === 202).length, ceiling: client.ceiling.size,
+        other: replies.find((reply) => reply.status !== 202) ?? null, inFlight: client.requestsInFlight }));
+      process.exit(0);`;
+    const child = spawn(
+      'sh',
+      ['-c', 'ulimit -n 400; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
     );
-    await eventually(async () => expect(await database.blocked()).toHaveLength(2));
-
-    expect(await dispatch.query(ONE)).toEqual([{ one: 1 }]);
-    expect(await dispatch.queryAtOnce(ONE)).toEqual([{ one: 1 }]);
-    await holder.end();
-    const refused = (await Promise.all(calls)).filter((outcome) => outcome !== 'answered');
-    // Those that have a connection, or wait for one that is idle, are not in the queue.
-    expect(refused.length).toBeGreaterThanOrEqual(600 - 4 - 500);
-    expect(replyFor(refused[0], 'POST')).toMatchObject({
-      status: 503,
-      headers: { 'retry-after': '1' },
-      body: { code: 'database.busy' },
+    let printed = '';
+    child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    await once(child, 'close');
+    expect(JSON.parse(printed)).toEqual({
+      taken: 300,
+      ceiling: expect.any(Number) as number,
+      other: null,
+      inFlight: 0,
     });
-  });
-
-  it('wait for one of their own when the server has none left', async () => {
-    dataSource = await createDataSource(asRole()).initialize();
-    const [api, dispatch] = [new ApiDatabase(dataSource), new Database(dataSource)];
-    await each(() => api.query(ONE));
-    await each(() => dispatch.query(ONE));
-    await Promise.all([
-      each(() => api.query(ONE)),
-      each(() => dispatch.query(ONE)),
-      each(() => dispatch.queryAtOnce(ONE)),
-    ]);
-  });
-
-  it('have their own isolation level and time limits, whatever the role has', async () => {
-    await database.query(`
-      ALTER ROLE ${role} SET default_transaction_isolation = 'serializable';
-      ALTER ROLE ${role} SET statement_timeout = 100;
-      ALTER ROLE ${role} SET lock_timeout = 50`);
-    dataSource = await createDataSource(asRole()).initialize();
-    const settings = statement(`
-      SELECT current_setting('transaction_isolation') AS level, current_setting('statement_timeout') AS statement,
-        current_setting('lock_timeout') AS lock`);
-    expect(await new ApiDatabase(dataSource).query(settings)).toEqual([
-      { level: 'read committed', statement: '5s', lock: '0' },
-    ]);
-    expect(await new Database(dataSource).query(settings)).toEqual([
-      { level: 'read committed', statement: '15s', lock: '0' },
-    ]);
+    expect((JSON.parse(printed) as { ceiling: number }).ceiling).toBeLessThan(100);
+    expect(receiver.ledger).toHaveLength(300);
+    await receiver.stop();
   });
 });

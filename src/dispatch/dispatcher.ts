@@ -55,7 +55,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly retry: OutcomeRetry,
     private readonly refused: RefusedClaims,
   ) {
-    this.window = new ConcurrencyWindow(() => this.live.current.webhookConcurrency);
+    this.window = new ConcurrencyWindow(() => Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size));
     this.sweep = new ClaimSweep(claims);
   }
 
@@ -67,7 +67,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     return {
       inFlight: this.client.requestsInFlight,
       concurrency: this.window.size,
-      concurrencyLimit: this.live.current.webhookConcurrency,
+      concurrencyLimit: Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size),
       trouble: [this.trouble, this.retry.trouble].filter((text) => text !== null).join('; ') || null,
     };
   }

@@ -1,9 +1,10 @@
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
 import { Connections } from './connections.js';
 import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
 import { EgressGuard } from './egress-guard.js';
+import { isOutOfRoom, RequestCeiling } from './request-ceiling.js';
 import { WebhookExchange } from './webhook-exchange.js';
 import { VERSION } from '../version.js';
 import { WebhookSigner } from './webhook-signature.js';
@@ -20,6 +21,12 @@ export interface WebhookRequest {
   readonly timeoutMs: number;
 }
 
+/** One that waits for another to end. */
+interface WaitingRequest {
+  readonly go: () => void;
+  readonly giveUp: (reason: string) => void;
+}
+
 /** So long after an answer out of turn, each request to that origin has a connection of its own. */
 const DISTRUST_MS = 600_000;
 const USER_AGENT = `message-dispatcher/${VERSION}`;
@@ -33,10 +40,13 @@ const USER_AGENT = `message-dispatcher/${VERSION}`;
  * So the first sign of such a receiver ends the sharing of connections.
  */
 @Injectable()
-export class WebhookClient implements OnApplicationShutdown {
+export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('WebhookClient');
   private readonly signer = new WebhookSigner();
   private readonly inFlight = new InFlight();
+  /** How many requests may be in flight at once on this machine. */
+  readonly ceiling = new RequestCeiling();
+  private readonly waiting: WaitingRequest[] = [];
   private connections: Connections | null = null;
   private target: { readonly text: string; readonly url: URL } | null = null;
   /** Monotonic; null: connections are kept. */
@@ -59,13 +69,17 @@ export class WebhookClient implements OnApplicationShutdown {
     const body = JSON.stringify({ to, content });
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
+    const startedAt = performance.now();
     const exchange = new WebhookExchange(request.timeoutMs, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);
+      // One that found no room leaves none for the next.
+      if ('left' in reply && !reply.left && this.waitsForRoom(reply, request, startedAt, onReply)) return;
+      this.waiting.shift()?.go();
       onReply(withoutSecrets(reply, { credentials: credentialsOf(headers, secrets), to, content }));
     });
     this.inFlight.enter(place, exchange);
-    connection.dispatch(
+    connection.client.dispatch(
       {
         path: url.pathname + url.search,
         method: 'POST',
@@ -76,13 +90,46 @@ export class WebhookClient implements OnApplicationShutdown {
     );
   }
 
+  /** Those that wait for room are counted. */
   get requestsInFlight(): number {
-    return this.inFlight.size;
+    return this.inFlight.size + this.waiting.length;
+  }
+
+  onApplicationBootstrap(): void {
+    const { byDescriptors } = this.ceiling;
+    const { webhookConcurrency } = this.live.current;
+    if (byDescriptors === null || byDescriptors >= webhookConcurrency) return;
+    this.logger.warn(
+      `webhook_concurrency is ${webhookConcurrency}, but the limit of open files leaves room for ${byDescriptors} requests ` +
+        'at once, which is what is used: raise that limit (ulimit -n), or lower the setting',
+    );
   }
 
   /** Ends every request in flight at once; those that had left are uncertain. */
   cutAll(reason: string): void {
+    for (const { giveUp } of this.waiting.splice(0)) giveUp(reason);
     for (const exchange of this.inFlight.all) exchange.giveUp(reason);
+  }
+
+  /**
+   * Whether a request that found no descriptor or port for its connection waits until another request has ended. It has not
+   * left, and the next one would fare the same: it is neither the message's fault nor the receiver's.
+   */
+  private waitsForRoom(
+    { error }: NoAnswer,
+    request: WebhookRequest,
+    startedAt: number,
+    onReply: (reply: Answer | NoAnswer) => void,
+  ): boolean {
+    const open = this.inFlight.size;
+    const timeoutMs = request.timeoutMs - (performance.now() - startedAt);
+    if (open === 0 || timeoutMs <= 0 || !isOutOfRoom(error)) return false;
+    this.ceiling.lower(open);
+    this.waiting.push({
+      go: () => this.post({ ...request, timeoutMs }, onReply),
+      giveUp: (reason) => onReply({ left: false, error: `not connected: ${reason}` }),
+    });
+    return true;
   }
 
   async onApplicationShutdown(): Promise<void> {
