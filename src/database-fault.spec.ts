@@ -37,6 +37,12 @@ describe('databaseFaultOf', () => {
     }
   });
 
+  it('takes a missing right inside a trigger, and a row policy, for the matter of a row', () => {
+    expect(databaseFaultOf(postgresError('42501', { where: 'PL/pgSQL function audit() line 3' }))).toBe('refused');
+    expect(databaseFaultOf(postgresError('42501', { routine: 'ExecWithCheckOptions' }))).toBe('refused');
+    expect(databaseFaultOf(postgresError('42501', { routine: 'aclcheck_error' }))).toBe('denied');
+  });
+
   it('has a statement tried again whose plan a change of the table made stale', () => {
     expect(databaseFaultOf(postgresError('0A000', { routine: 'RevalidateCachedQuery' }))).toBe('outage');
   });

@@ -28,6 +28,7 @@ const DENIED = /^(?:42|0A)/;
 const OWN_LIMIT = /^Query read timeout/;
 /** What PostgreSQL says of a prepared statement when a column changed its type: it is prepared again on a new connection. */
 const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery';
+const ROW_POLICY_ROUTINE = 'ExecWithCheckOptions';
 /** Who RAISEs may use any SQLSTATE, also one of an outage. */
 const RAISE_ROUTINE = 'exec_stmt_raise';
 
@@ -44,8 +45,7 @@ export function databaseFaultOf(error: unknown): DatabaseFault {
   if (SLOW.test(code)) return 'slow';
   if (code === LOCKED) return 'locked';
   if (OUTAGE.test(code) || routine === STALE_PLAN_ROUTINE) return 'outage';
-  if (DENIED.test(code)) return 'denied';
-  return 'refused';
+  return DENIED.test(code) && countsForEveryRow(link) ? 'denied' : 'refused';
 }
 
 /**
@@ -65,6 +65,11 @@ export function refusalOf(error: unknown): Refusal {
   const isOwnText = DENIED.test(sqlstate ?? '') && textOf(link, 'routine') !== RAISE_ROUTINE;
   if (isOwnText) named.push(link.message.slice(0, 200));
   return { sqlstate, text: [`SQLSTATE ${sqlstate}`, ...named].join(', ') };
+}
+
+/** Not inside a trigger, and not a row policy: these may let other rows pass. */
+function countsForEveryRow(error: Error): boolean {
+  return textOf(error, 'where') === null && textOf(error, 'routine') !== ROW_POLICY_ROUTINE;
 }
 
 /** The link of the chain that has a SQLSTATE. */

@@ -2,6 +2,8 @@ import { Logger } from '@nestjs/common';
 import type { RedisService } from '@liaoliaots/nestjs-redis';
 import { Redis } from 'ioredis';
 import { DeliveryReceipts, type Receipt } from '../src/dispatch/delivery-receipts.js';
+import { JobReceipts } from '../src/dispatch/job-receipts.js';
+import type { Settlement } from '../src/messages/message-settlements.js';
 import { RedisConnection } from '../src/redis.js';
 import { eventually } from './support/eventually.js';
 import { keptReceipts, receiptsIn } from './support/kept-receipts.js';
@@ -26,6 +28,17 @@ const receipt = (id: number): Receipt => ({
   sentAtMs: Date.parse('2026-11-25T12:00:00.123Z'),
 });
 
+const settlementOf = (id: number): Settlement => ({
+  id,
+  state: 'sent',
+  knownAt: performance.now(),
+  charged: true,
+  delayMs: null,
+  reason: null,
+  messageId: `sms-${id}`,
+  attempt: null,
+});
+
 const sorted = (ids: Iterable<number>) => [...ids].toSorted((a, b) => a - b);
 
 describe('receipts in Redis', () => {
@@ -43,6 +56,12 @@ describe('receipts in Redis', () => {
     const before = (await receiptsIn(redis.hands)).length;
     receipts.keep(INSTALLATION, jobId, ids.map(receipt));
     await eventually(async () => expect(await receiptsIn(redis.hands)).toHaveLength(before + ids.length));
+  };
+
+  const lifetimes = async () => {
+    const keys = (await redis.hands.keys('*')).toSorted();
+    const seconds = await Promise.all(keys.map((key) => redis.hands.ttl(key)));
+    return seconds.map((ttl) => (ttl <= 120 ? 'minutes' : 'a day'));
   };
 
   it('are found again, those that were asked for and no others, wherever their ids lie', async () => {
@@ -86,6 +105,25 @@ describe('receipts in Redis', () => {
     const left = await Promise.all(keys.map((key) => redis.hands.ttl(key)));
     for (const seconds of left) expect(seconds).toBeGreaterThan(DAY_SECONDS - 60);
     for (const seconds of left) expect(seconds).toBeLessThanOrEqual(DAY_SECONDS);
+  });
+
+  it('of a job go in two minutes once their outcomes are written, shelf by shelf, and stay a day until then', async () => {
+    const job = new JobReceipts(receipts, INSTALLATION, 3);
+    const sent = [1, 2, 1_001, 2_001, 2_002].map((id) => settlementOf(id));
+    const [first, second, third, fourth, fifth] = sent;
+    job.keep(sent);
+    await eventually(async () => expect(await receiptsIn(redis.hands)).toHaveLength(5));
+    job.settled([first, third, fourth].flatMap((settlement) => settlement ?? []));
+    await eventually(async () => expect(await lifetimes()).toEqual(['a day', 'minutes', 'a day']));
+    job.settled([second].flatMap((settlement) => settlement ?? []));
+    await eventually(async () => expect(await lifetimes()).toEqual(['minutes', 'minutes', 'a day']));
+    // The last one was refused: the job's next owner has to learn of it.
+    job.close();
+    job.keepAgain([fifth].flatMap((settlement) => settlement ?? []));
+    await eventually(async () => expect(await lifetimes()).toEqual(['minutes', 'minutes', 'a day']));
+    job.settled([fifth].flatMap((settlement) => settlement ?? []));
+    job.close();
+    await eventually(async () => expect(await lifetimes()).toEqual(['minutes', 'minutes', 'minutes']));
   });
 
   it('are found beside what somebody else put there', async () => {

@@ -1,8 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
+import { LiveConfig } from '../src/config/live-config.js';
 import { createDataSource, type ServiceDataSource } from '../src/data-source.js';
 import { Database } from '../src/database.js';
 import { BatchSize } from '../src/dispatch/batch-size.js';
+import { ClaimEndings } from '../src/dispatch/claim-endings.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
@@ -15,6 +17,7 @@ import { RefusedClaims } from '../src/messages/refused-claims.js';
 import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
 import { SchemaGate } from '../src/schema-gate.js';
+import { eventually } from './support/eventually.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 import type { TestDatabase } from './support/test-database.js';
 
@@ -45,7 +48,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   let settlements: MessageSettlements;
   let retry: OutcomeRetry;
   let errors: unknown[][];
-  const winding = new AbortController();
+  let winding: AbortController;
   const abandoned = new AbortController();
 
   beforeEach(async () => {
@@ -55,6 +58,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     limited = createDataSource(database.url);
     limited.dispatchPool.on('connect', (client) => void client.query(`SET statement_timeout = 400`));
     await limited.initialize();
+    winding = new AbortController();
     use(migrated.dataSource);
   });
   afterEach(async () => {
@@ -118,6 +122,22 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     await database.query(`CREATE TRIGGER guard BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION guard()`);
   };
   const raise = `RAISE EXCEPTION 'no mark for % (text: %)', new.recipient_phone, new.content`;
+
+  const endings = () =>
+    new ClaimEndings(
+      claims,
+      new RefusedClaims(service),
+      retry,
+      new DeliveryReceipts(new RedisConnection()),
+      new LiveConfig([]),
+    );
+  const running = (job: ClaimKey) => ({
+    ...job,
+    correlationId: 'test',
+    winding: winding.signal,
+    abandoned: abandoned.signal,
+  });
+  const claimed = async () => await database.value(`SELECT count(*) FROM messages WHERE claimed_by IS NOT NULL`);
 
   it('are kept, one refused among forty, and the others are marked; the job can be taken over, and the row follows when it may', async () => {
     await database.insertMessages(40);
@@ -247,5 +267,116 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     await retry.turn();
     expect(await database.value(`SELECT parked_as FROM messages WHERE id = ${id}`)).toBe('failed');
     expect(await database.value(`SELECT claimed FROM dispatch_jobs WHERE id = ${job.id}`)).toBe(0);
+  });
+
+  it('are kept at a stop that cannot wait for a database that writes slowly, and written afterwards', async () => {
+    await database.insertMessages(400);
+    const job = await beginJob(400);
+    const { messages } = await claims.claim(job, 400);
+    await guard('new.sent_status', 'PERFORM pg_sleep(0.01)');
+    const size = new BatchSize(BATCH_MAX, 100);
+    size.timedOut(40);
+    winding.abort('stopped');
+    const startedAt = performance.now();
+    await settle(job, messages, size);
+    expect(performance.now() - startedAt).toBeLessThan(3_500);
+    const marked = await sent();
+    expect(marked).toBeGreaterThan(0);
+    expect(await kept()).toHaveLength(400 - marked);
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await makeDue();
+    while ((await retry.turn()) !== null) await makeDue();
+    expect(await sent()).toBe(400);
+  });
+
+  it('are kept for a job that is done or gone, and not for one that has another owner by now', async () => {
+    await database.insertMessages(3);
+    const job = await beginJob(3);
+    const { messages } = await claims.claim(job, 3);
+    await guard('new.sent_status', raise);
+    await database.query(`UPDATE dispatch_jobs SET fence = 2`);
+    await settle(job, messages.slice(0, 1));
+    expect(await kept()).toEqual([]);
+    await database.query(`UPDATE dispatch_jobs SET state = 'done'`);
+    await settle(job, messages.slice(1, 2));
+    expect(await kept()).toHaveLength(1);
+    await database.query(`DELETE FROM dispatch_jobs`);
+    await settle(job, messages.slice(2));
+    expect(await kept()).toHaveLength(2);
+  });
+
+  it('lock their rows in the order of ids, however the answers came', async () => {
+    const [low = 0, high = 0] = await database.insertMessages(2);
+    const job = await beginJob(2);
+    const { messages } = await claims.claim(job, 2);
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM messages WHERE id = $1 FOR UPDATE', [low]);
+      const settling = settle(job, messages.toReversed());
+      await eventually(async () => expect(await database.blocked()).toHaveLength(1));
+      await database.query(`SELECT FROM messages WHERE id = ${high} FOR UPDATE NOWAIT`);
+      await other.query('COMMIT');
+      await settling;
+      expect(await sent()).toBe(2);
+    } finally {
+      await other.end();
+    }
+  });
+
+  describe('because the claim itself cannot be changed any more', () => {
+    it('do not keep a job from ending that gives its claims back', async () => {
+      await database.insertMessages(3);
+      await database.query(`UPDATE messages SET next_attempt_at = now() - interval '1 s' WHERE id % 3 = 0`);
+      const job = await beginJob(3);
+      const { messages } = await claims.claim(job, 3);
+      expect(messages).toHaveLength(3);
+      await guard(`new.claimed_by IS NULL AND new.id = ${messages[1]?.id}`, raise);
+      await endings().release(running(job));
+      expect(await kept()).toHaveLength(3);
+      await makeDue();
+      await retry.turn();
+      expect(await claimed()).toBe(1);
+      await database.query(`DROP TRIGGER guard ON messages`);
+      await makeDue();
+      await retry.turn();
+      expect(await claimed()).toBe(0);
+      expect(await database.value(`SELECT claimed FROM dispatch_jobs WHERE id = ${job.id}`)).toBe(0);
+      expect((await claims.claim(await beginJob(3), 3)).messages).toHaveLength(3);
+    });
+
+    it('do not keep the next owner of a job from going on', async () => {
+      await database.insertMessages(3);
+      const job = await beginJob(3);
+      const { messages } = await claims.claim(job, 3);
+      await guard(`new.claim_fence = 2 AND new.id = ${messages[1]?.id}`, raise);
+      await database.query(`UPDATE dispatch_jobs SET fence = 2 WHERE id = $1`, [job.id]);
+      const next = { id: job.id, fence: 2 };
+      await endings().recover(running(next), 'none', settlerOf(next));
+      expect(await kept()).toHaveLength(3);
+      await makeDue();
+      await retry.turn();
+      expect(await claimed()).toBe(0);
+      expect(await database.value(`SELECT count(*) FROM messages WHERE doubt IS NOT NULL`)).toBe(3);
+    });
+  });
+
+  it('or claims that a trigger silently skips, are found without touching what others have locked', async () => {
+    const [skipped, locked] = await database.insertMessages(3);
+    await guard(`new.claimed_by IS NOT NULL AND new.id IN (${skipped}, ${locked})`, 'RETURN NULL');
+    const refused = new RefusedClaims(service);
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM messages WHERE id = $1 FOR UPDATE', [locked]);
+      expect((await refused.setAside(performance.now() + 5_000)).map(({ id }) => id)).toEqual([skipped]);
+    } finally {
+      await other.end();
+    }
+    expect((await claims.claim(await beginJob(3), 3)).messages.map(({ id }) => id)).not.toContain(skipped);
+    expect(await refused.nowTaken([skipped ?? 0], 1_000)).toEqual([]);
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await makeDue();
+    expect(await retry.turn()).toBeNull();
   });
 });

@@ -5,6 +5,7 @@ import { DatabaseModule } from '../database.module.js';
 import { MessagesModule } from '../messages/messages.module.js';
 import { RedisConnectionModule } from '../redis.module.js';
 import { SchedulerModule } from '../scheduler/scheduler.module.js';
+import { ClaimEndings } from './claim-endings.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { Dispatcher } from './dispatcher.js';
 import { EgressGuard } from './egress-guard.js';
@@ -16,6 +17,7 @@ import { WebhookClient } from './webhook.client.js';
   providers: [
     DeliveryReceipts,
     OutcomeRetry,
+    ClaimEndings,
     {
       provide: EgressGuard,
       useFactory: (targets: WebhookTargets, { webhookTls }: StaticSettings) => new EgressGuard(targets, webhookTls),

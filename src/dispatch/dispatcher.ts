@@ -1,8 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
-import { databaseFaultOf } from '../database-fault.js';
-import { MessageClaims, type ClaimedMessage, type ClaimKey } from '../messages/message-claims.js';
+import { MessageClaims, type ClaimKey } from '../messages/message-claims.js';
 import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import type { StrayClaim } from '../messages/stray-claims.js';
@@ -10,6 +8,7 @@ import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
 import { BatchSize } from './batch-size.js';
 import { LockedStretches } from './claim-cursor.js';
+import { ClaimEndings } from './claim-endings.js';
 import { ClaimSweep } from './claim-sweep.js';
 import { ClaimFaults } from './claim-faults.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
@@ -17,20 +16,10 @@ import { DeliveryReceipts } from './delivery-receipts.js';
 import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
 import { OutcomeRetry } from './outcome-retry.js';
-import { settleOrphan } from './settle-orphan.js';
-import { settleReleased } from './settle-outcome.js';
 import { BATCH_MAX, Settler } from './settler.js';
 import { WebhookClient } from './webhook.client.js';
 
 const CLAIM_MAX = 500;
-const CLAIMS_RETRY_MS = 500;
-/** So often claims that somebody keeps locked are looked at again before they are left to `OutcomeRetry`. */
-const CLAIMS_TRIES = 3;
-
-const NOT_CHANGED = {
-  sqlstate: null,
-  text: 'the claim of an ended run cannot be changed: another transaction keeps the row locked, or PostgreSQL refuses it',
-};
 
 /** The scheduler's handler: spends a job's budget on the oldest messages, each marked by its own outcome. */
 @Injectable()
@@ -54,6 +43,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly receipts: DeliveryReceipts,
     private readonly retry: OutcomeRetry,
     private readonly refused: RefusedClaims,
+    private readonly endings: ClaimEndings,
   ) {
     this.window = new ConcurrencyWindow(() => Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size));
     this.sweep = new ClaimSweep(claims);
@@ -80,7 +70,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const makeSettler = (onWritten: (batch: readonly Settlement[]) => void) =>
       new Settler({ settlements, retry, receipts, size, job, logger }, onWritten);
     if (job.fence > 1)
-      await this.recover(
+      await this.endings.recover(
         job,
         installationId,
         makeSettler(() => undefined),
@@ -105,7 +95,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const sweeping = this.sweepClaims(job, installationId);
     await run.toEnd();
     await sweeping;
-    if (run.leavesClaims) await this.release(job);
+    if (run.leavesClaims) await this.endings.release(job);
     // There was work, and none of it was to be had: a trigger may silently keep messages from being claimed.
     if (run.note === null && run.tally.sent + run.tally.notSent === 0) {
       await claimFaults.setAside();
@@ -144,110 +134,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const { settlements, retry, batchSize: size, logger } = this;
     const receipts = new JobReceipts(this.receipts, installationId, owner.id);
     const settler = new Settler({ settlements, retry, receipts, size, job: owner, logger }, () => undefined);
-    for (const settlement of await this.orphansSettled(strays, owner, installationId)) settler.add(settlement);
+    for (const settlement of await this.endings.orphansSettled(strays, owner, installationId)) settler.add(settlement);
     await settler.drain();
-  }
-
-  /**
-   * Settles what earlier owners of the job left claimed: by a receipt, if there is one, and as uncertain otherwise. What is
-   * locked for long, or refused by PostgreSQL, is settled in `unwritten_outcomes`: the job goes on.
-   */
-  private async recover(job: Job, installationId: string, settler: Settler): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      const left = await this.takeOver(job, installationId, settler);
-      if (left === 0) return;
-      if (left === 'refused' || tries >= CLAIMS_TRIES) return await this.keepOrphans(job, installationId);
-      await sleep(CLAIMS_RETRY_MS, undefined, { signal: job.winding }).catch(() => undefined);
-    }
-  }
-
-  /** How many are left because they are locked. @throws when PostgreSQL is unreachable. */
-  private async takeOver(job: Job, installationId: string, settler: Settler): Promise<number | 'refused'> {
-    try {
-      const { taken, left } = await this.claims.takeOver(job);
-      if (taken.length > 0) {
-        for (const settlement of await this.orphansSettled(taken, job, installationId)) settler.add(settlement);
-        await settler.drain();
-      }
-      return left;
-    } catch (error) {
-      if (databaseFaultOf(error) === 'outage') throw error;
-      return 'refused';
-    }
-  }
-
-  private async keepOrphans(job: Job, installationId: string): Promise<void> {
-    const before = { id: job.id, fence: job.fence - 1 };
-    for (;;) {
-      const open = await this.refused.openClaims(before);
-      if (open.length === 0) return;
-      const orphans = open.map(({ message }) => message);
-      const fences = new Map(open.map(({ message, fence }) => [message.id, fence]));
-      const settled = await this.orphansSettled(orphans, job, installationId);
-      const entries = settled.map((settlement) => ({
-        settlement,
-        refusal: NOT_CHANGED,
-        fence: fences.get(settlement.id),
-      }));
-      if ((await this.retry.keep(job, entries)) === 0) throw new Error('another replica owns the job by now');
-    }
-  }
-
-  private async orphansSettled(
-    orphans: readonly ClaimedMessage[],
-    job: Pick<Job, 'id' | 'correlationId'>,
-    installationId: string,
-  ): Promise<Settlement[]> {
-    const receipts = await this.receipts.find(
-      installationId,
-      job.id,
-      orphans.map((orphan) => orphan.id),
-    );
-    const now = { wallMs: Date.now(), monotonicMs: performance.now() };
-    const unknown = orphans.length - receipts.size;
-    this.logger.warn(
-      { 'trace.id': job.correlationId, job: job.id },
-      `took over ${orphans.length} messages of a replica that went away: ${receipts.size} were sent, ${unknown} are uncertain ` +
-        `(on_uncertain: ${this.live.current.onUncertain})`,
-    );
-    return orphans.map((orphan) => settleOrphan(orphan, receipts.get(orphan.id) ?? null, this.live.current, now));
-  }
-
-  /** Gives back what was claimed and not requested; what is locked for long or refused, by way of `unwritten_outcomes`. */
-  private async release(job: Job): Promise<void> {
-    for (let tries = 1; !job.abandoned.aborted; tries += 1) {
-      try {
-        const left = await this.releaseOnce(job);
-        if (left === 0) return;
-        if (left === 'refused' || tries >= CLAIMS_TRIES) return await this.keepReleases(job);
-      } catch {
-        // The settler has said that the database is away; these rows have nothing to lose.
-      }
-      await sleep(CLAIMS_RETRY_MS, undefined, { signal: job.abandoned }).catch(() => undefined);
-    }
-  }
-
-  private async releaseOnce(job: Job): Promise<number | 'refused'> {
-    try {
-      return await this.claims.release(job);
-    } catch (error) {
-      if (databaseFaultOf(error) === 'outage') throw error;
-      return 'refused';
-    }
-  }
-
-  private async keepReleases(job: Job): Promise<void> {
-    for (;;) {
-      const open = await this.refused.openClaims(job);
-      if (open.length === 0) return;
-      const entries = open.map(({ message, fence }) => ({
-        settlement: settleReleased(message),
-        refusal: NOT_CHANGED,
-        fence,
-      }));
-      // None: another replica owns the job by now.
-      if ((await this.retry.keep(job, entries)) === 0) return;
-    }
   }
 
   private passWithoutUrl(): JobReport {

@@ -25,8 +25,6 @@ import type { WebhookClient } from './webhook.client.js';
 const AHEAD_MIN = 2;
 /** More makes nothing faster, not even where 12,000 a second leave; each one is in doubt after a crash. */
 const AHEAD_MAX = 100;
-/** With more outcomes than this unwritten, the database is what limits, and claiming more would only pile them up. */
-const UNSETTLED_MAX = 2_000;
 
 /** What a run works with; one object, made by the dispatcher for each job. */
 export interface RunParts {
@@ -136,7 +134,7 @@ export class JobRun {
     this.settler.keepReceipts();
     while (this.hasTurn && !this.queue.stale) this.send();
     this.ranDry ||= this.queue.size === 0 && this.inFlight < this.parts.window.size;
-    const runsLow = !this.cursor.exhausted && this.queue.size < this.ahead && this.settler.size < UNSETTLED_MAX;
+    const runsLow = !this.cursor.exhausted && this.queue.size < this.ahead && !this.settler.isCrowded;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
     const idle = this.inFlight === 0 && !this.claiming;
     if (idle && (!this.goesOn || (this.cursor.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();

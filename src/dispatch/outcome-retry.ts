@@ -99,7 +99,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
 
   private async run(): Promise<void> {
     await this.schema.whenReady();
-    while (!this.closing) {
+    while (!this.closing && this.schema.ready) {
       const restMs = await this.turn().catch((error: unknown) => this.afterError(error));
       if (!this.closing) await this.alarm.waitUntil(performance.now() + (restMs ?? Infinity));
     }

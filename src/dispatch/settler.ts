@@ -12,6 +12,10 @@ export const BATCH_MAX = 500;
 /** What comes alone is written at once; under load one statement in so many milliseconds is enough, and far cheaper. */
 const BATCH_WAIT_MS = 2;
 const WRITES_APART_MS = 20;
+/** So many outcomes may wait while the database keeps up, and while a write takes longer than it should. */
+const WAITING_MAX = 2_000;
+const WAITING_WHILE_SLOW_MAX = 100;
+const SLOW_WRITE_MS = 1_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 1_000;
 /** A stop or the end of the process waits so long for a database that writes slowly; what is left then is kept elsewhere. */
@@ -55,9 +59,13 @@ export class Settler {
     return this.gaveUp;
   }
 
-  /** How many outcomes wait to be written. */
-  get size(): number {
-    return this.buffer.length;
+  /**
+   * Whether the database is what limits, so that claiming more would only pile outcomes up: without Redis, a crash leaves
+   * each of them in doubt.
+   */
+  get isCrowded(): boolean {
+    const isSlow = this.writing !== null && performance.now() - this.wroteAt > SLOW_WRITE_MS;
+    return this.buffer.length >= (isSlow ? WAITING_WHILE_SLOW_MAX : Math.min(WAITING_MAX, 4 * this.parts.size.rows));
   }
 
   /** Whether everything that was added has been written. */
@@ -144,11 +152,14 @@ export class Settler {
   private async writeAll(batch: OutcomeBatch, unwritten: Unwritten[]): Promise<void> {
     const startedAt = performance.now();
     while (batch.left.length > 0) {
+      if (this.parts.job.abandoned.aborted) throw new Error('the process can wait no longer');
       if (this.isInHurry(startedAt)) {
         unwritten.push(...batch.takeRest('the database writes so slowly that the end of the job cannot wait for it'));
         break;
       }
+      const wasReduced = this.parts.size.isReduced;
       const step = await batch.step();
+      if (this.parts.size.isReduced && !wasReduced) this.saySlow([...batch.left, ...this.buffer]);
       unwritten.push(...step.unwritten);
       this.parts.receipts.settled(step.written);
       this.sayPassed(step.passed);
@@ -165,6 +176,15 @@ export class Settler {
       this.parts.size.isReduced &&
       performance.now() - startedAt > HURRY_AFTER_MS
     );
+  }
+
+  private saySlow(waiting: readonly Settlement[]): void {
+    this.parts.logger.warn(
+      { job: this.parts.job.id, rows: this.parts.size.rows },
+      'PostgreSQL takes long to write outcomes; fewer of them are written at once, and claiming waits for that',
+    );
+    // Redis may have been away when they were handed to it.
+    this.parts.receipts.keepAgain(waiting.filter(isSent));
   }
 
   private sayPassed(passed: readonly Settlement[]): void {

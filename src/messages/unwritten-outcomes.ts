@@ -109,14 +109,17 @@ interface SummaryRow {
   due_in_ms: number | null;
 }
 
-// The job's row is locked, so that no new owner takes the message over between the check of the fence and this write.
+// The job's row is locked, so that no new owner takes the message over between the check of the fence and this write. A job
+// that is done, or gone, has no new owner.
 const KEEP: Statement = {
   name: 'unwritten-outcomes.keep',
   text: `
     WITH job AS (
-      SELECT id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
+      SELECT fence <> $2 AND state = 'running' AS is_another_owners FROM dispatch_jobs WHERE id = $1 FOR NO KEY UPDATE
+    ), allowed AS (
+      SELECT WHERE NOT coalesce((SELECT is_another_owners FROM job), FALSE)
     ), outcome AS (
-      SELECT outcome.* FROM job, json_to_recordset($3::json) AS outcome (
+      SELECT outcome.* FROM allowed, json_to_recordset($3::json) AS outcome (
         id bigint, fence int, settlement json, "agoMs" float8, sqlstate text, reason text)
     )
     INSERT INTO unwritten_outcomes (message_id, job_id, fence, settlement, known_at, sqlstate, reason, retry_at)
