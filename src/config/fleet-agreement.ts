@@ -22,6 +22,8 @@ export class FleetAgreement {
   private text: string | null = null;
   /** What this replica last said of each key, once a turn had taken it into account. */
   private readonly settled = new Map<string, BroughtSetting>();
+  private consideredAt = -1;
+  private settledAt = -1;
   private readonly warned = new Map<string, string>();
 
   constructor(private readonly live: LiveConfig) {}
@@ -36,6 +38,9 @@ export class FleetAgreement {
 
   /** Finds what is news for the fleet. `stoppedAt`: an operator stopped then, which no older file undoes. */
   consider(stoppedAt: number | null): Consideration {
+    // Most turns: nothing was read, here or from the fleet, since the last one was settled.
+    if (this.settledAt === this.live.generation) return NOTHING;
+    this.consideredAt = this.live.generation;
     const candidates = KEYS.flatMap((name) => this.candidateFor(name) ?? []);
     const news = candidates.filter((candidate) => {
       const held = this.live.fleetSetting(candidate.key);
@@ -47,7 +52,9 @@ export class FleetAgreement {
 
   /** Call it when what was to be brought is written, `at` a time of the database's clock: from then on only a change is news. */
   settle({ brings, considered }: Consideration, at: number): void {
+    if (this.settledAt === this.live.generation) return;
     for (const setting of considered) this.settled.set(setting.key, setting);
+    this.settledAt = this.consideredAt;
     if (brings.length > 0) {
       this.text = null;
       const written = new Map(this.live.fleetSettings.map((setting) => [setting.key, setting]));
@@ -67,7 +74,8 @@ export class FleetAgreement {
       (before.source !== candidate.source ||
         !sameValue(before.value, candidate.value) ||
         (candidate.source === 'etcd' && (before.version !== candidate.version || before.origin !== candidate.origin)));
-    return { ...candidate, changedHere };
+    // A file's time counts for what is found at the start: after it, clocks that differ would let an old file win.
+    return { ...candidate, changedHere, fileChangedAt: before === undefined ? candidate.fileChangedAt : null };
   }
 
   private warnOfDifference(name: string): void {
@@ -80,6 +88,8 @@ export class FleetAgreement {
     }
   }
 }
+
+const NOTHING: Consideration = { brings: [], considered: [] };
 
 const KEYS = LIVE_KEYS.filter(isForFleet).map(({ name }) => name);
 

@@ -49,6 +49,7 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   private sandbox: Sandbox | null = null;
   private fleet: ReadonlyMap<string, FleetSetting> = new Map();
   private started = false;
+  private reads = 0;
   private snapshot: LiveSettings;
 
   /** `sources` in the order in which they count. */
@@ -68,6 +69,11 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   /** Whether every configured source has been read at least once; until then `current` may rest on fallbacks. */
   get complete(): boolean {
     return this.layers.every(({ version }) => version !== null);
+  }
+
+  /** Grows whenever a source was read or the fleet's settings came; while it stays, nothing here says anything new. */
+  get generation(): number {
+    return this.reads;
   }
 
   /** Reads every source, waiting at most 3 s for one that is out of reach, and follows them until the shutdown. */
@@ -216,13 +222,22 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
 
   private take(layer: LiveLayer, document: ConfigDocument): void {
     if (this.stopping.signal.aborted) return;
-    for (const warning of layer.apply(document)) this.logger.warn(warning);
-    // Also when no value differs: the same value in a new version may be news for the fleet.
-    if (!this.publish()) this.tellAll(this.snapshot, this.snapshot, []);
+    try {
+      for (const warning of layer.apply(document)) this.logger.warn(warning);
+      // Also when no value differs: the same value in a new version may be news for the fleet.
+      if (!this.publish()) this.tellAll(this.snapshot, this.snapshot, []);
+    } catch (error) {
+      // Out of here it would end the process, and every other one that reads the same.
+      this.logger.error(
+        { err: error },
+        `${layer.source.name} holds what this service cannot take; the last good values stay`,
+      );
+    }
   }
 
   /** Makes what the layers say the snapshot. Returns whether that changed anything. */
   private publish(): boolean {
+    this.reads += 1;
     const before = this.snapshot;
     const after = this.compose();
     const changed = LIVE_KEYS.filter(({ field }) => !equal(before[field], after[field]));

@@ -28,6 +28,13 @@ describe('parseYamlMapping', () => {
     expect(warnings).not.toHaveBeenCalled();
   });
 
+  it.each(['[', '{', '- ', '? ', '{a: ', '[{'])(
+    'refuses a text of thousands of %s, which would end the process',
+    (unit) => {
+      expect(() => parseYamlMapping(unit.repeat(8_000))).toThrow('values are nested deeper than 32 levels');
+    },
+  );
+
   it('takes text, lists, mappings and anchors as they are written', () => {
     expect([...parseYamlMapping('a: 0x10\nb: &x [no, 1]\nc: *x\nd: { e: "1" }\n')]).toEqual([
       ['a', '0x10'],

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { isPair, isScalar, LineCounter, parseDocument, visit, YAMLParseError, type Document, type Node } from 'yaml';
 import { codeOf } from '../described-error.js';
 
+const MAX_DEPTH = 32;
+
 /** What a YAML file may hold for a key: text exactly as it was written, or something nested. */
 export type YamlValue = string | readonly YamlValue[] | { readonly [key: string]: YamlValue };
 
@@ -43,8 +45,9 @@ export function readYamlFile(path: string): ReadonlyMap<string, YamlValue> | nul
 
 /** The library would print its warnings, with the line that they are about, which may hold a secret: they are refusals. */
 function parsed(text: string): unknown {
+  if (isDeep(text)) throw new Refusal(`values are nested deeper than ${MAX_DEPTH} levels`);
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { schema: 'failsafe', prettyErrors: true, logLevel: 'error', lineCounter });
+  const document = parseDocument(text, { schema: 'failsafe', prettyErrors: false, logLevel: 'error', lineCounter });
   const tag = firstTag(document);
   if (tag !== null) {
     const { line } = lineCounter.linePos(tag.at);
@@ -52,8 +55,26 @@ function parsed(text: string): unknown {
     throw new Refusal(`${key}has a tag at line ${line}, such as !vault; write the value itself, without a tag`);
   }
   const [fault = document.warnings[0]] = document.errors;
-  if (fault !== undefined) throw new Refusal(firstLine(fault.message));
+  if (fault !== undefined) {
+    const { line, col } = lineCounter.linePos(fault.pos[0]);
+    throw new Refusal(`${firstLine(fault.message)} at line ${line}, column ${col}`);
+  }
   return document.toJS({ maxAliasCount: 10 });
+}
+
+/**
+ * Whether a text may nest values deeper than any settings do, judged without parsing: the parser recurses, and thousands of
+ * levels end the process, not with an error. Brackets in quotes and comments count as well.
+ */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  for (const character of text) {
+    if (character === '[' || character === '{') depth += 1;
+    else if ((character === ']' || character === '}') && depth > 0) depth -= 1;
+    if (depth > MAX_DEPTH) return true;
+  }
+  // Levels of blocks begin with a blank or an indicator each.
+  return text.split('\n').some((line) => (/^(?:[-?:]?[ \t])*/.exec(line)?.[0].length ?? 0) > 4 * MAX_DEPTH);
 }
 
 class Refusal extends Error {}

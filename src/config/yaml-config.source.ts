@@ -14,8 +14,8 @@ const FRESH_MS = 2000;
 // For file systems that report nothing (network mounts, Docker Desktop).
 const STAT_INTERVAL_MS = 2000;
 
-// All settings with all their comments are a few kilobytes; parsing a megabyte would hold up the process.
-const MAX_FILE_BYTES = 262_144;
+// All settings with all their comments are a few kilobytes; parsing much more would hold up the process.
+const MAX_FILE_BYTES = 32_768;
 
 type Reading =
   | { readonly text: string; readonly version: string; readonly changedAt: number }

@@ -198,7 +198,7 @@ export class JobRun {
     const { current } = this.parts.live;
     const message = current.webhookUrl === null ? undefined : this.queue.take();
     if (message === undefined || current.webhookUrl === null) {
-      this.endedBy = 'no webhook_url is set';
+      this.endedBy = this.parts.live.sendingObstacle ?? 'webhook_url is not set';
       return;
     }
     const fault = localFault(message);

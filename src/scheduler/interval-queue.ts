@@ -166,7 +166,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         );
       }
     }
-    this.log.turned(seen, plan, this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);
+    this.log.turned(seen, plan, () => this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);
     this.lastAttempt.save(plan.schedule.lastSlotAt);
     this.lastSlotCopy = null;
     this.agreement.settle(consideration, seen.now);

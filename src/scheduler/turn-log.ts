@@ -13,7 +13,7 @@ export class TurnLog {
   private outOfReach = false;
 
   /** Call it after every turn that was written or needed no writing. */
-  turned(seen: Sighting, plan: Plan, whyNotBegun: string | null): void {
+  turned(seen: Sighting, plan: Plan, whyNotBegun: () => string | null): void {
     const { running, nextSlotAt, intervalMs } = plan.schedule;
     // Said once more when it becomes known that it stays so.
     const state = running || plan.autoSending !== null ? running : 'unknown';
@@ -22,7 +22,7 @@ export class TurnLog {
         const at = new Date(nextSlotAt).toISOString();
         this.logger.log(`sending runs, a slot every ${intervalMs / 1000} s; the next one is at ${at}`);
       } else if (plan.autoSending === null) {
-        this.logger.warn(`sending has not begun: ${whyNotBegun ?? 'no replica knows its settings yet'}`);
+        this.logger.warn(`sending has not begun: ${whyNotBegun() ?? 'no replica knows its settings yet'}`);
       } else {
         const by = seen.schedule.running ? 'auto_sending' : (seen.changedBy ?? 'auto_sending');
         const since = seen.changedAt.toISOString();

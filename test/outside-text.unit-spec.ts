@@ -1,16 +1,25 @@
 import { Logger } from '@nestjs/common';
-import { maskSecrets } from '../mask-secrets.js';
-import { apiKeys } from './api-keys.js';
-import { postgresUrl } from './database-address.js';
-import type { RawValue } from './config-source.js';
-import { didYouMean } from './did-you-mean.js';
-import { LiveConfig } from './live-config.js';
-import { LIVE_KEYS, LIVE_KEY_NAMES } from './live-keys.js';
-import { maskUrl, showTarget } from './mask-url.js';
-import { MemoryConfigSource } from './memory-config.source.js';
-import { redisAddress } from './redis-address.js';
-import { STATIC_KEYS } from './static-keys.js';
-import { excerpt } from './static-values.js';
+import { credentialsOf } from '../src/access/admission.js';
+import { KeyRing } from '../src/access/key-ring.js';
+import { correlationIdOf } from '../src/correlation.js';
+import { retryAfterMs } from '../src/dispatch/delivery.js';
+import { messageIdIn } from '../src/dispatch/provider-id.js';
+import { redact } from '../src/dispatch/redaction.js';
+import { contentFault, phoneFault } from '../src/messages/message-rules.js';
+import { fromCursor } from '../src/messages/sent-cursor.js';
+import { parseYamlMapping } from '../src/config/read-yaml-file.js';
+import { maskSecrets } from '../src/mask-secrets.js';
+import { apiKeys } from '../src/config/api-keys.js';
+import { postgresUrl } from '../src/config/database-address.js';
+import type { RawValue } from '../src/config/config-source.js';
+import { didYouMean } from '../src/config/did-you-mean.js';
+import { LiveConfig } from '../src/config/live-config.js';
+import { LIVE_KEYS, LIVE_KEY_NAMES } from '../src/config/live-keys.js';
+import { maskUrl, showTarget } from '../src/config/mask-url.js';
+import { MemoryConfigSource } from '../src/config/memory-config.source.js';
+import { redisAddress } from '../src/config/redis-address.js';
+import { STATIC_KEYS } from '../src/config/static-keys.js';
+import { excerpt } from '../src/config/static-values.js';
 
 const INHERITED = Object.getOwnPropertyNames(Object.prototype);
 
@@ -38,6 +47,14 @@ function slowestMs(texts: readonly string[], run: (text: string) => unknown): nu
   return slowest;
 }
 
+function yamlOf(text: string): unknown {
+  try {
+    return parseYamlMapping(text);
+  } catch {
+    return null;
+  }
+}
+
 const each = (schema: { safeParse(text: string): unknown }) => (text: string) => schema.safeParse(text);
 
 describe('text from outside', () => {
@@ -50,6 +67,18 @@ describe('text from outside', () => {
     ['showTarget', showTarget],
     ['excerpt', excerpt],
     ['didYouMean', (text) => didYouMean(text, LIVE_KEY_NAMES)],
+    ['fromCursor', (text) => fromCursor(Buffer.from(text).toString('base64url'))],
+    ['retryAfterMs', (text) => retryAfterMs(text, new Date(0))],
+    ['messageIdIn', (text) => messageIdIn(`{"messageId":${text}`)],
+    ['phoneFault', phoneFault],
+    ['contentFault', contentFault],
+    ['correlationIdOf', (text) => correlationIdOf({ 'x-correlation-id': text })],
+    ['credentialsOf', (text) => credentialsOf(`Bearer ${text}`, new KeyRing([]))],
+    [
+      'redact',
+      (text) =>
+        redact(text, { credentials: ['s3cret', text.slice(0, 64)], to: '+905551111111', content: text.slice(0, 160) }),
+    ],
     ['postgresUrl', each(postgresUrl)],
     ['redisAddress', each(redisAddress)],
     ['apiKeys', each(apiKeys)],
@@ -67,6 +96,11 @@ describe('text from outside', () => {
   it.each(readers)('costs %s no more than its length, whatever it is', (_name, read) => {
     for (const text of HOSTILE.slice(0, 20)) read(text);
     expect(slowestMs(HOSTILE, read)).toBeLessThan(100);
+  });
+
+  it('costs a YAML file of the longest legal length less than what anybody would notice', () => {
+    // The parser goes on after errors, which takes longer than its length; before, minutes.
+    expect(slowestMs(HOSTILE, (text) => yamlOf(text.slice(0, 32_768)))).toBeLessThan(2_000);
   });
 
   it('is refused where it names what every object inherits, and harms no other key', async () => {
