@@ -37,9 +37,9 @@ async function sent(app: DispatcherProcess, id: number): Promise<void> {
   await eventually(async () => expect((await find(app, id)).state).toBe('sent'), 10_000);
 }
 
-/** Everything that a job ended by, from `from` on. */
+/** Everything that a job met, from `from` on. */
 const refusals = (app: DispatcherProcess, from: number) =>
-  app.lines.slice(from).filter(({ message }) => /ended early: .*may not be called/.test(message));
+  app.lines.slice(from).filter(({ message }) => /^job \d+: .*may not be called/.test(message));
 
 describe('a webhook_url that leads inside', () => {
   it('gets nothing and costs no message an attempt, and everything says why and names the remedy', async () => {
@@ -50,7 +50,7 @@ describe('a webhook_url that leads inside', () => {
       outcome: 'channel',
       error: expect.stringMatching(remedy) as string,
     });
-    await app.logged(new RegExp(`ended early: the channel is in trouble: ${remedy.source}`));
+    await app.logged(new RegExp(`the latest message did not get through: ${remedy.source}`));
     await eventually(async () => expect((await app.get('/scheduler')).text).toMatch(remedy));
     const ready = await app.get('/health/ready');
     expect([ready.status, ready.text]).toEqual([200, expect.stringMatching(remedy)]);

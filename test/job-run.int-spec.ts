@@ -5,6 +5,7 @@ import { LiveConfig } from '../src/config/live-config.js';
 import { WebhookTargets } from '../src/config/webhook-targets.js';
 import { Database } from '../src/database.js';
 import { BatchSize } from '../src/dispatch/batch-size.js';
+import { ChannelWatch } from '../src/dispatch/channel-watch.js';
 import { LockedStretches } from '../src/dispatch/claim-cursor.js';
 import { ClaimFaults } from '../src/dispatch/claim-faults.js';
 import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
@@ -104,6 +105,7 @@ describe('the run of a job', () => {
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
       live,
       window: new ConcurrencyWindow(() => 1),
+      watch: new ChannelWatch(),
       logger,
       installationId,
       makeSettler: (onWritten) =>

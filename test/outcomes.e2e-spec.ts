@@ -103,7 +103,8 @@ describe('what an answer means for its message', () => {
       'SELECT count(*) AS attempts FROM delivery_attempts WHERE http_status = $1 GROUP BY job_id',
       [status],
     );
-    expect(Math.max(...perJob.map(({ attempts }) => attempts))).toBeLessThanOrEqual(4);
+    // Three in a row, what was in flight beside the third, and three probes.
+    expect(Math.max(...perJob.map(({ attempts }) => attempts))).toBeLessThanOrEqual(3 + 3 + 3);
     const charged = await database.value<number>('SELECT sum(attempts) FROM messages');
     expect(charged).toBe(0);
     receiver.behave = accept;
@@ -121,7 +122,7 @@ describe('what an answer means for its message', () => {
 
     const late = await Receiver.start(port);
     try {
-      await inState(ids.at(-1) ?? 0, 'sent');
+      for (const id of ids) await inState(id, 'sent');
       expect(late.ledger).toHaveLength(20);
     } finally {
       await app.post('/stop');

@@ -36,6 +36,7 @@ const accepted = (message: ClaimedMessage) =>
       responseExcerpt: null,
     },
     RULES,
+    { suspected: false, acceptedAgoMs: Infinity },
     0,
   );
 

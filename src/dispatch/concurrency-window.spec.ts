@@ -39,33 +39,6 @@ describe('ConcurrencyWindow', () => {
     expect(window.size).toBe(1);
   });
 
-  it('closes after ten failures in a row and opens again with the next job', () => {
-    const window = grown(1);
-    repeat(9, () => window.failed());
-    expect(window.closed).toBe(false);
-    window.failed();
-    expect(window.closed).toBe(true);
-    window.reopen(0);
-    expect(window.closed).toBe(false);
-  });
-
-  it.each([
-    ['a success', (window: ConcurrencyWindow) => window.succeeded(0)],
-    ['an answer that is no success', (window: ConcurrencyWindow) => window.answered()],
-  ])('counts anew after %s', (_, act) => {
-    const window = grown(1);
-    repeat(9, () => window.failed());
-    act(window);
-    window.failed();
-    expect(window.closed).toBe(false);
-  });
-
-  it('does not grow by an answer that is no success', () => {
-    const window = grown(5);
-    window.answered();
-    expect(window.size).toBe(5);
-  });
-
   it('goes back to one at a time when the channel is in trouble', () => {
     const window = grown(30);
     window.collapse();

@@ -7,6 +7,7 @@ import type { StrayClaim } from '../messages/stray-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
 import { BatchSize } from './batch-size.js';
+import { ChannelWatch, type Target } from './channel-watch.js';
 import { LockedStretches } from './claim-cursor.js';
 import { ClaimEndings } from './claim-endings.js';
 import { ClaimSweep } from './claim-sweep.js';
@@ -29,8 +30,11 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly logger = new Logger('Dispatch');
   private readonly stretches = new LockedStretches();
   private readonly sweep: ClaimSweep;
-  private saidObstacle: string | null = null;
+  private readonly watch = new ChannelWatch();
   private trouble: string | null = null;
+  private troubledTarget: Target | null = null;
+  /** Jobs in a row that fared like the one that was logged. */
+  private alike = 0;
   private readonly batchSize = new BatchSize(BATCH_MAX);
   private readonly claimSize = new BatchSize(CLAIM_MAX);
 
@@ -75,11 +79,17 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
         installationId,
         makeSettler(() => undefined),
       );
-    if (this.live.current.webhookUrl === null) return this.passWithoutUrl();
-    this.saidObstacle = null;
+    const { webhookUrl, webhookAuthKey } = this.live.current;
+    if (webhookUrl === null) return this.pass(this.live.sendingObstacle ?? 'webhook_url is not set', null);
+    const target = this.watch.aim(webhookUrl, webhookAuthKey);
+    const waitUntil = this.watch.waitUntil(Date.now(), performance.now());
+    if (waitUntil !== null) {
+      return this.pass(`the receiver asked for no requests until about ${waitUntil} (Retry-After)`, target);
+    }
+    this.watch.beginJob();
 
     this.window.reopen(performance.now());
-    const { claims, stretches, client, live, window } = this;
+    const { claims, stretches, client, live, window, watch } = this;
     const claimFaults = new ClaimFaults({ refused: this.refused, retry, size: this.claimSize, logger }, job.id);
     const run = new JobRun(job, {
       claims,
@@ -88,6 +98,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       client,
       live,
       window,
+      watch,
       logger,
       installationId,
       makeSettler,
@@ -102,8 +113,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       this.sweep.hurry();
     }
     if (!run.isIncomplete) receipts.close();
-    run.tally.summarize(run.note);
-    this.trouble = run.trouble;
+    const trouble = run.trouble ?? (run.tally.sent === 0 ? watch.doubt : null);
+    run.tally.summarize(run.note, trouble, this.isNews(trouble, target));
     return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };
   }
 
@@ -138,11 +149,21 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     await settler.drain();
   }
 
-  private passWithoutUrl(): JobReport {
-    const note = this.live.sendingObstacle ?? 'webhook_url is not set';
-    this.trouble = note;
-    if (this.saidObstacle !== note) this.logger.warn(`${note}; slots pass without a request until then`);
-    this.saidObstacle = note;
+  /** Whether the trouble that a job met is another than that of the job before. What repeats is counted and said when it is over. */
+  private isNews(trouble: string | null, target: Target | null): boolean {
+    if (trouble !== null && trouble === this.trouble && target === this.troubledTarget) {
+      this.alike += 1;
+      return false;
+    }
+    if (this.alike > 0) this.logger.log(`${this.alike} more jobs fared alike: ${this.trouble}`);
+    this.alike = 0;
+    this.trouble = trouble;
+    this.troubledTarget = target;
+    return true;
+  }
+
+  private pass(note: string, target: Target | null): JobReport {
+    if (this.isNews(note, target)) this.logger.warn(`${note}; slots pass without a request until then`);
     return { sent: 0, notSent: 0, note };
   }
 }

@@ -6,6 +6,7 @@ import { INVALID_SLICE_ROWS } from '../messages/invalid-messages.js';
 import { contentFault, phoneFault } from '../messages/message-rules.js';
 import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
+import type { ChannelWatch, Target } from './channel-watch.js';
 import { ClaimCursor, type LockedStretches } from './claim-cursor.js';
 import type { ClaimFaults } from './claim-faults.js';
 import { ClaimedQueue } from './claimed-queue.js';
@@ -34,6 +35,7 @@ export interface RunParts {
   readonly client: WebhookClient;
   readonly live: LiveConfig;
   readonly window: ConcurrencyWindow;
+  readonly watch: ChannelWatch;
   readonly logger: Logger;
   readonly installationId: string;
   readonly makeSettler: (onWritten: (batch: readonly Settlement[]) => void) => Settler;
@@ -50,6 +52,8 @@ export class JobRun {
   private readonly settler: Settler;
   private readonly queue = new ClaimedQueue();
   private inFlight = 0;
+  /** The message with which the way is being probed. */
+  private probe: number | null = null;
   private claiming = false;
   private claims: Promise<void> = Promise.resolve();
   /** How often something came back on the budget. */
@@ -68,7 +72,7 @@ export class JobRun {
     private readonly job: Job,
     private readonly parts: RunParts,
   ) {
-    this.tally = new JobTally(parts.logger, job);
+    this.tally = new JobTally(parts.logger, job, parts.watch.trouble !== null);
     this.cursor = new ClaimCursor(parts.stretches);
     this.settler = parts.makeSettler((batch) => this.afterWriting(batch));
   }
@@ -118,7 +122,9 @@ export class JobRun {
   }
 
   private get hasTurn(): boolean {
-    return this.queue.size > 0 && this.inFlight < this.parts.window.size && this.goesOn;
+    const { window, watch } = this.parts;
+    if (watch.wantsProbe && (this.probe === null || this.inFlight > 0)) return false;
+    return this.queue.size > 0 && this.inFlight < window.size && this.goesOn;
   }
 
   /** The answers of one turn of the event loop are gone through together: one write to Redis, then new requests. */
@@ -133,11 +139,50 @@ export class JobRun {
     // Receipts before requests: see `keepReceipts`.
     this.settler.keepReceipts();
     while (this.hasTurn && !this.queue.stale) this.send();
+    if (this.parts.watch.wantsProbe) this.claimProbeInTime();
+    else this.claimInTime();
+    const idle = this.inFlight === 0 && !this.claiming;
+    if (idle && (!this.goesOn || (this.cursor.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
+  }
+
+  private claimInTime(): void {
     this.ranDry ||= this.queue.size === 0 && this.inFlight < this.parts.window.size;
     const runsLow = !this.cursor.exhausted && this.queue.size < this.ahead && !this.settler.isCrowded;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
-    const idle = this.inFlight === 0 && !this.claiming;
-    if (idle && (!this.goesOn || (this.cursor.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
+  }
+
+  /** What is in flight may still tell that the way works; and a job has one claimed probe at a time, so the former one is settled. */
+  private claimProbeInTime(): void {
+    if (this.probe !== null || this.inFlight > 0 || this.claiming || !this.goesOn || !this.settler.empty) return;
+    this.claiming = true;
+    this.claims = this.claimProbe();
+  }
+
+  private async claimProbe(): Promise<void> {
+    const { claims, watch } = this.parts;
+    try {
+      if (this.queue.size > 0) await this.giveBack();
+      if (this.metInvalid) await this.parkInvalid();
+      // Where nothing lies, or what lies there is locked, the newest is as good as any.
+      const place = watch.probePlace(Math.random());
+      const probe = (await claims.claimProbe(this.job, place)) ?? (await claims.claimProbe(this.job, 1));
+      await this.job.due;
+      this.cursor.restart();
+      this.probe = probe?.id ?? null;
+      if (probe === null) this.endedBy ??= watch.doubt;
+      else this.queue.add([probe]);
+    } catch (error) {
+      await this.afterClaimFault(error, 1);
+    }
+    this.claiming = false;
+    this.pump();
+  }
+
+  private async afterClaimFault(error: unknown, limit: number): Promise<void> {
+    // A claim whose reply was lost may have been made.
+    this.claimsLeft = true;
+    this.cursor.restart();
+    this.endedBy ??= await this.parts.claimFaults.after(error, limit);
   }
 
   private claim(): void {
@@ -163,10 +208,7 @@ export class JobRun {
       this.cursor.advance(claim, this.refunds === refundsBefore);
       this.queue.add(claim.messages);
     } catch (error) {
-      // A claim whose reply was lost may have been made.
-      this.claimsLeft = true;
-      this.cursor.restart();
-      this.endedBy ??= await this.parts.claimFaults.after(error, limit);
+      await this.afterClaimFault(error, limit);
     }
     this.claiming = false;
     this.pump();
@@ -203,51 +245,50 @@ export class JobRun {
     }
     const fault = localFault(message);
     this.metInvalid ||= fault !== null;
-    if (fault !== null) return this.settler.add(this.tally.invalid(settleInvalid(message, fault, performance.now())));
+    if (fault !== null) {
+      if (message.id === this.probe) this.probe = null;
+      return this.settler.add(this.tally.invalid(settleInvalid(message, fault, performance.now())));
+    }
 
     this.inFlight += 1;
     const startedAt = performance.now();
+    const target = this.parts.watch.aim(current.webhookUrl, current.webhookAuthKey);
     this.parts.client.post(
       {
-        url: current.webhookUrl,
-        authKey: current.webhookAuthKey,
+        url: target.url,
+        authKey: target.authKey,
         to: message.recipientPhone,
         content: message.content,
         idempotencyKey: idempotencyKey(this.parts.installationId, message.id),
         correlationId: this.job.correlationId,
         timeoutMs: current.webhookTimeoutMs,
       },
-      (reply) => this.onReply(message, reply, startedAt),
+      (reply) => this.onReply(message, reply, target, startedAt),
     );
   }
 
-  private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, startedAt: number): void {
+  private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, target: Target, startedAt: number): void {
     this.inFlight -= 1;
     const knownAt = performance.now();
     const delivery = classify(reply, new Date());
-    const { current } = this.parts.live;
-    this.adjust(delivery, knownAt);
+    const { live, watch } = this.parts;
     this.tally.count(message.id, delivery);
     const attempt = { delivery, durationMs: knownAt - startedAt, knownAt, responseExcerpt: excerptOf(delivery, reply) };
-    this.settler.add(settleOutcome(message, attempt, current, Math.random()));
+    const others = { suspected: watch.suspected, acceptedAgoMs: watch.acceptedAgoMs(knownAt) };
+    this.settler.add(settleOutcome(message, attempt, live.current, others, Math.random()));
+    watch.note(message.id, delivery, target, message.id === this.probe, knownAt);
+    if (message.id === this.probe) this.probe = null;
+    this.adjust(delivery, knownAt);
     this.pumpAtTurnEnd();
   }
 
   private adjust(delivery: Delivery, now: number): void {
-    const { window } = this.parts;
-    switch (delivery.outcome) {
-      case 'accepted':
-        return window.succeeded(now);
-      case 'refused':
-        return window.answered();
-      case 'channel':
-        this.endedBy ??= `the channel is in trouble: ${delivery.error}`;
-        return window.collapse();
-      case 'unavailable':
-      case 'uncertain':
-        window.failed();
-        if (window.closed) this.endedBy ??= `the receiver keeps failing: ${delivery.error}`;
-    }
+    const { window, watch } = this.parts;
+    // An answer that may be the message's own trouble says nothing about how much the receiver bears.
+    if (delivery.outcome === 'accepted') window.succeeded(now);
+    else if (delivery.outcome !== 'refused' && !isAnswerOfChannel(delivery)) window.failed();
+    if (watch.suspected) window.collapse();
+    this.endedBy ??= watch.wantsProbe ? null : watch.trouble;
   }
 
   private afterWriting(batch: readonly Settlement[]): void {
@@ -266,4 +307,8 @@ function localFault(message: ClaimedMessage): string | null {
   if (phone !== null) return `recipient_phone ${phone}`;
   const content = contentFault(message.content);
   return content === null ? null : `content ${content}`;
+}
+
+function isAnswerOfChannel({ outcome, status }: Delivery): boolean {
+  return outcome === 'channel' && status !== null;
 }

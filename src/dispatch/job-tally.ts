@@ -25,6 +25,8 @@ export class JobTally {
   constructor(
     private readonly logger: Logger,
     private readonly job: Job,
+    /** Whether the way is known to be in trouble: then its failures are expected. */
+    private readonly quiet: boolean,
   ) {}
 
   get sent(): number {
@@ -50,7 +52,7 @@ export class JobTally {
     }
     this.failures += 1;
     const line = `message ${id}: ${delivery.error}; ${MEANINGS[delivery.outcome]} (${delivery.outcome})`;
-    if (this.failures <= LOGGED_FAILURES) this.logger.warn(this.trace, line);
+    if (this.failures <= LOGGED_FAILURES && !this.quiet) this.logger.warn(this.trace, line);
     else this.logger.debug(this.trace, line);
   }
 
@@ -68,16 +70,16 @@ export class JobTally {
       this.logger.warn(this.trace, `message ${id} cannot be sent and is parked as ${state}: ${reason ?? ''}`);
   }
 
-  /** The job's one line at info level; a job that did nothing says nothing. */
-  summarize(note: string | null): void {
+  /** The job's one line, at debug level when it says nothing new; a job that did nothing says nothing. */
+  summarize(note: string | null, trouble: string | null, isNews: boolean): void {
     const outcomes = [...this.byOutcome].map(([outcome, count]) => `${count} ${outcome}`);
     if (outcomes.length === 0 && note === null) return;
     const ms = Math.round(performance.now() - this.startedAt);
     const early = note === null ? '' : `; ended early: ${note}`;
-    this.logger.log(
-      { ...this.trace, duration_ms: ms },
-      `job ${this.job.id}: ${outcomes.join(', ') || 'nothing sent'}${early}`,
-    );
+    const why = trouble === null || trouble === note ? '' : `; ${trouble}`;
+    const line = `job ${this.job.id}: ${outcomes.join(', ') || 'nothing sent'}${early}${why}`;
+    if (isNews) this.logger.log({ ...this.trace, duration_ms: ms }, line);
+    else this.logger.debug({ ...this.trace, duration_ms: ms }, line);
   }
 
   private get trace() {

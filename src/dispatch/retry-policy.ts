@@ -5,8 +5,22 @@ export interface RetrySettings {
   readonly schedulerIntervalMs: number;
 }
 
-/** Up to this share is added to a pause, so that messages that failed together do not come back together. */
+/** Up to this share is added to a pause. */
 const JITTER_RATIO = 0.2;
+
+/** A message that sits out comes back within so long, for nothing but the others tell whether it is to blame. */
+const LONGEST_SIT_OUT_MS = 600_000;
+
+/** How long a message waits at least after `sitOuts` attempts that were not charged, in milliseconds. */
+export function sitOutMs(sitOuts: number, { retryScheduleMs, schedulerIntervalMs }: RetrySettings): number {
+  const scheduled = retryScheduleMs[Math.min(sitOuts, retryScheduleMs.length) - 1] ?? 0;
+  return Math.max(Math.min(scheduled, LONGEST_SIT_OUT_MS), schedulerIntervalMs);
+}
+
+/** Spreads pauses, so that messages that failed together do not come back together. */
+export function withJitter(pauseMs: number, random: number): number {
+  return pauseMs * (1 + JITTER_RATIO * random);
+}
 
 /**
  * How long to wait after attempt number `attempt` (1-based) failed, in milliseconds; null: give up.
@@ -22,6 +36,6 @@ export function retryDelayMs(
   if (attempt >= settings.maxAttempts) return null;
   const { retryScheduleMs } = settings;
   const scheduled = retryScheduleMs[Math.min(attempt, retryScheduleMs.length) - 1] ?? 0;
-  const pauseMs = Math.max(scheduled * (1 + JITTER_RATIO * random), retryAfterMs ?? 0);
+  const pauseMs = Math.max(withJitter(scheduled, random), retryAfterMs ?? 0);
   return Math.max(pauseMs, settings.schedulerIntervalMs);
 }

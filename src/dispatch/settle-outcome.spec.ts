@@ -1,5 +1,5 @@
 import type { Delivery } from './delivery.js';
-import { settleInvalid, settleOutcome, type Attempt, type SettleRules } from './settle-outcome.js';
+import { settleInvalid, settleOutcome, type Attempt, type OthersFare, type SettleRules } from './settle-outcome.js';
 
 const message = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1, sitOuts: 0, doubt: null };
 const rules: SettleRules = {
@@ -11,6 +11,11 @@ const rules: SettleRules = {
 const hold: SettleRules = { ...rules, onUncertain: 'hold' };
 const lastTry: SettleRules = { ...rules, maxAttempts: 2 };
 
+/** Nothing is known of them. */
+const others: OthersFare = { suspected: false, acceptedAgoMs: Infinity };
+/** One was accepted half a second ago. */
+const pass: OthersFare = { suspected: false, acceptedAgoMs: 500 };
+
 const accepted: Delivery = { outcome: 'accepted', status: 202, messageId: 'abc' };
 const refused: Delivery = { outcome: 'refused', status: 422, error: 'HTTP 422' };
 const unavailable: Delivery = { outcome: 'unavailable', status: 503, error: 'HTTP 503', retryAfterMs: null };
@@ -19,7 +24,7 @@ const channel: Delivery = { outcome: 'channel', status: 401, error: 'HTTP 401' }
 const uncertain: Delivery = { outcome: 'uncertain', status: null, error: 'no answer' };
 
 const settle = (delivery: Delivery, by: SettleRules = rules, attempt: Partial<Attempt> = {}) =>
-  settleOutcome(message, { delivery, durationMs: 12.4, knownAt: 3, responseExcerpt: null, ...attempt }, by, 0);
+  settleOutcome(message, { delivery, durationMs: 12.4, knownAt: 3, responseExcerpt: null, ...attempt }, by, others, 0);
 
 describe('settleOutcome', () => {
   it.each([
@@ -32,7 +37,12 @@ describe('settleOutcome', () => {
     ['waits as long as the receiver asked', asking, rules, { state: 'waiting', delayMs: 90_000 }],
     ['retries an unavailable one when uncertain ones are held', unavailable, hold, { state: 'waiting' }],
     ['gives up after the last try', unavailable, lastTry, { state: 'failed', charged: true, delayMs: null }],
-    ['charges nothing for trouble of the channel', channel, rules, { state: 'waiting', charged: false, delayMs: null }],
+    [
+      'charges nothing for what may be the channel',
+      channel,
+      rules,
+      { state: 'waiting', charged: false, delayMs: 10_000 },
+    ],
     ['does not give up because of the channel', channel, lastTry, { state: 'waiting', charged: false }],
     ['does not hold because of the channel', channel, hold, { state: 'waiting', charged: false }],
     ['sends an uncertain one again, later', uncertain, rules, { state: 'waiting', charged: true, delayMs: 40_000 }],
@@ -66,7 +76,7 @@ describe('settleOutcome', () => {
   ])('does not call failed what an earlier attempt may have sent: %j', (delivery, by, reason) => {
     const doubtful = { ...message, doubt: 'read ECONNRESET' };
     const attempt = { delivery, durationMs: 1, knownAt: 3, responseExcerpt: null };
-    expect(settleOutcome(doubtful, attempt, by, 0)).toMatchObject({
+    expect(settleOutcome(doubtful, attempt, by, others, 0)).toMatchObject({
       state: 'uncertain',
       reason: `${reason}; an earlier attempt may have sent it: read ECONNRESET`,
     });
@@ -79,7 +89,7 @@ describe('settleOutcome', () => {
     [1_000_000, { unlogged: true }],
   ])('writes down the first uncharged attempts and counts the others: after %i', (sitOuts, record) => {
     const attempt = { delivery: channel, durationMs: 1, knownAt: 3, responseExcerpt: 'busy' };
-    expect(settleOutcome({ ...message, sitOuts }, attempt, rules, 0).attempt).toMatchObject(record);
+    expect(settleOutcome({ ...message, sitOuts }, attempt, rules, others, 0).attempt).toMatchObject(record);
   });
 
   it.each([accepted, refused, unavailable, channel, uncertain])('writes down the attempt itself: %j', (delivery) => {
@@ -91,6 +101,57 @@ describe('settleOutcome', () => {
       error: 'error' in delivery ? delivery.error : null,
       responseExcerpt: 'busy',
     });
+  });
+});
+
+describe('settleOutcome, where the message or the way may be to blame', () => {
+  const unconnected: Delivery = { outcome: 'channel', status: null, error: 'ECONNREFUSED' };
+  const suspected: OthersFare = { suspected: true, acceptedAgoMs: 1 };
+  const longAgo: OthersFare = { suspected: false, acceptedAgoMs: 41_001 };
+  const had = (sitOuts: number, delivery = channel, fare = pass, by = rules, random = 0) =>
+    settleOutcome(
+      { ...message, sitOuts },
+      { delivery, durationMs: 1, knownAt: 3, responseExcerpt: 'no such number' },
+      by,
+      fare,
+      random,
+    );
+
+  it('does not hold a first such answer against the message', () => {
+    expect(had(0)).toMatchObject({ state: 'waiting', charged: false, delayMs: 10_000 });
+  });
+
+  it('charges it with the next one when another was accepted since, and gives it up as any other', () => {
+    expect(had(1)).toMatchObject({ state: 'waiting', charged: true, delayMs: 40_000 });
+    expect(had(1, channel, pass, lastTry)).toMatchObject({
+      state: 'failed',
+      charged: true,
+      reason: 'given up after 2 attempts: HTTP 401: no such number',
+    });
+  });
+
+  it.each([
+    ['others fare the same', channel, suspected],
+    ['none was accepted since', channel, longAgo],
+    ['none was ever accepted', channel, others],
+    ['there was no connection', unconnected, pass],
+  ])('charges nothing when %s', (_, delivery, fare) => {
+    expect(had(5, delivery, fare, lastTry)).toMatchObject({ state: 'waiting', charged: false, reason: null });
+  });
+
+  it('has it wait longer each time, ten minutes at most and an interval at least', () => {
+    const day = { ...rules, retryScheduleMs: [100, 10_000, 86_400_000] };
+    expect([0, 1, 2, 100].map((sitOuts) => had(sitOuts, channel, others, day).delayMs)).toEqual([
+      1_000, 10_000, 600_000, 600_000,
+    ]);
+    expect(had(2, channel, others, day, 0.5).delayMs).toBe(660_000);
+  });
+
+  it.each([
+    [channel, suspected],
+    [unconnected, others],
+  ])('has it back after an interval when the way may be: %j', (delivery, fare) => {
+    expect(had(100, delivery, fare).delayMs).toBe(1_000);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { ClaimedMessage } from '../messages/message-claims.js';
 import type { AttemptRecord, Settlement } from '../messages/message-settlements.js';
 import type { Delivery } from './delivery.js';
-import { retryDelayMs, type RetrySettings } from './retry-policy.js';
+import { retryDelayMs, sitOutMs, withJitter, type RetrySettings } from './retry-policy.js';
 
 export interface SettleRules extends RetrySettings {
   readonly onUncertain: 'resend' | 'hold';
@@ -15,6 +15,14 @@ export interface Attempt {
   readonly responseExcerpt: string | null;
 }
 
+/** How other messages fared, by `ChannelWatch`, before this outcome. */
+export interface OthersFare {
+  /** Whether they fare badly as well. */
+  readonly suspected: boolean;
+  /** How long ago one was accepted. */
+  readonly acceptedAgoMs: number;
+}
+
 /** Of a message's attempts that are not charged, so many are written down, and so many with the receiver's words. */
 const LOGGED_SIT_OUTS = 10;
 const EXCERPTED_SIT_OUTS = 3;
@@ -26,6 +34,7 @@ export function settleOutcome(
   message: ClaimedMessage,
   attempt: Attempt,
   rules: SettleRules,
+  others: OthersFare,
   random: number,
 ): Settlement {
   const { delivery } = attempt;
@@ -53,23 +62,55 @@ export function settleOutcome(
   const uncertain = (reason: string): Settlement => ({ ...charged, state: 'uncertain', delayMs: null, reason });
   const tryAgainIn = (delayMs: number): Settlement => ({ ...charged, state: 'waiting', delayMs, reason: null });
 
+  const giveUpOrRetry = (delayMs: number | null) =>
+    delayMs === null ? failed(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
+
   switch (delivery.outcome) {
     case 'refused':
       return failed(`the receiver refused the message: ${delivery.error}`);
-    case 'channel': {
-      const uncharged = recordUncharged(number, attempt, message.sitOuts);
-      return { ...common, state: 'waiting', charged: false, delayMs: null, reason: null, attempt: uncharged };
-    }
-    case 'unavailable': {
-      const delayMs = retryDelayMs(number, rules, delivery.retryAfterMs, random);
-      return delayMs === null ? failed(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
-    }
+    case 'channel':
+      if (!isToBlame(message, delivery.status, rules, others)) {
+        return {
+          ...common,
+          state: 'waiting',
+          charged: false,
+          delayMs: sitOut(message, delivery.status, rules, others, random),
+          reason: null,
+          attempt: recordUncharged(number, attempt, message.sitOuts),
+        };
+      }
+      return giveUpOrRetry(retryDelayMs(number, rules, null, random));
+    case 'unavailable':
+      return giveUpOrRetry(retryDelayMs(number, rules, delivery.retryAfterMs, random));
     case 'uncertain': {
       if (rules.onUncertain === 'hold') return uncertain(delivery.error);
       const delayMs = retryDelayMs(number, rules, null, random);
       return delayMs === null ? uncertain(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
     }
   }
+}
+
+/** Whether it has had such an answer before and others were accepted since: then it is not the way. */
+function isToBlame(
+  { sitOuts }: ClaimedMessage,
+  status: number | null,
+  rules: SettleRules,
+  { suspected, acceptedAgoMs }: OthersFare,
+): boolean {
+  // It has been away for longer than that: it also waited for a slot.
+  const awayMs = sitOutMs(sitOuts, rules) + rules.schedulerIntervalMs;
+  return status !== null && sitOuts > 0 && !suspected && acceptedAgoMs < awayMs;
+}
+
+/** Longer with each time; not where the way itself may be in trouble: that message is wanted when it is over. */
+function sitOut(
+  { sitOuts }: ClaimedMessage,
+  status: number | null,
+  rules: SettleRules,
+  { suspected }: OthersFare,
+  random: number,
+): number {
+  return suspected || status === null ? rules.schedulerIntervalMs : withJitter(sitOutMs(sitOuts + 1, rules), random);
 }
 
 /** A message that cannot be sent as it stands; no request is made for it. */

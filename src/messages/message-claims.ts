@@ -12,6 +12,7 @@ import {
 import { PARK_INVALID_FRESH, PARK_INVALID_RETRIES, type InvalidSlice } from './invalid-messages.js';
 import { CONTENT_LENGTH_FAULT, PHONE_FAULT } from './message-rules.js';
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
+import { CLAIM_PROBE, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { CLAIM, CLAIM_FAR, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
@@ -95,6 +96,15 @@ export class MessageClaims {
   }
 
   /**
+   * Claims one message from elsewhere than the head, to probe the way with: at `place` of the backlog, from 0, the oldest, to 1,
+   * the newest. null: there is none, or a claim would be empty for another reason. The job's former probe must be settled.
+   */
+  async claimProbe(job: ClaimKey, place: number): Promise<ClaimedMessage | null> {
+    const [probe] = await this.database.query<ClaimedMessage>(CLAIM_PROBE, [job.id, job.fence, place]);
+    return probe ?? null;
+  }
+
+  /**
    * Gives back whatever this owner of the job still has claimed, also what it never heard of because the reply to its
    * claim was lost, or the claim is still on its way: it claims nothing any more. Only for an owner that has settled every
    * message for which it made a request. Returns how many are left, as in `Inheritance`: release again.
@@ -102,7 +112,8 @@ export class MessageClaims {
   async release(job: ClaimKey): Promise<number> {
     await this.database.query(CLOSE, [job.id, job.fence]);
     // A statement of its own, so that it sees what a claim that the first one waited for has claimed.
-    return leftOf(await this.database.query<Left>(RELEASE, [job.id, job.fence]));
+    const left = leftOf(await this.database.query<Left>(RELEASE, [job.id, job.fence]));
+    return left + leftOf(await this.database.query<Left>(RELEASE_PROBE, [job.id, job.fence]));
   }
 
   /**
@@ -115,8 +126,13 @@ export class MessageClaims {
 
   /** Takes over what earlier owners of the job left claimed: whether those messages were sent is not known here. */
   async takeOver(job: ClaimKey): Promise<Inheritance> {
-    const [row] = await this.database.query<{ taken: ClaimedMessage[]; left: number }>(TAKE_OVER, [job.id, job.fence]);
-    return row ?? { taken: [], left: 0 };
+    const values = [job.id, job.fence];
+    const [others] = await this.database.query<Inheritance>(TAKE_OVER, values);
+    const [probe] = await this.database.query<Inheritance>(TAKE_PROBE_OVER, values);
+    return {
+      taken: [...(others?.taken ?? []), ...(probe?.taken ?? [])],
+      left: (others?.left ?? 0) + (probe?.left ?? 0),
+    };
   }
 
   /**

@@ -107,7 +107,7 @@ const OPEN_CLAIMS: Statement = {
   text: `
     WITH job AS MATERIALIZED (
       SELECT coalesce(claimed_from, ${LOWEST_ID}) AS fresh_from, claimed_to AS fresh_to,
-        ${timeOf('retries_from[1]')} AS first_at, ${timeOf('retries_to[1]')} AS last_at
+        ${timeOf('retries_from[1]')} AS first_at, ${timeOf('retries_to[1]')} AS last_at, probe_id
       FROM dispatch_jobs WHERE id = $1
     ), claim AS (
       SELECT id FROM messages
@@ -115,6 +115,9 @@ const OPEN_CLAIMS: Statement = {
       UNION ALL
       SELECT id FROM messages
       WHERE ${RETRY} AND next_attempt_at BETWEEN (SELECT first_at FROM job) AND (SELECT last_at FROM job) AND ${OPEN}
+      UNION
+      SELECT id FROM messages
+      WHERE id = (SELECT probe_id FROM job) AND sent_status = FALSE AND parked_as IS NULL AND ${OPEN}
       LIMIT ${OPEN_CLAIMS_ROWS}
     )
     SELECT ${CLAIMED}, message.claim_fence AS fence FROM claim, messages message WHERE message.id = claim.id`,

@@ -51,7 +51,10 @@ export const overviewSchema = z
         in_flight: z.number().int().meta({ description: 'Requests without an answer yet.' }),
         concurrency: z.number().int().meta({ description: 'How many may be in flight now: it grows with success.' }),
         concurrency_limit: z.number().int(),
-        trouble: z.string().nullable().meta({ description: 'What ended its latest job early; null when nothing did.' }),
+        trouble: z.string().nullable().meta({
+          description:
+            'What ended its latest job early, or why none of its latest messages got through; null when nothing is wrong.',
+        }),
       })
       .nullable()
       .meta({ description: 'The replica that answers.' }),

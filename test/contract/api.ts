@@ -1072,7 +1072,7 @@ export interface components {
         /** @description How many may be in flight now: it grows with success. */
         concurrency: number;
         concurrency_limit: number;
-        /** @description What ended its latest job early; null when nothing did. */
+        /** @description What ended its latest job early, or why none of its latest messages got through; null when nothing is wrong. */
         trouble: string | null;
       } | null;
       /** @description Why the replica that answers sends nothing, which settings it cannot tell, and where its own differ from what the fleet works with. */

@@ -1,0 +1,151 @@
+import type { Delivery } from './delivery.js';
+
+/** So many different messages in a row with answers that may be the fault of the way. */
+const SUSPECT_AFTER = 3;
+/** So many with any other outcome that is neither an acceptance nor a refusal. */
+const FAILING_AFTER = 10;
+/** So many messages from elsewhere must fare the same before it counts as the fault of the way. */
+const PROBES = 3;
+/** How much longer the rows may get where probes keep telling that the way works. */
+const LARGEST_TOLERANCE = 16;
+
+/** Where a request went, and with which key. */
+export interface Target {
+  readonly url: string;
+  readonly authKey: string | null;
+}
+
+type Bad = Exclude<Delivery, { readonly outcome: 'accepted' | 'refused' }>;
+
+/**
+ * Tells trouble of the way to the receiver from trouble of single messages: by how the others fare. A row of different
+ * messages that fare badly is a suspicion; then a message from far away is sent, alone: a probe. If one gets through, the
+ * trouble is of those messages, and the job goes on with them; if none does, it is of the way, and jobs end early, each after
+ * a probe, until one gets through. The row lives on from job to job, so that it works with one message per job too.
+ *
+ * In memory, per process: a restart forgets it. Holds a few hundred ids at most. Times are milliseconds of a monotonic clock.
+ */
+export class ChannelWatch {
+  private target: Target = { url: '', authKey: null };
+  private readonly suspects = new Set<number>();
+  private readonly failing = new Set<number>();
+  private tolerance = 1;
+  private probesLeft = 0;
+  private probesMade = 0;
+  private isDown = false;
+  private latest: Bad | null = null;
+  private latestAcceptance = -Infinity;
+  private askedToWaitUntil = -Infinity;
+
+  /** Names where the next request goes. What was learned of another target, or with another key, counts no more. */
+  aim(url: string, authKey: string | null): Target {
+    if (this.target.url === url && this.target.authKey === authKey) return this.target;
+    this.target = { url, authKey };
+    this.trust();
+    this.tolerance = 1;
+    this.latestAcceptance = -Infinity;
+    return this.target;
+  }
+
+  /** A new job tries the way that was in trouble with a probe: several where an answer came, for it may still be the message's. */
+  beginJob(): void {
+    if (!this.isDown) return;
+    this.probesLeft = this.latest?.outcome === 'channel' && this.latest.status !== null ? PROBES : 1;
+  }
+
+  /** Whether the next request must be a probe, alone in flight. */
+  get wantsProbe(): boolean {
+    return this.probesLeft > 0;
+  }
+
+  /**
+   * Where in the backlog to take the probe from: 0 is the oldest message, 1 the newest. The newest ones are the farthest from
+   * a row at the head; they may be as bad, so only one probe in four is one of them, and the others are taken from anywhere.
+   */
+  probePlace(random: number): number {
+    return this.probesMade % 4 === 0 ? 1 : random;
+  }
+
+  /** Whether messages fare badly one after another, so that no outcome is held against a single one. */
+  get suspected(): boolean {
+    return this.isDown || this.wantsProbe;
+  }
+
+  /** What the way suffers from, for people; null: nothing is known. */
+  get trouble(): string | null {
+    if (!this.isDown || this.latest === null) return null;
+    return this.latest.outcome === 'channel'
+      ? `the channel is in trouble: ${this.latest.error}`
+      : `the receiver keeps failing: ${this.latest.error}`;
+  }
+
+  /** What may be the way's trouble or the trouble of few messages: nothing has got through since. null: something has. */
+  get doubt(): string | null {
+    const { latest } = this;
+    if (latest === null) return null;
+    if (this.trouble !== null) return this.trouble;
+    const count = this.failing.size;
+    return count === 1
+      ? `the latest message did not get through: ${latest.error}`
+      : `none of the latest ${count} messages got through: ${latest.error}`;
+  }
+
+  /** Until when the receiver asked to be left alone, on the wall clock, to a second; null: it does not ask for that. */
+  waitUntil(wallMs: number, now: number): string | null {
+    if (now >= this.askedToWaitUntil) return null;
+    const until = Math.round((wallMs + this.askedToWaitUntil - now) / 1000) * 1000;
+    return new Date(until).toISOString().replace('.000', '');
+  }
+
+  /** How long ago a message was accepted; Infinity: none was since the latest trouble of the way. */
+  acceptedAgoMs(now: number): number {
+    return now - this.latestAcceptance;
+  }
+
+  note(id: number, delivery: Delivery, target: Target, isProbe: boolean, now: number): void {
+    if (target !== this.target) return;
+    if (delivery.outcome === 'accepted' || delivery.outcome === 'refused') {
+      if (delivery.outcome === 'accepted') this.latestAcceptance = now;
+      if (this.latest === null) return;
+      if (isProbe && !this.isDown) this.tolerance = Math.min(2 * this.tolerance, LARGEST_TOLERANCE);
+      return this.trust();
+    }
+    this.latest = delivery;
+    this.failing.add(id);
+    if (delivery.outcome === 'channel' || asksToWait(delivery)) this.suspects.add(id);
+    if (isProbe && this.wantsProbe) {
+      this.probesLeft -= 1;
+      this.probesMade += 1;
+      if (this.probesLeft === 0) this.distrust(delivery, now);
+    } else if (!this.suspected && this.isRow) this.probesLeft = PROBES;
+  }
+
+  private get isRow(): boolean {
+    const { suspects, failing, tolerance } = this;
+    return suspects.size >= SUSPECT_AFTER * tolerance || failing.size >= FAILING_AFTER * tolerance;
+  }
+
+  private distrust(delivery: Bad, now: number): void {
+    this.isDown = true;
+    this.tolerance = 1;
+    this.latestAcceptance = -Infinity;
+    if (asksToWait(delivery)) this.askedToWaitUntil = now + (delivery.retryAfterMs ?? 0);
+    // Only how many there were is of use from now on, and a long trouble has many.
+    this.suspects.clear();
+    this.failing.clear();
+  }
+
+  private trust(): void {
+    this.suspects.clear();
+    this.failing.clear();
+    this.probesLeft = 0;
+    this.probesMade = 0;
+    this.isDown = false;
+    this.latest = null;
+    this.askedToWaitUntil = -Infinity;
+  }
+}
+
+function asksToWait(delivery: Bad): delivery is Extract<Bad, { readonly outcome: 'unavailable' }> {
+  return delivery.outcome === 'unavailable' && delivery.retryAfterMs !== null;
+}

@@ -1,0 +1,86 @@
+import type { Statement } from '../database.js';
+import { CLAIMED, FRESH, RETRY, WRITABLE } from './claim-conditions.js';
+
+const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} ORDER BY next_attempt_at LIMIT 1)`;
+
+/**
+ * `$3` from 0 to 1: where between the oldest and the newest to look, backwards from there. A fresh message, or a retry that is
+ * due when there is none. The job notes it apart (`probe_id`) from the range of its other claims, which would otherwise reach
+ * over the whole backlog.
+ */
+export const CLAIM_PROBE: Statement = {
+  name: 'messages.claim-probe',
+  text: `
+    WITH job AS (
+      SELECT horizon, retry_horizon FROM dispatch_jobs
+      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running' AND budget > claimed
+        AND (SELECT running FROM scheduler_state)
+      FOR NO KEY UPDATE
+    ), edges AS (
+      SELECT (SELECT id FROM messages WHERE ${FRESH} ORDER BY id LIMIT 1) AS oldest,
+        (SELECT id FROM messages WHERE ${FRESH} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
+      FROM job
+    ), fresh AS (
+      SELECT id FROM messages
+      WHERE ${FRESH} AND claimed_by IS NULL AND ${WRITABLE}
+        AND id <= (SELECT oldest + floor((newest - oldest) * $3::float8)::bigint FROM edges)
+      ORDER BY id DESC
+      LIMIT 1
+      FOR UPDATE SKIP LOCKED
+    ), retry AS (
+      SELECT id FROM messages
+      WHERE ${RETRY} AND claimed_by IS NULL AND ${WRITABLE}
+        AND next_attempt_at <= (SELECT retry_horizon - greatest(retry_horizon - ${FIRST_RETRY}, interval '0') * (1 - $3::float8) FROM job)
+        AND NOT EXISTS (SELECT FROM fresh)
+      ORDER BY next_attempt_at DESC, id DESC
+      LIMIT 1
+      FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+      UPDATE messages message SET claimed_by = $1, claim_fence = $2
+      WHERE message.id = coalesce((SELECT id FROM fresh), (SELECT id FROM retry))
+        AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
+      RETURNING ${CLAIMED}
+    ), charged AS (
+      UPDATE dispatch_jobs SET claimed = claimed + 1, probe_id = (SELECT id FROM claimed)
+      WHERE id = $1 AND EXISTS (SELECT FROM claimed)
+    )
+    SELECT * FROM claimed`,
+};
+
+const heldProbe = (fence: string) => `
+    job AS (
+      SELECT probe_id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
+    ), claim AS (
+      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND message.${WRITABLE} AND ${fence}
+    ), held AS (
+      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND message.${WRITABLE} AND ${fence}
+      FOR UPDATE OF message SKIP LOCKED
+    )`;
+
+const MINE = 'message.sent_status = FALSE AND message.claimed_by = $1 AND message.claim_fence = $2';
+const BEFORE_ME = 'message.sent_status = FALSE AND message.claimed_by = $1 AND message.claim_fence < $2';
+
+export const RELEASE_PROBE: Statement = {
+  name: 'messages.release-probe',
+  text: `
+    WITH ${heldProbe(MINE)}, freed AS (
+      UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
+      WHERE message.id = (SELECT id FROM held) AND ${MINE}
+      RETURNING message.id
+    ), refunded AS (
+      UPDATE dispatch_jobs SET claimed = claimed - 1 WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM freed)
+    )
+    SELECT (SELECT count(*) FROM claim) - (SELECT count(*) FROM freed) AS left`,
+};
+
+export const TAKE_PROBE_OVER: Statement = {
+  name: 'messages.take-probe-over',
+  text: `
+    WITH ${heldProbe(BEFORE_ME)}, taken AS (
+      UPDATE messages message SET claim_fence = $2
+      WHERE message.id = (SELECT id FROM held) AND ${BEFORE_ME}
+      RETURNING ${CLAIMED}
+    )
+    SELECT coalesce((SELECT json_agg(taken) FROM taken), '[]') AS taken,
+      (SELECT count(*) FROM claim) - (SELECT count(*) FROM taken) AS left`,
+};
