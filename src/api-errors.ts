@@ -77,6 +77,27 @@ interface OwnError extends ErrorReply {
   readonly status: DocumentedStatus;
 }
 
+/** What the company's own columns, constraints and triggers may answer to a new message. */
+export const REFUSED_BY_DATABASE: readonly OwnError[] = [
+  {
+    status: 422,
+    error:
+      'The column tenant of the table messages must have a value, and this service does not fill it: give the column a ' +
+      'default. Nothing was changed',
+    code: 'database.refused',
+    sqlstate: '23502',
+    table: 'messages',
+    column: 'tenant',
+  },
+  {
+    status: 422,
+    error:
+      'The database kept a row out of the table messages without an error, so nothing was stored. This may be the work of ' +
+      'the trigger route_by_year: an INSERT has to give back the row that it stored',
+    code: 'messages.kept_out',
+  },
+];
+
 /**
  * Documents the error replies of an operation, each with the shared schema and an example.
  * A bare status takes that status's usual example; an object gives the operation's own:

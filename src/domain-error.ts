@@ -1,5 +1,6 @@
 /** What went wrong, in terms that the HTTP layer turns into a status and that no feature needs to know more of. */
-export type DomainErrorKind = 'malformed' | 'invalid' | 'not_found' | 'conflict' | 'unavailable' | 'unconfirmed';
+export type DomainErrorKind =
+  'malformed' | 'invalid' | 'too_large' | 'not_found' | 'conflict' | 'unavailable' | 'unconfirmed';
 
 /**
  * A refusal that a caller can act on. `code` is stable and meant for programs, the message for people;

@@ -13,6 +13,7 @@ const RETRY_SOON = { 'retry-after': '1' };
 const STATUS: Readonly<Record<DomainErrorKind, number>> = {
   malformed: 400,
   invalid: 422,
+  too_large: 413,
   not_found: 404,
   conflict: 409,
   unavailable: 503,

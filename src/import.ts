@@ -33,7 +33,9 @@ function reasonOf(error: unknown): string {
   if (isDatabaseOutage(error)) {
     return 'PostgreSQL is out of reach. What was committed stays; run the same command again and it goes on from there';
   }
-  return replyFor(error)?.body.error ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return (
+    replyFor(error, 'POST')?.body.error ?? (error instanceof Error ? (error.stack ?? error.message) : String(error))
+  );
 }
 
 void main();

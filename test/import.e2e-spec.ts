@@ -245,7 +245,7 @@ describe('POST /messages/import', () => {
     }>();
     const post = document.paths['/messages/import']?.post;
     expect(Object.keys(post?.requestBody.content ?? {})).toEqual([NDJSON, CSV]);
-    const replies = ['200', '400', '401', '403', '408', '413', '415', '429', '431', '500', '503'];
+    const replies = ['200', '400', '401', '403', '408', '413', '415', '422', '429', '431', '500', '503'];
     expect(Object.keys(post?.responses ?? {})).toEqual(replies);
     expect(post?.parameters).toEqual([expect.objectContaining({ name: 'mode', in: 'query', required: false })]);
   });

@@ -75,6 +75,8 @@ describe('static settings', () => {
       access: null,
       hosts: [],
       apiRequestsPerMinute: 0,
+      importMaxBytes: 1_073_741_824,
+      importMaxRows: 10_000_000,
       serverReadTimeoutMs: 10_000,
       serverWriteTimeoutMs: 30_000,
       serverIdleTimeoutMs: 60_000,

@@ -122,6 +122,8 @@ function assemble(values: StaticValues, rest: Rest): StaticSettings {
     access: rest.access,
     hosts: values.hosts ?? Object.freeze([]),
     apiRequestsPerMinute: values.apiRateLimit,
+    importMaxBytes: values.importMaxBytes,
+    importMaxRows: values.importMaxRows,
     serverReadTimeoutMs: values.serverReadTimeout * 1000,
     serverWriteTimeoutMs: values.serverWriteTimeout * 1000,
     serverIdleTimeoutMs: values.serverIdleTimeout * 1000,

@@ -85,6 +85,8 @@ export const STATIC_KEYS = {
   apiKeysFile: optional('APP_API_KEYS_FILE', text),
   hosts: optional('APP_HOSTS', hostNames),
   apiRateLimit: required('APP_API_RATE_LIMIT', wholeNumber(0, 1_000_000_000)),
+  importMaxBytes: required('APP_IMPORT_MAX_BYTES', wholeNumber(1_000, 1_000_000_000_000)),
+  importMaxRows: required('APP_IMPORT_MAX_ROWS', wholeNumber(1, 1_000_000_000)),
   serverReadTimeout: required('APP_SERVER_READ_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverWriteTimeout: required('APP_SERVER_WRITE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),
   serverIdleTimeout: required('APP_SERVER_IDLE_TIMEOUT', wholeNumber(1, 3600, 'seconds')),

@@ -54,6 +54,10 @@ export class StaticSettings {
   readonly hosts!: readonly string[];
   /** APP_API_RATE_LIMIT, per key, and per address without one; 0: no limit. */
   readonly apiRequestsPerMinute!: number;
+  /** APP_IMPORT_MAX_BYTES, of one POST /messages/import. */
+  readonly importMaxBytes!: number;
+  /** APP_IMPORT_MAX_ROWS, of one POST /messages/import. */
+  readonly importMaxRows!: number;
   readonly serverReadTimeoutMs!: number;
   readonly serverWriteTimeoutMs!: number;
   readonly serverIdleTimeoutMs!: number;

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { CopyToMessages } from './copy-rows.js';
+import { CopyToMessages, keptOut } from './copy-rows.js';
 import type { ImportLedger, ImportRun, ImportStep } from './import-ledger.js';
 
 /** Rows on their way into `messages`, and the position after them: PostgreSQL gets both or neither. */
@@ -22,8 +22,10 @@ export class ChunkTransaction {
     await this.copy.write(rows);
   }
 
+  /** @throws MessagesKeptOut when PostgreSQL kept a row out without an error; nothing of the step is stored then. */
   async commit(run: ImportRun, step: ImportStep): Promise<void> {
-    await this.copy?.end();
+    const taken = (await this.copy?.end()) ?? 0;
+    if (taken !== step.stored) throw await keptOut(this.client);
     await this.ledger.advance(run, step);
     await this.client.query('COMMIT');
   }

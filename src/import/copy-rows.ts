@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Client } from 'pg';
+import { MessagesKeptOut } from '../messages/message-errors.js';
+import { INTERCEPTORS } from '../messages/messages.repository.js';
 import { from as copyFrom, type CopyStreamQuery } from 'pg-copy-streams';
 
 /** Rows as the text format of COPY has them, gathered until there are enough for one statement. */
@@ -52,10 +54,19 @@ export class CopyToMessages {
     else if (!this.stream.write(bytes)) await once(this.stream, 'drain');
   }
 
-  async end(): Promise<void> {
+  /** How many rows PostgreSQL took; it leaves out, without an error, those for which a trigger returns none. */
+  async end(): Promise<number> {
     this.stream.end();
     await this.ended;
+    return this.stream.rowCount;
   }
+}
+
+/** Undoes the transaction, and tells what may have kept rows out of it. */
+export async function keptOut(client: Client): Promise<MessagesKeptOut> {
+  await client.query('ROLLBACK');
+  const { rows } = await client.query<{ name: string }>(INTERCEPTORS.text);
+  return new MessagesKeptOut(rows.map(({ name }) => name));
 }
 
 // https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS

@@ -40,6 +40,19 @@ export class ImportInvalid extends DomainError {
   }
 }
 
+/** The file has more bytes or rows than one import may bring. */
+export class ImportTooLarge extends DomainError {
+  readonly code = 'import.too_large';
+  readonly kind = 'too_large';
+
+  constructor(limit: string) {
+    super(
+      `The file has more than ${limit}, so nothing was stored: send it in parts, raise the setting, or use "npm run import", ` +
+        'which has no limit',
+    );
+  }
+}
+
 /** Each import holds a connection to PostgreSQL, and parsing takes time from the sending. */
 export class ImportBusy extends DomainError {
   readonly code = 'import.busy';

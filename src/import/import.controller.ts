@@ -3,7 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
-import { ApiErrors } from '../api-errors.js';
+import { ApiErrors, REFUSED_BY_DATABASE } from '../api-errors.js';
 import { RequiredScope } from '../required-scope.js';
 import { CsvFormat } from './csv-format.js';
 import { IMPORT_EXAMPLES } from './import-examples.js';
@@ -24,13 +24,14 @@ export class ImportController {
   @HttpCode(200)
   @RequiredScope('send', { streams: [NDJSON, CSV] })
   @ApiOperation({
-    summary: 'Store a file of messages, of any size',
+    summary: 'Store a file of messages',
     description:
       'NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. ' +
       'The rows are stored in their order and in one transaction when the last has come; a client that goes away before ' +
       'leaves nothing behind. A commit that has begun is finished, also when the service ends. A record has at most ' +
-      '16 KiB. The upload may take as long as it likes, as long as something comes every `APP_SERVER_READ_TIMEOUT` ' +
-      'seconds. Two imports at once per replica.',
+      '16 KiB. The upload may take hours, as long as something comes every `APP_SERVER_READ_TIMEOUT` seconds and 600 KiB ' +
+      'in each minute. `APP_IMPORT_MAX_BYTES` (1 GiB) and `APP_IMPORT_MAX_ROWS` (10,000,000) limit it. Two imports at once ' +
+      'per replica.',
     requestBody: { required: true, content: IMPORT_EXAMPLES },
   })
   @ApiOkResponse({
@@ -55,6 +56,19 @@ export class ImportController {
     },
     { status: 400, error: 'There is no row in it', code: 'import.empty' },
     408,
+    {
+      status: 408,
+      error: 'Less than 614400 bytes arrived within 60 s, so nothing was stored: send the file faster, or in parts',
+      code: 'import.too_slow',
+    },
+    {
+      status: 413,
+      error:
+        'The file has more than 10000000 rows (APP_IMPORT_MAX_ROWS), so nothing was stored: send it in parts, raise the ' +
+        'setting, or use "npm run import", which has no limit',
+      code: 'import.too_large',
+    },
+    ...REFUSED_BY_DATABASE,
     {
       status: 415,
       error: `The body must be ${NDJSON} or ${CSV}, in UTF-8 and not compressed, and the header Content-Type must say so`,

@@ -3,7 +3,14 @@ import { BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { StaticSettings } from '../config/static-settings.js';
 import { noteNothingDone } from '../database-outage.js';
 import { CopyRows } from './copy-rows.js';
-import { ImportBusy, ImportInterrupted, ImportInvalid, ImportRefused, ImportUnconfirmed } from './import-errors.js';
+import {
+  ImportBusy,
+  ImportInterrupted,
+  ImportInvalid,
+  ImportRefused,
+  ImportTooLarge,
+  ImportUnconfirmed,
+} from './import-errors.js';
 import { RefusedRows, type ImportMode, type ImportReport } from './import-report.js';
 import type { RecordFormat } from './record-format.js';
 import { RowReader } from './row-reader.js';
@@ -15,7 +22,7 @@ export const IMPORTS_AT_ONCE = 2;
 /** Characters of one batch: large enough that a statement for it costs nothing, small enough to be held twice. */
 const BATCH_SIZE = 1024 * 1024;
 
-/** Takes files of messages in, of any size at the same use of memory. */
+/** Takes files of messages in, whatever their size at the same use of memory. */
 @Injectable()
 export class MessageImport implements BeforeApplicationShutdown {
   private readonly stopping = new AbortController();
@@ -30,7 +37,7 @@ export class MessageImport implements BeforeApplicationShutdown {
   /**
    * Stores the rows of `body`, in their order and in one transaction, once the whole of it has come; before that nothing
    * can be seen of them. Rejects and stores nothing when `gone` is aborted, when the body stalls, breaks off or cannot be
-   * read, when the service ends, and, for `all-or-nothing`, when any row is bad. A commit that has begun is carried through,
+   * read or is too large, when the service ends, and, for `all-or-nothing`, when any row is bad. A commit that has begun is carried through,
    * whoever goes away; only of one that PostgreSQL did not answer nobody knows.
    * @throws ImportUnconfirmed in that case.
    */
@@ -68,7 +75,7 @@ export class MessageImport implements BeforeApplicationShutdown {
       const report = await this.stage(body, format, mode, staged, signal);
       if (report.rows === 0) throw ImportRefused.empty();
       if (mode === 'all-or-nothing' && report.refused > 0) throw new ImportInvalid(report);
-      await staged.publish(signal);
+      await staged.publish(report.stored, signal);
       return report;
     } finally {
       signal.removeEventListener('abort', cut);
@@ -83,9 +90,14 @@ export class MessageImport implements BeforeApplicationShutdown {
     staged: StagedRows,
     signal: AbortSignal,
   ): Promise<ImportReport> {
+    const { serverReadTimeoutMs, importMaxBytes, importMaxRows } = this.settings;
     const good = new CopyRows();
     const bad = new RefusedRows();
     let stored = 0;
+    const assertFewRows = () => {
+      if (stored + good.count + bad.rows > importMaxRows)
+        throw new ImportTooLarge(`${importMaxRows} rows (APP_IMPORT_MAX_ROWS)`);
+    };
     const reader = new RowReader(format, {
       take: (phone, content) => good.add(phone, content),
       refuse: (faults) => bad.add(faults),
@@ -96,11 +108,16 @@ export class MessageImport implements BeforeApplicationShutdown {
       // Once a row is bad, nothing will be stored: the rest is read for its faults alone.
       if (count > 0 && !(mode === 'all-or-nothing' && bad.rows > 0)) await staged.add(bytes);
     };
-    for await (const piece of arriving(body, this.settings.serverReadTimeoutMs, signal)) {
+    let bytes = 0;
+    for await (const piece of arriving(body, serverReadTimeoutMs, signal)) {
+      bytes += piece.length;
+      if (bytes > importMaxBytes) throw new ImportTooLarge(`${importMaxBytes} bytes (APP_IMPORT_MAX_BYTES)`);
       reader.push(piece);
+      assertFewRows();
       if (good.size >= BATCH_SIZE) await send();
     }
     reader.end();
+    assertFewRows();
     await send();
     const rows = stored + bad.rows;
     return { mode, rows, stored, refused: bad.rows, faults: bad.listed, faults_left_out: bad.leftOut };

@@ -1,7 +1,7 @@
 import { DatabaseError, type Client, type QueryConfig } from 'pg';
 import { z } from 'zod';
 import { isDatabaseOutage } from '../database-outage.js';
-import { CopyToMessages } from './copy-rows.js';
+import { CopyToMessages, keptOut } from './copy-rows.js';
 import { openImportConnection } from './import-connection.js';
 import { ImportUnconfirmed } from './import-errors.js';
 
@@ -55,16 +55,20 @@ export class StagedRows {
   }
 
   /**
-   * Makes messages of all of them, in their order and in one transaction, unless `signal` is aborted before the commit;
+   * Makes messages of all of them, `expected` rows, in their order and in one transaction, unless `signal` is aborted before the commit;
    * once that was sent, nothing here cuts it.
-   * @throws ImportUnconfirmed when the connection was lost before the commit was answered.
+   * @throws ImportUnconfirmed when the connection was lost before the commit was answered, MessagesKeptOut when PostgreSQL
+   * kept a row out without an error.
    */
-  async publish(signal: AbortSignal): Promise<void> {
+  async publish(expected: number, signal: AbortSignal): Promise<void> {
     await this.storing;
     await this.client.query('BEGIN');
-    for (const rows of this.held) await this.copy(rows, signal);
-    for (let number = 1; number <= this.batches; number += 1) await this.copy(await this.rowsOf(number), signal);
+    let taken = 0;
+    for (const rows of this.held) taken += await this.copy(rows, signal);
+    for (let number = 1; number <= this.batches; number += 1)
+      taken += await this.copy(await this.rowsOf(number), signal);
     signal.throwIfAborted();
+    if (taken !== expected) throw await keptOut(this.client);
     this.committing = this.client.query('COMMIT');
     try {
       await this.committing;
@@ -81,11 +85,11 @@ export class StagedRows {
     await this.client.end().catch(() => undefined);
   }
 
-  private async copy(rows: Buffer, signal: AbortSignal): Promise<void> {
+  private async copy(rows: Buffer, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const copy = new CopyToMessages(this.client);
     await copy.write(rows);
-    await copy.end();
+    return await copy.end();
   }
 
   private async rowsOf(number: number): Promise<Buffer> {

@@ -68,7 +68,7 @@ export class MessagesKeptOut extends DomainError {
   readonly kind = 'invalid';
 
   /** `interceptors`: the triggers and rules of the table that can do that. */
-  constructor(interceptors: readonly string[], cause: unknown) {
+  constructor(interceptors: readonly string[], cause?: unknown) {
     super(
       'The database kept a row out of the table messages without an error, so nothing was stored. ' +
         (interceptors.length === 0

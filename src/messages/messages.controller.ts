@@ -1,7 +1,7 @@
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { ApiErrors } from '../api-errors.js';
+import { ApiErrors, REFUSED_BY_DATABASE } from '../api-errors.js';
 import type { ActingRequest } from '../caller.js';
 import { refusal } from '../request-validation.js';
 import { RequiredScope } from '../required-scope.js';
@@ -134,6 +134,7 @@ export class MessagesController {
       error: 'This Idempotency-Key came with another body before: give each request a key of its own',
       code: 'messages.idempotency_key_reused',
     },
+    ...REFUSED_BY_DATABASE,
     503,
   )
   async create(

@@ -116,7 +116,7 @@ const ATTEMPTS: Statement = {
 };
 
 // Of `tgtype`, 2 is BEFORE and 4 is INSERT.
-const INTERCEPTORS: Statement = {
+export const INTERCEPTORS: Statement = {
   name: 'messages.interceptors',
   text: `
     SELECT 'the trigger ' || tgname AS name FROM pg_trigger

@@ -17,6 +17,16 @@ import {
   type Resolution,
 } from './operation.schemas.js';
 
+const REFUSED_CHANGE = {
+  status: 422,
+  error:
+    'The database refused the change: it breaks the constraint only_turkish of the table messages. Nothing was changed',
+  code: 'database.refused',
+  sqlstate: '23514',
+  table: 'messages',
+  constraint: 'only_turkish',
+} as const;
+
 const NOT_FOUND = { status: 404, error: 'No message has the id 42', code: 'messages.not_found' } as const;
 
 /** What a message's state may say against an act: it is sent, or being sent, or what else `state` names. */
@@ -52,7 +62,7 @@ export class OperationsController {
       'while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503.',
   })
   @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
-  @ApiErrors(400, 415, 503, {
+  @ApiErrors(400, 415, REFUSED_CHANGE, 503, {
     status: 503,
     error: '3 replays are under way here already: try again when one has ended',
     code: 'messages.replay_busy',
@@ -71,7 +81,7 @@ export class OperationsController {
     description: 'In its turn, under the same idempotency key, with a fresh count of attempts.',
   })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), REFUSED_CHANGE, 503)
   async retry(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -94,7 +104,7 @@ export class OperationsController {
     standardSchema: messageSchema,
     example: CANCELLED_EXAMPLE,
   })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), REFUSED_CHANGE, 503)
   async cancel(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -108,7 +118,7 @@ export class OperationsController {
   @RequiredScope('operate')
   @ApiOperation({ operationId: 'resolveMessage', summary: 'Say whether an uncertain message was delivered' })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, REFUSED_CHANGE, 503)
   async resolve(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: resolveSchema }) body: Resolution,

@@ -139,8 +139,8 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Store a file of messages, of any size
-     * @description NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. The rows are stored in their order and in one transaction when the last has come; a client that goes away before leaves nothing behind. A commit that has begun is finished, also when the service ends. A record has at most 16 KiB. The upload may take as long as it likes, as long as something comes every `APP_SERVER_READ_TIMEOUT` seconds. Two imports at once per replica.
+     * Store a file of messages
+     * @description NDJSON (a message per line) or CSV (the first line names the columns `recipient_phone,content`), in UTF-8. The rows are stored in their order and in one transaction when the last has come; a client that goes away before leaves nothing behind. A commit that has begun is finished, also when the service ends. A record has at most 16 KiB. The upload may take hours, as long as something comes every `APP_SERVER_READ_TIMEOUT` seconds and 600 KiB in each minute. `APP_IMPORT_MAX_BYTES` (1 GiB) and `APP_IMPORT_MAX_ROWS` (10,000,000) limit it. Two imports at once per replica.
      */
     post: operations['importFile'];
     delete?: never;
@@ -2131,6 +2131,15 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
       429: {
         headers: {
@@ -2238,6 +2247,15 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
         headers: {
           [name: string]: unknown;
         };
@@ -2604,6 +2622,15 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
       429: {
         headers: {
@@ -2739,6 +2766,15 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
       /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
       429: {
         headers: {
@@ -2867,6 +2903,15 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request is well-formed, and refused by a rule. */
+      422: {
         headers: {
           [name: string]: unknown;
         };
