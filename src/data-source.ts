@@ -14,6 +14,7 @@ import { AddDoubtAndSitOuts1763900000012 } from '../migrations/1763900000012-add
 import { ClaimRetriesInPlace1763900000013 } from '../migrations/1763900000013-claim-retries-in-place.js';
 import { CreateUnwrittenOutcomes1763900000014 } from '../migrations/1763900000014-create-unwritten-outcomes.js';
 import { CreateFleetSettings1763900000015 } from '../migrations/1763900000015-create-fleet-settings.js';
+import { RememberWhoWentSilent1763900000016 } from '../migrations/1763900000016-remember-who-went-silent.js';
 import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
@@ -36,6 +37,7 @@ export const MIGRATIONS = [
   ClaimRetriesInPlace1763900000013,
   CreateUnwrittenOutcomes1763900000014,
   CreateFleetSettings1763900000015,
+  RememberWhoWentSilent1763900000016,
   IndexWhatListsNeed1763900000017,
 ];
 

@@ -25,6 +25,7 @@ const post = (client: WebhookClient, url: string) =>
         idempotencyKey: 'key',
         correlationId: 'id',
         timeoutMs: 5_000,
+        mayLeave: () => true,
       },
       resolve,
     ),

@@ -35,6 +35,7 @@ describe('the way to a webhook with a name', () => {
           idempotencyKey: 'key',
           correlationId: 'id',
           timeoutMs: 5000,
+          mayLeave: () => true,
         },
         resolve,
       ),

@@ -32,6 +32,8 @@ export interface Answer {
 export interface NoAnswer {
   readonly left: boolean;
   readonly error: string;
+  /** It was kept back at the last moment, because its job may make no request any more. */
+  readonly withdrawn?: true;
 }
 
 /** RFC 9110 §15.5 and RFC 6585: what the receiver holds against this very message. */

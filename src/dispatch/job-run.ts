@@ -67,6 +67,7 @@ export class JobRun {
   private over = false;
   private turnEnd: NodeJS.Immediate | null = null;
   private finish: () => void = () => undefined;
+  private readonly mayLeave = () => this.job.mayBegin();
 
   constructor(
     private readonly job: Job,
@@ -90,7 +91,10 @@ export class JobRun {
   /** Resolves when nothing is in flight, nothing is claimed and everything is written. */
   async toEnd(): Promise<void> {
     const { job, parts } = this;
-    const onWinding = () => this.pump();
+    const onWinding = () => {
+      parts.client.withdrawAll();
+      this.pump();
+    };
     const onCut = () => parts.client.cutAll('cut off: the job may have another owner by now');
     job.winding.addEventListener('abort', onWinding);
     job.cut.addEventListener('abort', onCut);
@@ -262,6 +266,7 @@ export class JobRun {
         idempotencyKey: idempotencyKey(this.parts.installationId, message.id),
         correlationId: this.job.correlationId,
         timeoutMs: current.webhookTimeoutMs,
+        mayLeave: this.mayLeave,
       },
       (reply) => this.onReply(message, reply, target, startedAt),
     );
@@ -269,6 +274,10 @@ export class JobRun {
 
   private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, target: Target, startedAt: number): void {
     this.inFlight -= 1;
+    if ('withdrawn' in reply) {
+      this.claimsLeft = true;
+      return this.pumpAtTurnEnd();
+    }
     const knownAt = performance.now();
     const delivery = classify(reply, new Date());
     const { live, watch } = this.parts;

@@ -2,6 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Answer, NoAnswer } from './delivery.js';
 
+/** What is said of a request that was kept back. */
+export const WITHDRAWN: NoAnswer = { left: false, error: 'its job ended before it left', withdrawn: true };
+
 /** So much of an answer is read; the rest is cut off. */
 const MAX_BODY_BYTES = 64 * 1024;
 
@@ -21,8 +24,10 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private ended = false;
   private readonly timer: NodeJS.Timeout;
 
+  /** `mayLeave` is asked when a connection is there, which may be long after the request was made. */
   constructor(
     timeoutMs: number,
+    private readonly mayLeave: () => boolean,
     private readonly onEnd: (reply: Answer | NoAnswer) => void,
   ) {
     this.timer = setTimeout(
@@ -37,6 +42,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (!this.over && !this.mayLeave()) this.withdraw();
     if (this.over) return controller.abort(new Error('given up before it left'));
     this.controller = controller;
     this.left = true;
@@ -65,6 +71,11 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.status > 0) this.finish();
     else this.conclude({ left: this.left, error: describe(error) });
+  }
+
+  /** Keeps the request back if it has not left; an exchange whose request has left goes on. */
+  withdraw(): void {
+    if (!this.left) this.conclude(WITHDRAWN);
   }
 
   /** Ends the exchange now: with its status if one has come, else without an answer. */

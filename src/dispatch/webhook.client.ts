@@ -5,7 +5,7 @@ import { Connections } from './connections.js';
 import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
 import { EgressGuard } from './egress-guard.js';
 import { isOutOfRoom, RequestCeiling } from './request-ceiling.js';
-import { WebhookExchange } from './webhook-exchange.js';
+import { WebhookExchange, WITHDRAWN } from './webhook-exchange.js';
 import { VERSION } from '../version.js';
 import { WebhookSigner } from './webhook-signature.js';
 
@@ -19,12 +19,14 @@ export interface WebhookRequest {
   readonly correlationId: string;
   /** For the whole exchange: connecting, sending, and the answer with its body. */
   readonly timeoutMs: number;
+  /** Asked once more when a connection is there. */
+  readonly mayLeave: () => boolean;
 }
 
 /** One that waits for another to end. */
 interface WaitingRequest {
   readonly go: () => void;
-  readonly giveUp: (reason: string) => void;
+  readonly giveUp: (reply: NoAnswer) => void;
 }
 
 /** So long after an answer out of turn, each request to that origin has a connection of its own. */
@@ -70,7 +72,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
     const startedAt = performance.now();
-    const exchange = new WebhookExchange(request.timeoutMs, (reply) => {
+    const exchange = new WebhookExchange(request.timeoutMs, request.mayLeave, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);
       // One that found no room leaves none for the next.
@@ -105,9 +107,15 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     );
   }
 
+  /** Keeps back every request that waits for room or for its connection. */
+  withdrawAll(): void {
+    for (const { giveUp } of this.waiting.splice(0)) giveUp(WITHDRAWN);
+    for (const exchange of this.inFlight.all) exchange.withdraw();
+  }
+
   /** Ends every request in flight at once; those that had left are uncertain. */
   cutAll(reason: string): void {
-    for (const { giveUp } of this.waiting.splice(0)) giveUp(reason);
+    for (const { giveUp } of this.waiting.splice(0)) giveUp({ left: false, error: `not connected: ${reason}` });
     for (const exchange of this.inFlight.all) exchange.giveUp(reason);
   }
 
@@ -127,7 +135,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     this.ceiling.lower(open);
     this.waiting.push({
       go: () => this.post({ ...request, timeoutMs }, onReply),
-      giveUp: (reason) => onReply({ left: false, error: `not connected: ${reason}` }),
+      giveUp: onReply,
     });
     return true;
   }

@@ -6,6 +6,8 @@ import { isDatabaseOutage } from '../database-outage.js';
 import { DomainError } from '../domain-error.js';
 import { SchemaGate } from '../schema-gate.js';
 import { IntervalQueue } from './interval-queue.js';
+import type { BegunJob } from './plan.js';
+import { LEASE_MS } from './running-job.js';
 import { start, stop, type Schedule } from './schedule.js';
 import { ScheduleStore, type Sighting } from './schedule-store.js';
 
@@ -29,6 +31,17 @@ export class StopUnconfirmed extends DomainError {
   }
 }
 
+export class StartedAgain extends DomainError {
+  readonly code = 'scheduler.started_again';
+  readonly kind = 'conflict';
+
+  constructor() {
+    super(
+      'Sending was stopped, and started again before the last requests had ended: it runs. Stop it again if it should not',
+    );
+  }
+}
+
 /** What an operator does to the schedule. Each act counts for the whole fleet, survives restarts and may be repeated. */
 @Injectable()
 export class FleetControl {
@@ -46,26 +59,30 @@ export class FleetControl {
 
   /**
    * Stops sending and discards waiting jobs, no messages. When it resolves no request is in flight in the whole fleet and
-   * none begins; that takes the webhook timeout at most.
-   * @throws StopUnconfirmed when a replica still holds a job after that time, or when PostgreSQL cannot be asked any more; the
-   * stop itself is recorded all the same.
+   * none begins; that takes the webhook timeout at most. A job is over when its owner said so. A lease that ran out is no
+   * proof: who went silent may have requests under way for one webhook timeout after its job was taken over.
+   * @throws StopUnconfirmed when that is not certain by then, or when PostgreSQL cannot be asked any more; the stop itself is
+   * recorded all the same.
+   * @throws StartedAgain when somebody started sending meanwhile.
    */
   async stop(actor: Actor): Promise<void> {
     await this.change('stop', actor, (seen) => stop(seen.schedule));
-    const deadline = performance.now() + this.live.current.webhookTimeoutMs + SETTLING_MS;
+    const { webhookTimeoutMs } = this.live.current;
+    const { silence } = this.queue;
+    const deadline = performance.now() + webhookTimeoutMs + SETTLING_MS;
     for (;;) {
       const seen = await this.store.observe().catch((error: unknown) => {
         if (!isDatabaseOutage(error)) throw error;
         throw new StopUnconfirmed('PostgreSQL, which knows whether all requests have ended, is out of reach', error);
       });
-      const held = seen.begun.filter(
-        ({ owner, leaseUntil }) => owner !== null && leaseUntil !== null && leaseUntil > seen.now,
-      );
-      if (held.length === 0 || seen.schedule.running) return;
-      if (performance.now() > deadline) {
-        const jobs = held.map((job) => job.id).join(', ');
-        throw new StopUnconfirmed(`the owner of job ${jobs} has not confirmed that its requests have ended`);
-      }
+      if (seen.schedule.running) throw new StartedAgain();
+      const now = performance.now();
+      silence.looked(seen.silent, seen.now, now, webhookTimeoutMs);
+      const doubtMs = silence.doubtMs(now);
+      const held = seen.begun.filter(({ owner }) => owner !== null);
+      if (held.length === 0 && doubtMs === 0) return;
+      // What surely lasts longer than the answer may take is told at once.
+      if (now + doubtMs > deadline) throw new StopUnconfirmed(unconfirmed(seen, held, doubtMs, webhookTimeoutMs));
       await sleep(ASK_AGAIN_MS);
     }
   }
@@ -101,4 +118,24 @@ export class FleetControl {
       return;
     }
   }
+}
+
+/** Why nobody can say yet that all requests have ended, and when that will be certain. */
+function unconfirmed(
+  { silent, now }: Sighting,
+  held: readonly BegunJob[],
+  doubtMs: number,
+  webhookTimeoutMs: number,
+): string {
+  const until = (afterMs: number) =>
+    `its last requests may be under way until ${new Date(now + afterMs).toISOString()}`;
+  const lapsed = held.find(({ leaseUntil }) => leaseUntil !== null && leaseUntil <= now);
+  if (lapsed !== undefined) {
+    return `the owner of job ${lapsed.id}, ${lapsed.owner}, went silent; ${until(LEASE_MS + webhookTimeoutMs)}`;
+  }
+  if (held.length > 0) {
+    const jobs = held.map((job) => job.id).join(', ');
+    return `the owner of job ${jobs} has not confirmed that its requests have ended`;
+  }
+  return `the replica ${silent?.owner ?? ''} went silent; ${until(doubtMs)}`;
 }

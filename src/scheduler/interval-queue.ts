@@ -14,6 +14,7 @@ import { LeaseWatch } from './lease-watch.js';
 import { LEASE_MS, STOOD_STILL_MS } from './running-job.js';
 import { clockShiftMs, LEAD_MS } from './schedule.js';
 import { ScheduleStore, type Sighting } from './schedule-store.js';
+import { SilenceWatch } from './silent-owner.js';
 import { TurnLog } from './turn-log.js';
 import { WakeSignal } from './wake-signal.js';
 
@@ -43,6 +44,8 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private stopping = false;
   private reading: (ClockReading & { epoch: number }) | null = null;
   private readonly leases = new LeaseWatch();
+  /** Whether a replica that went silent may still have requests under way. */
+  readonly silence = new SilenceWatch();
   private lastSlotCopy: number | null = null;
   private copyIsLoaded = false;
 
@@ -142,6 +145,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (answeredAt - askedAt > STOOD_STILL_MS) this.leases.stoodStill(answeredAt - askedAt);
     if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
     this.leases.looked(seen, answeredAt);
+    this.silence.looked(seen.silent, seen.now, answeredAt, this.live.current.webhookTimeoutMs);
 
     this.agreement.take(seen.settings);
     const { current } = this.live;
@@ -156,6 +160,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         budget: current.rateLimit,
         change: switched(seen, plan),
         notify: concernsOthers(seen, plan),
+        silentOwner: silentOwner(seen, plan, this.owner),
       });
       if (!written.applied) return askedAt;
       if (plan.ended !== null) this.runner.forgetEnded();
@@ -238,6 +243,12 @@ function operatorDecided({ changedBy }: Sighting): boolean {
   return changedBy !== null && changedBy !== BY_SETTING;
 }
 
+/** From whom the job that begins is taken over; null when nobody had it. */
+function silentOwner(seen: Sighting, plan: Plan, self: string): string | null {
+  const owner = seen.begun.find(({ id }) => id === plan.begin?.id)?.owner ?? null;
+  return owner === self ? null : owner;
+}
+
 /** Whether other replicas must look again: a job that they may begin, a stop that somebody waits for, a moved grid. */
 function concernsOthers(seen: Sighting, plan: Plan): boolean {
   const { schedule, ended } = plan;
@@ -246,6 +257,7 @@ function concernsOthers(seen: Sighting, plan: Plan): boolean {
     schedule.intervalMs !== seen.schedule.intervalMs ||
     (plan.settings ?? []).length > 0 ||
     plan.slots.some((slot) => slot.state === 'waiting') ||
+    silentOwner(seen, plan, '') !== null ||
     (ended !== null && (ended.state === 'open' || seen.schedule.waiting > 0 || !schedule.running))
   );
 }

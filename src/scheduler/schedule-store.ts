@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement, type Statements } from '../database.js';
 import type { BegunJob, Observation, Plan } from './plan.js';
+import type { SilentOwner } from './silent-owner.js';
 
 /** Who changed the schedule and why, for people. */
 export interface ChangeNote {
@@ -21,6 +22,8 @@ export interface Signature {
   readonly change: ChangeNote | null;
   /** Wakes the other replicas. */
   readonly notify: boolean;
+  /** The replica from which the job that begins is taken over. */
+  readonly silentOwner?: string | null;
 }
 
 /** A job that this replica may run from now on. */
@@ -39,6 +42,8 @@ export interface Sighting extends Observation {
   readonly changedAt: Date;
   readonly changedBy: string | null;
   readonly changedWhy: string | null;
+  /** From whom a job was last taken over. */
+  readonly silent: SilentOwner | null;
   /** Tells this database from all others. */
   readonly installationId: string;
   /** The live settings that the fleet last agreed on, a JSON list of `FleetSetting`. */
@@ -65,6 +70,8 @@ interface StateRow {
   changed_by: string | null;
   changed_why: string | null;
   installation_id: string;
+  silent_owner: string | null;
+  silent_at: number | null;
   postmaster_started_at: number;
   waiting: number;
   oldest_waiting: { id: number; fence: number } | null;
@@ -115,6 +122,10 @@ export class ScheduleStore {
       changedWhy: row.changed_why,
       installationId: row.installation_id,
       settings: row.settings,
+      silent:
+        row.silent_owner === null || row.silent_at === null
+          ? null
+          : { owner: row.silent_owner, takenOverAt: row.silent_at },
     };
   }
 
@@ -160,6 +171,7 @@ export class ScheduleStore {
         signature.change?.act?.action ?? null,
         signature.change?.act?.onBehalfOf ?? null,
         JSON.stringify(plan.settings ?? []),
+        signature.silentOwner ?? null,
       ],
     );
     const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at) };
@@ -185,6 +197,7 @@ const observe = (workExists: string): Statement => ({
   text: `
     SELECT scheduler_state.version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_by, changed_why,
       installation_id::text, round(extract(epoch FROM changed_at) * 1000)::float8 AS changed_at,
+      silent_owner, extract(epoch FROM silent_at)::float8 * 1000 AS silent_at,
       extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
       round(extract(epoch FROM last_slot_at) * 1000)::float8 AS last_slot_at,
       round(extract(epoch FROM next_slot_at) * 1000)::float8 AS next_slot_at,
@@ -211,7 +224,9 @@ const APPLY: Statement = {
         last_slot_at = to_timestamp($5::float8 / 1000), next_slot_at = to_timestamp($6::float8 / 1000), overflow_total = $7,
         changed_at = CASE WHEN $8 THEN clock_timestamp() ELSE changed_at END,
         changed_by = CASE WHEN $8 THEN $9 ELSE changed_by END,
-        changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END
+        changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END,
+        silent_owner = coalesce($30, silent_owner),
+        silent_at = CASE WHEN $30::text IS NULL THEN silent_at ELSE clock_timestamp() END
       WHERE version = $1
       RETURNING version, clock_timestamp() AS at
     ), noted AS (

@@ -55,15 +55,25 @@ export class SchedulerController {
     operationId: 'stop',
     summary: 'Stop sending, on every replica',
     description:
-      'Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. It survives restarts until the next start or the next change of `auto_sending`.',
+      'Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. A 503 `scheduler.stop_unconfirmed` says that sending is stopped and that a replica went silent, whose last requests may be under way until a time that it names: ask again then. It survives restarts until the next start or the next change of `auto_sending`.',
   })
   @ApiOkResponse({ description: 'Sending is stopped.', standardSchema: z.literal('Stopped'), example: 'Stopped' })
-  @ApiErrors(400, 503, {
-    status: 503,
-    error:
-      'Sending is stopped and nothing new begins, but the owner of job 42 has not confirmed that its requests ended',
-    code: 'scheduler.stop_unconfirmed',
-  })
+  @ApiErrors(
+    400,
+    503,
+    {
+      status: 409,
+      error:
+        'Sending was stopped, and started again before the last requests had ended: it runs. Stop it again if it should not',
+      code: 'scheduler.started_again',
+    },
+    {
+      status: 503,
+      error:
+        'Sending is stopped and nothing new begins, but the owner of job 42 has not confirmed that its requests have ended; ask again in a few seconds',
+      code: 'scheduler.stop_unconfirmed',
+    },
+  )
   async stop(
     @Body({ schema: changeRequestSchema }) change: ChangeRequest,
     @Req() request: ActingRequest & { raw: IncomingMessage },

@@ -351,7 +351,7 @@ export interface paths {
     put?: never;
     /**
      * Stop sending, on every replica
-     * @description Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. It survives restarts until the next start or the next change of `auto_sending`.
+     * @description Waiting jobs are discarded, messages never. When the reply comes no request is in flight and none begins; that takes the webhook timeout and a second at most. A 503 `scheduler.stop_unconfirmed` says that sending is stopped and that a replica went silent, whose last requests may be under way until a time that it names: ask again then. It survives restarts until the next start or the next change of `auto_sending`.
      */
     post: operations['stop'];
     delete?: never;
@@ -3414,6 +3414,15 @@ export interface operations {
       };
       /** @description The request took too long to arrive. */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request does not fit the present state. */
+      409: {
         headers: {
           [name: string]: unknown;
         };
