@@ -18,6 +18,12 @@ describe('a CSV file', () => {
     ['a byte order mark', `\uFEFF${HEADER}${PHONE},a\n${PHONE},b`],
     ['every field quoted', `"recipient_phone","content"\r\n"${PHONE}","a"\r\n"${PHONE}","b"\r\n`],
     ['the columns the other way round', `content,recipient_phone\na,${PHONE}\nb,${PHONE}\n`],
+    ['semicolons', `recipient_phone;content\r\n${PHONE};a\r\n${PHONE};"b"\r\n`],
+    ['tabs', `recipient_phone\tcontent\n${PHONE}\ta\n${PHONE}\tb\n`],
+    ['a line that names the separator', `\uFEFFsep=;\r\ncontent;recipient_phone\r\na;${PHONE}\r\nb;${PHONE}\r\n`],
+    ['another case and blanks in the header', `Recipient_Phone , CONTENT\n${PHONE},a\n${PHONE},b\n`],
+    ['a third column without a name or a value', `recipient_phone;content;\n${PHONE};a;\n${PHONE};b\n`],
+    ['rows of nothing but commas', `${HEADER}${PHONE},a\n${PHONE},b\n,\n,\r\n,,,\n`],
     ['empty lines', `\n${HEADER}\n\n${PHONE},a\r\n\r\n${PHONE},b\n\n`],
   ])('is read with %s', (_how, file) => {
     const rows = {
@@ -39,6 +45,36 @@ describe('a CSV file', () => {
     ['a broken quote', '"recipient_phone,content\n'],
   ])('whose first line names %s is refused as a whole', (_what, file) => {
     expect(() => read(`${file}${PHONE},a\n`)).toThrow(/must name the two columns/);
+  });
+
+  it.each([
+    ['UTF-16', Buffer.from(`\uFEFF${HEADER}${PHONE},a\n`, 'utf16le'), 'import.encoding', /UTF-16.*UTF-8/],
+    ['UTF-16 without its mark', Buffer.from(`${HEADER}${PHONE},a\n`, 'utf16le'), 'import.encoding', /UTF-16.*UTF-8/],
+    ['lines ended by CR', `recipient_phone,content\r${PHONE},a\r`, 'import.line_ends', /CR.*LF/],
+    [
+      'many lines ended by CR',
+      `recipient_phone,content\r${`${PHONE},a\r`.repeat(3_000)}`,
+      'import.line_ends',
+      /CR.*LF/,
+    ],
+    [
+      'a row in the place of the header',
+      `${PHONE};a\n`,
+      'import.header',
+      /2 columns separated by a semicolon, none named/,
+    ],
+    ['one column', 'phone\n', 'import.header', /one column, without a comma, a semicolon or a tab/],
+  ])('with %s is refused by that name, and nothing of it is quoted', (_what, file, code, told) => {
+    const refusal = () => read(file);
+    expect(refusal).toThrow(told);
+    expect(refusal).toThrow(expect.objectContaining({ code }) as Error);
+    expect(refusal).not.toThrow(PHONE);
+  });
+
+  it('with a semicolon in a field that is not quoted loses that row alone', () => {
+    const file = `recipient_phone;content\n${PHONE};a;b\n${PHONE};"c;d"\n`;
+    expect(contentsOf(file)).toEqual(['c;d']);
+    expect(read(file).faults).toEqual([expect.objectContaining({ line: 2 })]);
   });
 
   it.each([

@@ -12,10 +12,24 @@ export class ImportRefused extends DomainError {
     super(message);
   }
 
-  static header(line: number): ImportRefused {
+  static header(line: number, found: string): ImportRefused {
     return new ImportRefused(
       'import.header',
-      `Line ${line} must name the two columns, recipient_phone,content: without it nobody knows which is which`,
+      `Line ${line} must name the two columns, recipient_phone,content: without it nobody knows which is which. It has ${found}`,
+    );
+  }
+
+  static encoding(): ImportRefused {
+    return new ImportRefused(
+      'import.encoding',
+      'The file is UTF-16: save it as UTF-8 (in Excel "CSV UTF-8") and send it again',
+    );
+  }
+
+  static lineEnds(): ImportRefused {
+    return new ImportRefused(
+      'import.line_ends',
+      'The lines of the file end with CR alone, as on an old Macintosh: save it with LF or CRLF and send it again',
     );
   }
 

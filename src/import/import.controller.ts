@@ -51,7 +51,8 @@ export class ImportController {
     },
     {
       status: 400,
-      error: 'Line 1 must name the two columns, recipient_phone,content: without it nobody knows which is which',
+      error:
+        'Line 1 must name the two columns, recipient_phone,content: without it nobody knows which is which. It has 3 columns separated by a comma, others beside these two',
       code: 'import.header',
     },
     { status: 400, error: 'There is no row in it', code: 'import.empty' },

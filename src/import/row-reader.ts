@@ -1,9 +1,11 @@
+import { ImportRefused } from './import-errors.js';
 import type { RecordFormat } from './record-format.js';
 import { refuseRow, TOO_LONG } from './row-rules.js';
 import type { RowTaker } from './row-taker.js';
 import { MAX_RECORD_BYTES, TextBlock } from './text-block.js';
 
 const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
 /** Where a record begins: bytes from the beginning of the file, and the number of its line. */
@@ -76,6 +78,8 @@ export class RowReader {
 
   // Of a quoted field that does not end, the lines after the first are read as records of their own.
   private refuseLongRecord(): void {
+    if (this.line === 1 && !this.rest.includes(NEWLINE) && this.rest.includes(CARRIAGE_RETURN))
+      throw ImportRefused.lineEnds();
     refuseRow(this.line, TOO_LONG, this.rows);
     const end = this.rest.indexOf(NEWLINE) + 1;
     const dropped = end === 0 ? this.rest.length : end;
