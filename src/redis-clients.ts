@@ -5,6 +5,8 @@ import type { StaticSettings } from './config/static-settings.js';
 
 const retryAfterMs = (tries: number) => Math.min(100 * 2 ** tries, 2_000);
 
+const RECONNECT_EVERY_MS = 2_000;
+
 const QUIET = { readyLog: false, errorLog: false };
 
 // ioredis prints errors that nobody listens to, and RedisConnection, which tells of them, may not exist yet.
@@ -43,7 +45,9 @@ export function redisClients(redis: StaticSettings['redis']): DynamicModule[] {
     return [ClusterModule.forRoot({ ...QUIET, config })];
   }
   const config = { ...client, ...connection, db, retryStrategy: retryAfterMs };
-  if (redis.mode === 'single') return [RedisModule.forRoot({ ...QUIET, config: { ...config, ...nodes[0] } })];
+  if (redis.mode === 'single') {
+    return [RedisModule.forRoot({ ...QUIET, config: { ...config, ...nodes[0], reconnectOnError: leadsElsewhere() } })];
+  }
   return [
     RedisModule.forRoot({
       ...QUIET,
@@ -61,6 +65,20 @@ export function redisClients(redis: StaticSettings['redis']): DynamicModule[] {
       },
     }),
   ];
+}
+
+/**
+ * Behind one address another server may have become the master: connecting anew may lead there. Not at each refusal, since
+ * every new connection is written to at once, and the address may lead to the same server for a while.
+ */
+function leadsElsewhere(): (error: Error) => boolean {
+  let lastAt = -Infinity;
+  return ({ message }) => {
+    const now = performance.now();
+    if (!/^(READONLY|LOADING|MASTERDOWN)/.test(message) || now - lastAt < RECONNECT_EVERY_MS) return false;
+    lastAt = now;
+    return true;
+  };
 }
 
 function keepName(name: string, tell: (error: null, address: string) => void): void {

@@ -17,20 +17,27 @@ export class RedisConnection implements OnModuleInit {
   private readonly logger = new Logger('Redis');
   private readonly client: Redis | Cluster | null;
   private lostLogged = false;
+  private writesRefused = false;
+  private saidPolicy: string | null = null;
 
   constructor(@Optional() redisService?: RedisService, @Optional() clusterService?: ClusterService) {
     this.client = redisService?.getOrNil() ?? clusterService?.getOrNil() ?? null;
   }
 
-  /** `off`: none is configured. */
+  /** `off`: none is configured; `down`: it is out of reach, or the last write was refused (READONLY, OOM). */
   get status(): 'off' | 'up' | 'down' {
     if (this.client === null) return 'off';
-    return this.client.status === 'ready' ? 'up' : 'down';
+    return this.client.status === 'ready' && !this.writesRefused ? 'up' : 'down';
   }
 
   /** The client while it is connected, else null. */
   get connected(): RedisClient | null {
     return this.client?.status === 'ready' ? this.client : null;
+  }
+
+  /** Told by whoever writes: whether Redis took the last write. */
+  noteWrite(taken: boolean): void {
+    this.writesRefused = !taken;
   }
 
   /** Calls `listener` each time that a connection is ready, at once when it is now. */
@@ -63,6 +70,24 @@ export class RedisConnection implements OnModuleInit {
     this.client?.on('ready', () => {
       if (this.lostLogged) this.logger.log('Redis is back');
       this.lostLogged = false;
+      void this.checkPolicy();
     });
+    // It may have been ready before this module was.
+    if (this.connected) void this.checkPolicy();
+  }
+
+  /** Says when Redis may drop receipts that have their time still. Best effort: not everybody may ask. */
+  private async checkPolicy(): Promise<void> {
+    const memory = await this.client?.info('memory').catch(() => '');
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory ?? '')?.[1] ?? 'noeviction';
+    const limited = /^maxmemory:[1-9]/m.test(memory ?? '');
+    const evicts = limited && policy !== 'noeviction';
+    if (evicts && this.saidPolicy !== policy) {
+      this.logger.warn(
+        `Redis drops keys when its memory is full (maxmemory-policy ${policy}), receipts too, which a crash may then miss: ` +
+          'set maxmemory-policy noeviction',
+      );
+    }
+    this.saidPolicy = evicts ? policy : null;
   }
 }

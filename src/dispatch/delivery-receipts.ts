@@ -102,8 +102,10 @@ export class DeliveryReceipts {
     this.unanswered += count;
     try {
       await replies;
+      this.redis.noteWrite(true);
       this.succeeded();
     } catch (error) {
+      this.redis.noteWrite(false);
       this.failed(error);
     }
     this.unanswered -= count;
