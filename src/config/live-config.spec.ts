@@ -259,6 +259,25 @@ describe('LiveConfig', () => {
       expect(live.sendingObstacle).toContain('webhook_auth_key is unknown');
     });
 
+    it('is not what was known before: a value that is refused at run time changes nothing, whichever source had the good one', async () => {
+      const etcd = new MemoryConfigSource();
+      const values = { webhook_url: 'http://h/', webhook_auth_key: 'k', rate_limit: '5', on_uncertain: 'resend' };
+      const live = await liveOver(etcd, new MemoryConfigSource(values));
+      const before = live.current;
+      etcd.set({
+        webhook_url: 'h',
+        webhook_auth_key: 'x\ny',
+        rate_limit: 'abc',
+        on_uncertain: 'Hold!',
+        auto_sending: 'no',
+      });
+      expect(live.current).toEqual(before);
+      expect(live.sendingObstacle).toBeNull();
+      expect(setting(live, 'webhook_url')?.refused).toHaveLength(1);
+      etcd.set({ webhook_url: 'http://i/' });
+      expect(live.current.webhookUrl).toBe('http://i/');
+    });
+
     it('is what the fleet last agreed on, which decides nothing for others, until the source is read', async () => {
       const { late, live } = await blindOver({ rate_limit: '5' });
       live.setFleet([

@@ -48,6 +48,8 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   private readonly stopping = new AbortController();
   private sandbox: Sandbox | null = null;
   private fleet: ReadonlyMap<string, FleetSetting> = new Map();
+  /** What a key was when it was last known: a value that is refused from then on changes nothing. */
+  private readonly lastKnown = new Map<LiveKey, EffectiveValue>();
   private started = false;
   private reads = 0;
   private snapshot: LiveSettings;
@@ -280,10 +282,15 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
       const good = layer.goodValue(key);
       if (good === undefined) continue;
       if (unknown === null) return { ...good, source: layer.source.name, unknown };
-      return this.ofFleet(key, unknown) ?? safe(key, { ...good, source: layer.source.name, unknown });
+      return (
+        this.lastKnown.get(key) ??
+        this.ofFleet(key, unknown) ??
+        safe(key, { ...good, source: layer.source.name, unknown })
+      );
     }
     const fallback = { value: key.fallback, source: 'default', version: null, origin: '', unknown } as const;
-    return unknown === null ? fallback : (this.ofFleet(key, unknown) ?? safe(key, fallback));
+    if (unknown === null) return fallback;
+    return this.lastKnown.get(key) ?? this.ofFleet(key, unknown) ?? safe(key, fallback);
   }
 
   private ofFleet(key: LiveKey, unknown: string): EffectiveValue | null {
@@ -295,6 +302,10 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
 
   private compose(): LiveSettings {
     const effective = new Map(LIVE_KEYS.map((key) => [key.field, this.effective(key)]));
+    for (const key of LIVE_KEYS) {
+      const value = effective.get(key.field);
+      if (value?.unknown === null) this.lastKnown.set(key, value);
+    }
     const values = Object.fromEntries([...effective].map(([field, { value }]) => [field, value]));
     // A request without its key or signature would be refused, and one to a place that may have moved is worse.
     const isUnknown = TO_SEND.some((field) => (effective.get(field)?.unknown ?? null) !== null);

@@ -79,10 +79,7 @@ export class LiveLayer {
     }
     this.refused.set(key, { reason: parsed.reason, version: entry.version, raw: entry.raw });
     if (before !== undefined && sameRaw(before.raw, entry.raw)) return undefined;
-    const follows = this.good.has(key)
-      ? 'the last good value stays in force'
-      : 'it is unknown until that is mended: the last good value of the fleet counts, where there is one';
-    return `refused from ${this.source.name}: ${parsed.reason}; ${follows}`;
+    return `refused from ${this.source.name}: ${parsed.reason}; the last good value stays in force, and without one it is unknown and decides nothing`;
   }
 
   /** Says each name once, and of more than a few at a time only how many: anybody may fill a folder in etcd. */
