@@ -27,7 +27,7 @@ export class OperatorActions {
 
   /** Up to `limit` of them with an id below `before`. */
   async list(before: number, limit: number): Promise<OperatorAction[]> {
-    return await this.database.query<OperatorAction & Record<string, unknown>>(LIST, [before, limit]);
+    return await this.database.query<OperatorAction & Record<string, unknown>>(LIST_ACTIONS, [before, limit]);
   }
 }
 
@@ -37,7 +37,7 @@ const NOTE: Statement = {
     INSERT INTO operator_actions (actor, on_behalf_of, action, reason, detail) VALUES ($1, $2, $3, $4, $5::jsonb)`,
 };
 
-const LIST: Statement = {
+export const LIST_ACTIONS: Statement = {
   name: 'operator-actions.list',
   text: `
     SELECT id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, actor, on_behalf_of, action, reason,

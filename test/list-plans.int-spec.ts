@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { ApiDatabase, type Statement } from '../src/database.js';
 import type { MessageState } from '../src/messages/message.schemas.js';
 import { LIST, LIST_SENT, LOOK_MAX, MessageLists } from '../src/messages/message-lists.repository.js';
+import { LIST_ACTIONS } from '../src/operator-actions.js';
+import { ENDED, RUNNING } from '../src/scheduler/job-history.js';
 import { COUNT_SLICE, REPLAY_SLICE } from '../src/messages/message-replay.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 
@@ -50,6 +52,27 @@ const EXPECTED: Readonly<Record<MessageState, number>> = {
   cancelled: 1,
 };
 
+const visitedBy = async (
+  migrated: MigratedDatabase,
+  { text }: Statement,
+  values: readonly (string | number | null)[],
+  generic: boolean,
+) => {
+  const client = await migrated.database.connect();
+  try {
+    const literals = values.map((value) => (value === null ? 'NULL' : `'${value}'`)).join(', ');
+    await client.query(`SET plan_cache_mode = ${generic ? 'force_generic_plan' : 'force_custom_plan'}`);
+    await client.query(`PREPARE one AS ${text}`);
+    await client.query('BEGIN');
+    const { rows } = await client.query(
+      `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE one${literals === '' ? '' : ` (${literals})`}`,
+    );
+    return visited(explained.parse(rows)[0]['QUERY PLAN'][0].Plan);
+  } finally {
+    await client.end();
+  }
+};
+
 describe.each(Object.entries(DISTRIBUTIONS))('lists of messages that are %s', (distribution, columns) => {
   let migrated: MigratedDatabase;
   let few: number[];
@@ -70,26 +93,12 @@ describe.each(Object.entries(DISTRIBUTIONS))('lists of messages that are %s', (d
   });
   afterAll(() => migrated.drop());
 
-  const visitedBy = async ({ text }: Statement, values: readonly (string | number | null)[], generic: boolean) => {
-    const client = await migrated.database.connect();
-    try {
-      const literals = values.map((value) => (value === null ? 'NULL' : `'${value}'`)).join(', ');
-      await client.query(`SET plan_cache_mode = ${generic ? 'force_generic_plan' : 'force_custom_plan'}`);
-      await client.query(`PREPARE one AS ${text}`);
-      await client.query('BEGIN');
-      const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE one (${literals})`);
-      return visited(explained.parse(rows)[0]['QUERY PLAN'][0].Plan);
-    } finally {
-      await client.end();
-    }
-  };
-
   it.each([true, false])(
     'look at a page of them, or at a bounded number, planned for all values alike: %s',
     async (generic) => {
       for (const [state, statement] of Object.entries(LIST)) {
         for (const after of [Number.MIN_SAFE_INTEGER, ROWS / 2, ROWS + 3]) {
-          const rows = await visitedBy(statement, [after, PAGE], generic);
+          const rows = await visitedBy(migrated, statement, [after, PAGE], generic);
           expect([state, after, rows <= VISITED_MAX, rows]).toEqual([state, after, true, rows]);
         }
       }
@@ -97,12 +106,12 @@ describe.each(Object.entries(DISTRIBUTIONS))('lists of messages that are %s', (d
         ['infinity', Number.MAX_SAFE_INTEGER],
         ['-infinity', 0],
       ]) {
-        expect(await visitedBy(LIST_SENT, [...position, PAGE], generic)).toBeLessThanOrEqual(PAGE);
+        expect(await visitedBy(migrated, LIST_SENT, [...position, PAGE], generic)).toBeLessThanOrEqual(PAGE);
       }
       const filter = ['failed', null, null, 'no such reason', new Date().toISOString(), Number.MIN_SAFE_INTEGER, 1_000];
-      expect(await visitedBy(COUNT_SLICE, filter, generic)).toBeLessThanOrEqual(3_000);
+      expect(await visitedBy(migrated, COUNT_SLICE, filter, generic)).toBeLessThanOrEqual(3_000);
       const note = [null, 'ali', null, '{}', null];
-      expect(await visitedBy(REPLAY_SLICE, [...filter, ...note], generic)).toBeLessThanOrEqual(3_000);
+      expect(await visitedBy(migrated, REPLAY_SLICE, [...filter, ...note], generic)).toBeLessThanOrEqual(3_000);
     },
   );
 
@@ -124,4 +133,25 @@ describe.each(Object.entries(DISTRIBUTIONS))('lists of messages that are %s', (d
       expect(pages).toBeLessThanOrEqual(1 + (2 * LOOK_MAX) / 1_000);
     }
   });
+});
+
+it('lists of what operators did and of jobs look at a page, and at the jobs that wait', async () => {
+  const migrated = await createMigratedDatabase();
+  try {
+    const waiting = 10_000;
+    await migrated.database.query(`
+      INSERT INTO operator_actions (actor, action) SELECT 'ali', 'retry' FROM generate_series(1, 50000);
+      INSERT INTO dispatch_jobs (due_at, state) SELECT now(), 'done' FROM generate_series(1, 50000);
+      INSERT INTO dispatch_jobs (due_at, state) SELECT now(), 'waiting' FROM generate_series(1, ${waiting});
+      ANALYZE operator_actions; ANALYZE dispatch_jobs`);
+    for (const generic of [true, false]) {
+      for (const before of [Number.MAX_SAFE_INTEGER, 25_000, 0]) {
+        expect(await visitedBy(migrated, LIST_ACTIONS, [before, PAGE], generic)).toBeLessThanOrEqual(PAGE);
+      }
+      expect(await visitedBy(migrated, ENDED, [], generic)).toBeLessThanOrEqual(waiting + 20);
+      expect(await visitedBy(migrated, RUNNING, [], generic)).toBeLessThanOrEqual(waiting);
+    }
+  } finally {
+    await migrated.drop();
+  }
 });

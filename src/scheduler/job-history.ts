@@ -35,12 +35,12 @@ export class JobHistory {
 const utc = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ${column}`;
 const COLUMNS = `id, state, ${utc('due_at')}, ${utc('started_at')}, ${utc('finished_at')}, owner, budget, sent, not_sent, note`;
 
-const RUNNING: Statement = {
+export const RUNNING: Statement = {
   name: 'scheduler.running',
   text: `SELECT ${COLUMNS} FROM dispatch_jobs WHERE state = 'running' ORDER BY id`,
 };
 
-const ENDED: Statement = {
+export const ENDED: Statement = {
   name: 'scheduler.recent',
   text: `SELECT ${COLUMNS} FROM dispatch_jobs WHERE state IN ('done', 'dropped') ORDER BY id DESC LIMIT ${RECENT}`,
 };
