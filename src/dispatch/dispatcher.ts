@@ -20,6 +20,7 @@ import { OutcomeRetry } from './outcome-retry.js';
 import { BATCH_MAX, Settler } from './settler.js';
 import { WebhookClient } from './webhook.client.js';
 
+const NO_URL = 'webhook_url is not set';
 const CLAIM_MAX = 500;
 
 /** The scheduler's handler: spends a job's budget on the oldest messages, each marked by its own outcome. */
@@ -66,6 +67,11 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     };
   }
 
+  cannotWork(): string | null {
+    const { current, sendingObstacle } = this.live;
+    return current.webhookUrl === null ? (sendingObstacle ?? NO_URL) : null;
+  }
+
   async run(job: Job): Promise<JobReport> {
     const installationId = await this.claims.open(job);
     const { settlements, retry, batchSize: size, logger } = this;
@@ -80,7 +86,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
         makeSettler(() => undefined),
       );
     const { webhookUrl, webhookAuthKey } = this.live.current;
-    if (webhookUrl === null) return this.pass(this.live.sendingObstacle ?? 'webhook_url is not set', null);
+    if (webhookUrl === null) return this.pass(this.live.sendingObstacle ?? NO_URL, null);
     const target = this.watch.aim(webhookUrl, webhookAuthKey);
     const waitUntil = this.watch.waitUntil(Date.now(), performance.now());
     if (waitUntil !== null) {

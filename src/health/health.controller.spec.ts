@@ -19,7 +19,14 @@ let world: ReturnType<typeof healthy>;
 
 const healthy = () => ({
   database: { query: (): Promise<unknown> => Promise.resolve([]) },
-  queue: { turning: true },
+  queue: {
+    hangs: null as string | null,
+    handlerStatus: null,
+    condition: { turnsFailSince: null, jobsFailSince: null, slotOverdueSince: null, deafSince: null } as Record<
+      string,
+      Date | null
+    >,
+  },
   schema: { ready: true, problem: null as string | null },
   redis: { status: 'up' },
   etcd: { name: 'etcd', connected: true, since: new Date(0) },
@@ -61,7 +68,7 @@ async function ask(path: string): Promise<{ status: number; body: Record<string,
 
 describe('GET /health', () => {
   it('is exactly {"status":"healthy"}, whatever else is down', async () => {
-    Object.assign(world.queue, { turning: false });
+    world.queue.hangs = 'The scheduler loop has hung';
     world.database.query = never;
     const reply = await app.inject('/health');
     expect([reply.statusCode, reply.body]).toEqual([200, '{"status":"healthy"}']);
@@ -75,8 +82,8 @@ describe('GET /health/live', () => {
     expect(await ask('/health/live')).toMatchObject({ status: 200, body: { details: { loop: { status: 'up' } } } });
   });
 
-  it('is 503 when the loop does not turn', async () => {
-    Object.assign(world.queue, { turning: false });
+  it('is 503 when the loop hangs or has ended', async () => {
+    world.queue.hangs = 'The scheduler loop has hung';
     expect(await ask('/health/live')).toMatchObject({ status: 503, body: { error: { loop: { status: 'down' } } } });
   });
 });
@@ -90,6 +97,9 @@ describe('GET /health/ready', () => {
     ['the process is shutting down', () => app.get(Lifecycle).beginShutdown(), 'process'],
     ['the schema is old', () => Object.assign(world.schema, { ready: false, problem: 'the schema is old' }), 'schema'],
     ['no webhook_url is set', () => (world.live.sendingObstacle = 'webhook_url is not set'), 'webhook'],
+    ['turns have failed for long', () => (world.queue.condition['turnsFailSince'] = new Date(0)), 'scheduler'],
+    ['jobs have failed for long', () => (world.queue.condition['jobsFailSince'] = new Date(0)), 'scheduler'],
+    ['a slot has been overdue for long', () => (world.queue.condition['slotOverdueSince'] = new Date(0)), 'scheduler'],
     ['PostgreSQL refuses', () => (world.database.query = () => Promise.reject(new Error('no'))), 'postgres'],
     ['PostgreSQL hangs', () => (world.database.query = never), 'postgres'],
   ])('is 503 and says why when %s', async (_when, breakIt, name) => {
@@ -97,7 +107,7 @@ describe('GET /health/ready', () => {
     const began = performance.now();
     const { status, body } = await ask('/health/ready');
     expect(status).toBe(503);
-    expect(body['error']).toEqual({ [name]: { status: 'down', message: anyText } });
+    expect(body['error']).toEqual({ [name]: expect.objectContaining({ status: 'down', message: anyText }) as unknown });
     expect(performance.now() - began).toBeLessThan(4000);
   });
 
@@ -109,6 +119,17 @@ describe('GET /health/ready', () => {
     };
     await Promise.all([ask('/health/ready'), ask('/health/ready'), ask('/health/ready')]);
     expect(queries).toBe(1);
+  });
+
+  it('stays 200 for what has just begun and for a lost channel, and names it', async () => {
+    const since = new Date();
+    Object.assign(world.queue.condition, { turnsFailSince: since, deafSince: new Date(0) });
+    expect(await ask('/health/ready')).toMatchObject({
+      status: 200,
+      body: {
+        details: { scheduler: { turns_fail_since: since.toISOString(), deaf_since: '1970-01-01T00:00:00.000Z' } },
+      },
+    });
   });
 
   it('stays 200 without Redis and etcd, and calls them stale', async () => {

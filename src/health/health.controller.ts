@@ -51,7 +51,8 @@ export class HealthController {
   @ApiOperation({
     operationId: 'getLiveness',
     summary: 'The scheduler loop turns',
-    description: 'Touches no network. Restart what answers 503.',
+    description:
+      'Touches no network. 503 when the loop has ended, or has hung in one turn for 30 s: restart what answers so.',
   })
   @ApiOkResponse({ description: 'The loop turns.', standardSchema: reportSchema, example: LIVE_EXAMPLE })
   @ApiServiceUnavailableResponse({
@@ -62,7 +63,10 @@ export class HealthController {
   live(): Promise<unknown> {
     const loop = this.health.check('loop');
     return this.checks.check([
-      () => (this.queue.turning ? loop.up() : loop.down('The scheduler loop does not turn; restart the process')),
+      () => {
+        const { hangs } = this.queue;
+        return hangs === null ? loop.up() : loop.down(hangs);
+      },
     ]);
   }
 
@@ -73,8 +77,8 @@ export class HealthController {
     operationId: 'getReadiness',
     summary: 'The service can send',
     description:
-      'PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, and the process is not ' +
-      'shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.',
+      'PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to ' +
+      'do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.',
   })
   @ApiOkResponse({ description: 'It can.', standardSchema: reportSchema, example: READY_EXAMPLE })
   @ApiServiceUnavailableResponse({
@@ -89,6 +93,7 @@ export class HealthController {
       () => this.indicators.postgres(),
       () => this.indicators.schemaUpToDate(),
       () => this.indicators.webhook(this.queue.handlerStatus),
+      () => this.indicators.scheduler(this.queue.condition),
       () => this.indicators.redisReceipts(),
       () => this.indicators.etcd(),
     ]);

@@ -2,9 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { LiveConfig } from '../config/live-config.js';
 import { RedisConnection } from '../redis.js';
+import type { QueueCondition } from '../scheduler/interval-queue.js';
 import type { HandlerStatus } from '../scheduler/job.js';
 import { SchemaGate } from '../schema-gate.js';
 import { DatabasePing, PING_TIMEOUT_MS } from './database-ping.js';
+
+/** So long a replica may fail to do its part before it is not ready. */
+const BORNE_MS = 60_000;
 
 /** What the service depends on, each `up` or `down` with the reason; none of them throws. */
 @Injectable()
@@ -35,6 +39,26 @@ export class HealthIndicators {
     return obstacle === null ? indicator.up({ ...sending }) : indicator.down(obstacle);
   }
 
+  /**
+   * What keeps this replica from its part is told at once, and costs readiness when it lasts: a short outage of PostgreSQL is
+   * no reason to take a replica out.
+   */
+  scheduler(condition: QueueCondition): HealthIndicatorResult {
+    const indicator = this.health.check('scheduler');
+    const told = Object.fromEntries(
+      Object.entries({
+        turns_fail_since: condition.turnsFailSince,
+        jobs_fail_since: condition.jobsFailSince,
+        slot_overdue_since: condition.slotOverdueSince,
+        deaf_since: condition.deafSince,
+      }).flatMap(([name, since]: [string, Date | null]) => (since === null ? [] : [[name, since.toISOString()]])),
+    );
+    if (lasts(condition.turnsFailSince)) return indicator.down({ message: 'The schedule is out of reach', ...told });
+    if (lasts(condition.jobsFailSince)) return indicator.down({ message: 'Each job fails; see the log', ...told });
+    if (lasts(condition.slotOverdueSince)) return indicator.down({ message: 'A slot is overdue', ...told });
+    return indicator.up(told);
+  }
+
   // Sending goes on without Redis and etcd, so their loss is told, and costs no readiness.
   redisReceipts(): HealthIndicatorResult {
     const indicator = this.health.check('redis');
@@ -48,4 +72,8 @@ export class HealthIndicators {
     if (source === undefined) return indicator.up({ configured: false });
     return source.connected ? indicator.up() : indicator.up({ stale: true, since: source.since.toISOString() });
   }
+}
+
+function lasts(since: Date | null): boolean {
+  return since !== null && Date.now() - since.getTime() > BORNE_MS;
 }

@@ -37,11 +37,12 @@ export const READY_EXAMPLE = exampleOf({
   postgres: up,
   schema: up,
   webhook: up,
+  scheduler: up,
   redis: { status: 'up', stale: true },
   etcd: up,
 });
 export const NOT_READY_EXAMPLE = exampleOf(
-  { process: up, schema: up, webhook: up, redis: up, etcd: up },
+  { process: up, schema: up, webhook: up, scheduler: up, redis: up, etcd: up },
   {
     postgres: { status: 'down', message: 'PostgreSQL did not answer within 1000 ms; check APP_DB_URL and the server' },
   },

@@ -9,7 +9,8 @@ import { FleetChannel } from './fleet-channel.js';
 import type { HandlerStatus, JobHandler } from './job.js';
 import { JobRunner } from './job-runner.js';
 import { LastAttemptCopy } from './last-attempt-copy.js';
-import { planTurn, type Circumstances, type Plan } from './plan.js';
+import { Pulse, type Ailments } from './pulse.js';
+import { planTurn, type BegunJob, type Circumstances, type Plan } from './plan.js';
 import { LeaseWatch } from './lease-watch.js';
 import { LEASE_MS, STOOD_STILL_MS } from './running-job.js';
 import { clockShiftMs, LEAD_MS } from './schedule.js';
@@ -18,6 +19,8 @@ import { SilenceWatch } from './silent-owner.js';
 import { TurnLog } from './turn-log.js';
 import { WakeSignal } from './wake-signal.js';
 
+/** So much later than others a replica that cannot send takes a job, so that one that can always wins. */
+const LONGEST_HANDICAP_MS = 1_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2_000;
 /** A rest has parts, so that one which lasts much too long tells that the process stood still. */
@@ -28,6 +31,14 @@ const DEAF_REST_MS = 5_000;
 const STOPPED_REST_MS = 30_000;
 /** Who starts and stops where no operator did. */
 const BY_SETTING = 'auto_sending';
+
+/** What keeps a replica from its part; null: nothing of that kind. */
+export interface QueueCondition extends Ailments {
+  /** The jobs of this replica end with an error. */
+  readonly jobsFailSince: Date | null;
+  /** It does not hear of other replicas. */
+  readonly deafSince: Date | null;
+}
 
 /**
  * Runs a registered handler once per slot of a durable grid that the whole fleet shares. One loop per replica looks at the
@@ -44,6 +55,9 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private stopping = false;
   private reading: (ClockReading & { epoch: number }) | null = null;
   private readonly leases = new LeaseWatch();
+  private readonly pulse = new Pulse();
+  /** The job that is left to others, and since when it could have been taken. */
+  private deferred: { readonly key: string; readonly since: number } | null = null;
   /** Whether a replica that went silent may still have requests under way. */
   readonly silence = new SilenceWatch();
   private lastSlotCopy: number | null = null;
@@ -59,9 +73,24 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     private readonly agreement: FleetAgreement,
   ) {}
 
-  /** Whether the loop is alive and not ending. */
-  get turning(): boolean {
-    return this.loop !== null && !this.stopping;
+  /** Why the process should be restarted; null when it should not. */
+  get hangs(): string | null {
+    if (this.loop === null) return 'The scheduler loop has not begun';
+    return this.stopping ? 'The scheduler loop is ending' : this.pulse.hangs(performance.now());
+  }
+
+  /** What keeps this replica from its part, and since when. */
+  get condition(): QueueCondition {
+    return {
+      ...this.pulse.ailments(performance.now()),
+      jobsFailSince: this.runner.failsSince,
+      deafSince: this.channel.deafSince,
+    };
+  }
+
+  /** Why jobs come to nothing on this replica; null when they do not. */
+  get cannotWork(): string | null {
+    return this.handler?.cannotWork() ?? null;
   }
 
   /** How this replica's handler is doing; null before there is one. */
@@ -69,11 +98,17 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     return this.handler?.status() ?? null;
   }
 
-  /** Starts the loop for `handler`, once per process; it waits for the schema by itself. */
-  begin(handler: JobHandler): void {
+  /**
+   * Starts the loop for `handler`, once per process; it waits for the schema by itself. A loop that fails for good ends the
+   * process: it would look alive and send nothing.
+   */
+  begin(handler: JobHandler, die = throwUncaught): void {
     this.handler = handler;
     this.store.watchWork(handler.workExists);
-    this.loop = this.turnUntilStopped(handler);
+    this.loop = this.turnUntilStopped(handler).catch((error: unknown) => {
+      this.pulse.loopEnds(error instanceof Error ? error.message : String(error));
+      die(error);
+    });
   }
 
   /** Looks at the schedule now rather than when planned. */
@@ -101,14 +136,17 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     const unsubscribe = this.live.onChange(() => this.signal.wake());
     let retryMs = FIRST_RETRY_MS;
     while (!this.stopping || !this.runner.idle) {
+      this.pulse.turnBegins(performance.now());
       try {
         const lookAgainAt = await this.takeTurn(handler);
+        this.pulse.turnEnds(true);
         this.log.recovered();
         retryMs = FIRST_RETRY_MS;
         // The turn that wrote the end of the last run is the last one.
         if (this.stopping && this.runner.idle) break;
         await this.restUntil(lookAgainAt);
       } catch (error) {
+        this.pulse.turnEnds(false);
         this.log.failed(error);
         this.leases.lostTouch();
         if (this.stopping && (this.runner.idle || this.runner.ended !== null)) break;
@@ -172,6 +210,8 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       }
     }
     this.log.turned(seen, plan, () => this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);
+    const { running, nextSlotAt } = plan.schedule;
+    this.pulse.turned(running ? answeredAt + (nextSlotAt - seen.exactNow) : null);
     this.lastAttempt.save(plan.schedule.lastSlotAt);
     this.lastSlotCopy = null;
     this.agreement.settle(consideration, seen.now);
@@ -210,8 +250,24 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
       free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
+      handicapMs: this.handicapMs(seen),
+      deferMs: (job) => this.deferMs(seen, job, answeredAt),
       takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - answeredAt,
     };
+  }
+
+  /** A replica that can do nothing with a job leaves it to those that can; when nobody takes it, it passes here. */
+  private handicapMs(seen: Sighting): number {
+    if (this.cannotWork === null) return 0;
+    return Math.min(LONGEST_HANDICAP_MS, seen.schedule.intervalMs / 2);
+  }
+
+  private deferMs(seen: Sighting, job: Pick<BegunJob, 'id' | 'fence'>, at: number): number {
+    const handicapMs = this.handicapMs(seen);
+    const key = `${job.id}/${job.fence}`;
+    if (handicapMs === 0) this.deferred = null;
+    else if (this.deferred?.key !== key) this.deferred = { key, since: at };
+    return this.deferred === null ? 0 : Math.max(0, handicapMs - (at - this.deferred.since));
   }
 
   /** Notices a jump of the database's clock; true when the schedule was moved, or should have been and somebody else did. */
@@ -227,6 +283,13 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (await this.store.shiftClock(seen.version, shiftMs, LEASE_MS)) this.log.clockSetBack(shiftMs);
     return true;
   }
+}
+
+/** The last resort of the process logs it and ends the process. */
+function throwUncaught(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 function switched(seen: Sighting, plan: Plan): { by: string; why: string } | null {

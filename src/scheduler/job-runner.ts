@@ -22,12 +22,18 @@ export class JobRunner {
   private endedRun: EndedRun | null = null;
   private deadlines: NodeJS.Timeout[] = [];
   private ending = false;
+  private failsFrom: Date | null = null;
 
   constructor(private readonly store: ScheduleStore) {}
 
   /** Whether no job runs here; one that ended counts until `forgetEnded`. */
   get idle(): boolean {
     return this.job === null;
+  }
+
+  /** Since when each job of this replica has failed; null when the latest one did not. */
+  get failsSince(): Date | null {
+    return this.failsFrom;
   }
 
   /** The run that ended and is not yet written down. */
@@ -74,8 +80,10 @@ export class JobRunner {
     const { id, fence } = job;
     try {
       const report = await handler.run(job);
+      this.failsFrom = null;
       this.endedRun = { id, fence, state: job.resumable ? 'open' : 'done', resumeAfterMs: 0, ...report };
     } catch (error) {
+      this.failsFrom ??= new Date();
       this.logger.error({ err: error, job: id }, 'a job failed; the schedule goes on');
       // Never done: it may have messages claimed, which only its next owner can settle.
       const resumeAfterMs = Math.min(FIRST_RESUME_MS * 2 ** (fence - 1), LONGEST_RESUME_MS);

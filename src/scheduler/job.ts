@@ -41,6 +41,8 @@ export interface JobHandler {
   /** An SQL expression, true when a job would find something to do; evaluated once per slot. */
   readonly workExists: string;
   status(): HandlerStatus;
+  /** Why a job would come to nothing here, while another replica may do it; null when it can be done. */
+  cannotWork(): string | null;
   /**
    * Settles what an earlier owner of the job left open, then works until the job's budget is spent, no work is left or
    * `job.winding` aborts. Nothing is in flight when it resolves.

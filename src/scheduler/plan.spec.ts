@@ -30,6 +30,8 @@ const replica: Circumstances = {
   ended: null,
   free: true,
   takeoverFrom: () => 0,
+  handicapMs: 0,
+  deferMs: () => 0,
 };
 const waiting = { schedule: { ...schedule, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } };
 const elsewhere = { id: 5, fence: 1, owner: 'elsewhere', leaseUntil: NOW + 8_000 };
@@ -224,5 +226,30 @@ describe('planTurn', () => {
 
   it('sleeps until something is heard while stopped', () => {
     expect(plan({ schedule: { ...schedule, running: false } }).wakeAt).toBe(Infinity);
+  });
+});
+
+describe('planTurn of a replica that cannot work', () => {
+  const unable = { handicapMs: 500, deferMs: () => 300 };
+
+  it('takes a slot only when nobody else has taken it for a while', () => {
+    expect(plan({ schedule: due }, unable)).toMatchObject({ slots: [], changes: false, wakeAt: NOW + 500 });
+    const passed = { ...due, nextSlotAt: NOW - 500 };
+    expect(plan({ schedule: passed }, unable).slots).toMatchObject([{ dueAt: NOW - 500, state: 'running' }]);
+  });
+
+  it.each([
+    ['a waiting job', waiting],
+    ['the job of an owner whose lease ran out', { begun: [{ ...elsewhere, leaseUntil: NOW - 60_000 }] }],
+    ['a job that was given back', { begun: [{ ...elsewhere, owner: null, leaseUntil: null }] }],
+  ])('leaves %s to others first, and looks again', (_name, seen) => {
+    expect(plan(seen, unable)).toMatchObject({ begin: null, changes: false, wakeAt: NOW + 300 });
+    expect(plan(seen, { ...unable, deferMs: () => 0 }).begin).not.toBeNull();
+  });
+
+  it('brings a new interval without losing what the old grid owes', () => {
+    const { slots, schedule: changed } = plan({ schedule: due }, { ...unable, newIntervalMs: 10_000 });
+    expect(slots).toHaveLength(1);
+    expect(changed.lastSlotAt).toBe(NOW);
   });
 });

@@ -58,6 +58,10 @@ export interface Circumstances {
   readonly ended: EndedRun | null;
   /** Whether this replica can take a job. */
   readonly free: boolean;
+  /** How much later than others this replica takes slots, since it could do nothing with them; 0: it could. */
+  readonly handicapMs: number;
+  /** For how much longer this replica leaves that job to others; 0: it may take it. */
+  readonly deferMs: (job: Pick<BegunJob, 'id' | 'fence'>) => number;
   /** Before that time the job's lease does not count as run out: its owner may just have had no way to renew it. */
   readonly takeoverFrom: (job: BegunJob) => number;
 }
@@ -98,7 +102,10 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   }
 
   // With nothing to send there is nothing to prepare, and what comes until the slot may still go out in it.
-  const leadMs = seen.workExists ? LEAD_MS : 0;
+  const prepareMs = seen.workExists ? LEAD_MS : 0;
+  // What the old grid owes is queued before a new one begins, by whoever brings it.
+  const leadMs =
+    circumstances.handicapMs > 0 && circumstances.newIntervalMs === null ? -circumstances.handicapMs : prepareMs;
   const old = tick(schedule, now + leadMs, capacity);
   const changed =
     circumstances.newIntervalMs === null
@@ -123,15 +130,18 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const vacancy = circumstances.free && begun.length < workers && schedule.running;
   const idle = !seen.workExists && begun.length === 0 && seen.oldestWaiting === null;
 
-  const begin = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
-  const beginsFresh = vacancy && begin === null && !idle;
+  const candidate = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
+  const deferMs = candidate === null ? 0 : circumstances.deferMs(candidate);
+  const begin = deferMs > 0 ? null : candidate;
+  const beginsFresh = vacancy && candidate === null && !idle;
   const slots = due.map((dueAt, index) => ({
     dueAt,
     state: idle ? ('done' as const) : beginsFresh && index === 0 ? ('running' as const) : ('waiting' as const),
   }));
 
   const takesJob = begin !== null || (beginsFresh && slots.length > 0);
-  const watched = circumstances.free && !takesJob ? begun.map(expiry) : [];
+  const watched = circumstances.free && !takesJob ? begun.map((job) => Math.max(expiry(job), now + deferMs)) : [];
+  if (deferMs > 0) watched.push(now + deferMs);
   return {
     schedule,
     autoSending,

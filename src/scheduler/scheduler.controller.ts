@@ -10,6 +10,7 @@ import { RequiredScope } from '../required-scope.js';
 import { FleetControl } from './fleet-control.js';
 import { IntervalQueue } from './interval-queue.js';
 import { JobHistory } from './job-history.js';
+import { whyNothingIsSent } from './why-nothing-is-sent.js';
 import { ScheduleStore } from './schedule-store.js';
 import { changeRequestSchema, overviewSchema, type ChangeRequest, type Overview } from './scheduler.schemas.js';
 
@@ -97,7 +98,7 @@ export class SchedulerController {
     ]);
     const { schedule } = seen;
     const { current } = this.live;
-    const handler = this.queue.handlerStatus;
+    const { handlerStatus: handler, condition } = this.queue;
     return {
       state: schedule.running ? 'running' : 'stopped',
       next_slot_at: schedule.running ? utc(schedule.nextSlotAt) : null,
@@ -111,11 +112,20 @@ export class SchedulerController {
       changed_at: seen.changedAt.toISOString(),
       changed_by: seen.changedBy,
       changed_why: seen.changedWhy,
+      nothing_sent_because: whyNothingIsSent(seen, {
+        cannotWork: this.queue.cannotWork,
+        trouble: handler?.trouble ?? null,
+        condition,
+      }),
       this_replica: handler && {
         in_flight: handler.inFlight,
         concurrency: handler.concurrency,
         concurrency_limit: handler.concurrencyLimit,
         trouble: handler.trouble,
+        turns_fail_since: iso(condition.turnsFailSince),
+        jobs_fail_since: iso(condition.jobsFailSince),
+        slot_overdue_since: iso(condition.slotOverdueSince),
+        deaf_since: iso(condition.deafSince),
       },
       settings_notes: [...this.live.notes],
       running_jobs: running,
@@ -126,6 +136,10 @@ export class SchedulerController {
 
 function noteOf(call: string, change: ChangeRequest, request: ActingRequest) {
   return actorOf(request, change, `${call} from ${request.ip}`);
+}
+
+function iso(time: Date | null): string | null {
+  return time?.toISOString() ?? null;
 }
 
 function utc(time: number): string {

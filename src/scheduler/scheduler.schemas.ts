@@ -46,6 +46,10 @@ export const overviewSchema = z
     changed_at: time.meta({ description: 'When sending was last started or stopped.', format: 'date-time' }),
     changed_by: z.string().nullable(),
     changed_why: z.string().nullable(),
+    nothing_sent_because: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why messages wait and none is sent; null when some are, or none waits.' }),
     this_replica: z
       .strictObject({
         in_flight: z.number().int().meta({ description: 'Requests without an answer yet.' }),
@@ -55,6 +59,12 @@ export const overviewSchema = z
           description:
             'What ended its latest job early, or why none of its latest messages got through; null when nothing is wrong.',
         }),
+        turns_fail_since: time.nullable().meta({ description: 'It cannot read or write the schedule.' }),
+        jobs_fail_since: time.nullable().meta({ description: 'Each of its jobs ends with an error, see the log.' }),
+        slot_overdue_since: time.nullable().meta({ description: 'The time of a slot that it has not seen taken.' }),
+        deaf_since: time
+          .nullable()
+          .meta({ description: 'It does not hear of other replicas, and looks at the schedule every 5 s instead.' }),
       })
       .nullable()
       .meta({ description: 'The replica that answers.' }),

@@ -14,8 +14,8 @@ const SABOTAGES = {
   lease: [
     {
       file: 'src/scheduler/plan.js',
-      from: 'const begin = circumstances.free && orphan ? orphan : vacancy',
-      to: 'const begin = vacancy',
+      from: 'const candidate = circumstances.free && orphan ? orphan : vacancy',
+      to: 'const candidate = vacancy',
       times: 1,
     },
   ],

@@ -74,7 +74,7 @@ export interface paths {
     };
     /**
      * The scheduler loop turns
-     * @description Touches no network. Restart what answers 503.
+     * @description Touches no network. 503 when the loop has ended, or has hung in one turn for 30 s: restart what answers so.
      */
     get: operations['getLiveness'];
     put?: never;
@@ -94,7 +94,7 @@ export interface paths {
     };
     /**
      * The service can send
-     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.
+     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.
      */
     get: operations['getReadiness'];
     put?: never;
@@ -1011,11 +1011,16 @@ export interface components {
      *       "changed_at": "2025-07-20T14:00:00.000Z",
      *       "changed_by": "ali",
      *       "changed_why": "the gateway has moved",
+     *       "nothing_sent_because": null,
      *       "this_replica": {
      *         "in_flight": 0,
      *         "concurrency": 2,
      *         "concurrency_limit": 64,
-     *         "trouble": null
+     *         "trouble": null,
+     *         "turns_fail_since": null,
+     *         "jobs_fail_since": null,
+     *         "slot_overdue_since": null,
+     *         "deaf_since": null
      *       },
      *       "settings_notes": [],
      *       "running_jobs": [],
@@ -1065,6 +1070,8 @@ export interface components {
       changed_at: string;
       changed_by: string | null;
       changed_why: string | null;
+      /** @description Why messages wait and none is sent; null when some are, or none waits. */
+      nothing_sent_because: string | null;
       /** @description The replica that answers. */
       this_replica: {
         /** @description Requests without an answer yet. */
@@ -1074,6 +1081,30 @@ export interface components {
         concurrency_limit: number;
         /** @description What ended its latest job early, or why none of its latest messages got through; null when nothing is wrong. */
         trouble: string | null;
+        /**
+         * Format: date-time
+         * @description It cannot read or write the schedule.
+         * @example 2025-07-20T14:36:51.123Z
+         */
+        turns_fail_since: string | null;
+        /**
+         * Format: date-time
+         * @description Each of its jobs ends with an error, see the log.
+         * @example 2025-07-20T14:36:51.123Z
+         */
+        jobs_fail_since: string | null;
+        /**
+         * Format: date-time
+         * @description The time of a slot that it has not seen taken.
+         * @example 2025-07-20T14:36:51.123Z
+         */
+        slot_overdue_since: string | null;
+        /**
+         * Format: date-time
+         * @description It does not hear of other replicas, and looks at the schedule every 5 s instead.
+         * @example 2025-07-20T14:36:51.123Z
+         */
+        deaf_since: string | null;
       } | null;
       /** @description Why the replica that answers sends nothing, which settings it cannot tell, and where its own differ from what the fleet works with. */
       settings_notes: string[];
@@ -1673,6 +1704,9 @@ export interface operations {
            *         "webhook": {
            *           "status": "up"
            *         },
+           *         "scheduler": {
+           *           "status": "up"
+           *         },
            *         "redis": {
            *           "status": "up",
            *           "stale": true
@@ -1693,6 +1727,9 @@ export interface operations {
            *           "status": "up"
            *         },
            *         "webhook": {
+           *           "status": "up"
+           *         },
+           *         "scheduler": {
            *           "status": "up"
            *         },
            *         "redis": {
@@ -1763,6 +1800,9 @@ export interface operations {
            *         "webhook": {
            *           "status": "up"
            *         },
+           *         "scheduler": {
+           *           "status": "up"
+           *         },
            *         "redis": {
            *           "status": "up"
            *         },
@@ -1784,6 +1824,9 @@ export interface operations {
            *           "status": "up"
            *         },
            *         "webhook": {
+           *           "status": "up"
+           *         },
+           *         "scheduler": {
            *           "status": "up"
            *         },
            *         "redis": {

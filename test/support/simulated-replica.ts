@@ -105,6 +105,8 @@ export class SimulatedReplica {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.ended,
       free: !this.ending && this.run === null,
+      handicapMs: 0,
+      deferMs: () => 0,
       takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - at,
     };
     return { seen, circumstances, plan: planTurn(seen, circumstances) };

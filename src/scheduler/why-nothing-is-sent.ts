@@ -1,0 +1,32 @@
+import type { QueueCondition } from './interval-queue.js';
+import type { Sighting } from './schedule-store.js';
+
+/** What the replica that answers knows of itself. */
+export interface OwnCondition {
+  readonly cannotWork: string | null;
+  readonly trouble: string | null;
+  readonly condition: QueueCondition;
+}
+
+/** Why messages wait and none is sent, in words for people; null when nothing keeps them. */
+export function whyNothingIsSent(
+  { schedule, workExists, changedAt, changedBy }: Pick<Sighting, 'schedule' | 'workExists' | 'changedAt' | 'changedBy'>,
+  { cannotWork, trouble, condition }: OwnCondition,
+): string | null {
+  if (!workExists) return null;
+  if (!schedule.running) {
+    const by = changedBy === null ? '' : ` by ${changedBy}`;
+    return `sending is stopped since ${changedAt.toISOString()}${by}; POST /start resumes it`;
+  }
+  if (cannotWork !== null) return `${cannotWork} on this replica`;
+  if (condition.turnsFailSince !== null) {
+    return `the schedule is out of reach since ${condition.turnsFailSince.toISOString()}; see the log`;
+  }
+  if (condition.jobsFailSince !== null) {
+    return `each job of this replica fails since ${condition.jobsFailSince.toISOString()}; see the log`;
+  }
+  if (condition.slotOverdueSince !== null) {
+    return `the slot of ${condition.slotOverdueSince.toISOString()} has not been taken; see the log`;
+  }
+  return trouble;
+}
