@@ -22,10 +22,31 @@ export function describeError(error: unknown): DescribedError {
   const code = chain.map(codeOf).find((found) => found !== undefined);
   return {
     type: error.constructor.name || error.name,
-    message: maskSecrets(chain.map(messageOf).filter(Boolean).join(': ')),
-    stack_trace: maskSecrets(chain.map((link) => link.stack ?? messageOf(link)).join('\ncaused by: ')),
+    message: maskSecrets(withoutRows(chain.map(messageOf).filter(Boolean).join(': '), chain)),
+    stack_trace: maskSecrets(
+      withoutRows(chain.map((link) => link.stack ?? messageOf(link)).join('\ncaused by: '), chain),
+    ),
     ...(code !== undefined && { code }),
   };
+}
+
+/** The text without what triggers and constraints of the database's owner say, which may hold a row: where it came from instead. */
+function withoutRows(text: string, chain: readonly Error[]): string {
+  return chain.filter(speaksOfRow).reduce((rest, link) => rest.replaceAll(link.message, () => sourceOf(link)), text);
+}
+
+/** RAISE in whatever class, and violated constraints (class 23). */
+function speaksOfRow(error: Error): boolean {
+  if (error.message === '' || !('severity' in error)) return false;
+  return ('routine' in error && error.routine === 'exec_stmt_raise') || /^(P0001|23...)$/.test(codeOf(error) ?? '');
+}
+
+function sourceOf(error: Error): string {
+  const place = ['schema', 'table', 'constraint'].flatMap((name) => {
+    const value: unknown = Reflect.get(error, name);
+    return typeof value === 'string' ? [`${name} ${value}`] : [];
+  });
+  return [`PostgreSQL refused it with SQLSTATE ${codeOf(error) ?? 'unknown'}`, ...place].join(', ');
 }
 
 /** The error and its causes, outermost first; a circle ends the walk. */
