@@ -45,7 +45,7 @@ describe('a short campaign of kills and outages', () => {
     expect(campaigns.get('hold')?.verdict?.figures).toMatchObject({ duplicated_same_key: 0 });
   });
 
-  it.each(['lease', 'receipt', 'fence', 'halving', 'doubt'])(
+  it.each(['lease', 'receipt', 'fence', 'halving', 'doubt', 'share'])(
     'finds what --sabotage %s switches off in the build',
     async (sabotage) => {
       const copy = `const { copyBuild } = await import('./test/chaos/build.js'); await copyBuild(...process.argv.slice(1));`;

@@ -45,9 +45,18 @@ const SABOTAGES = {
   doubt: [
     { file: 'src/dispatch/settle-outcome.js', from: 'if (doubt === null)', to: 'if (doubt !== undefined)', times: 1 },
   ],
+  // Retries that are due have the whole of a job's budget.
+  share: [
+    {
+      file: 'src/messages/claim-statements.js',
+      from: 'WHEN $7::bool THEN (place + wanted + 1) / 2 - (place + 1) / 2 ELSE',
+      to: 'WHEN $7::bool THEN wanted ELSE',
+      times: 1,
+    },
+  ],
 };
 
-export const SABOTAGE_NAMES = /** @type {const} */ (['lease', 'receipt', 'fence', 'halving', 'doubt']);
+export const SABOTAGE_NAMES = /** @type {const} */ (['lease', 'receipt', 'fence', 'halving', 'doubt', 'share']);
 
 /**
  * A copy of the built service in `folder`, so that a build made meanwhile changes nothing; with a sabotage, if one is named.

@@ -135,4 +135,4 @@ export interface Options {
   readonly ordinary: OrdinaryOptions | null;
 }
 
-export type Sabotage = 'lease' | 'receipt' | 'fence' | 'halving' | 'doubt';
+export type Sabotage = 'lease' | 'receipt' | 'fence' | 'halving' | 'doubt' | 'share';
