@@ -12,7 +12,7 @@ const USAGE = `npm run chaos -- [--kills 200] [--messages 100000] [--replicas 3]
   [--faults ordinary [--seconds 600] [--parked 1000000] [--due 1000000] [--workers 1] [--api-rate 6000]
     [--harms ${HARM_NAMES.join(',')}]]
                                        ordinary life instead of crashes: bad rows, answers, settings, clients and disks beside
-                                       good messages; --kills and --messages do not count, --rate is 200 by default
+                                       good messages; --kills and --messages do not count, --rate is 100 by default
   [--sabotage ${SABOTAGE_NAMES.join('|')}]
                                        run a build with that protection switched off; the verdict must then fail
   [--json FILE] [--keep]               the figures as JSON; keep the folder with logs and ledgers`;
@@ -55,7 +55,7 @@ export function readOptions(args) {
     replicas: wholeNumber('replicas', values.replicas, 1),
     seed: wholeNumber('seed', values.seed, 0),
     policies: policy === 'both' ? ['hold', 'resend'] : [policy],
-    rateLimit: wholeNumber('rate', values.rate ?? (isOrdinary ? '200' : '500'), 1),
+    rateLimit: wholeNumber('rate', values.rate ?? (isOrdinary ? '100' : '500'), 1),
     only,
     sabotage: values.sabotage === undefined ? null : oneOf('sabotage', values.sabotage, SABOTAGE_NAMES),
     json: values.json ?? null,

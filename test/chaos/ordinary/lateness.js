@@ -51,11 +51,15 @@ function waitsOf(evidence, index) {
   const turns = turnsOf(rows, { rateLimit, intervalMs, counted: clock.counted });
   // What somebody marked, deleted or locked has no turn of its own; it keeps its place in the row.
   const touched = new Set(acts.map(({ n }) => n));
+  // With hold, what a replica had claimed when it was killed or hung is parked as uncertain, requested or not: its wait is over.
+  const parkedAt = new Map(
+    evidence.messages.filter(({ parkedAs }) => parkedAs === 'uncertain').map((row) => [row.n, row.parkedAt]),
+  );
   return rows
     .filter(({ kind, n }) => kind === 'good' && !touched.has(n) && turns.has(n))
     .map(({ n, committedAt }) => {
       const turn = turns.get(n) ?? 0;
-      const arrivedAt = index.requests.get(n)?.[0]?.arrivedAt ?? null;
+      const arrivedAt = index.requests.get(n)?.[0]?.arrivedAt ?? parkedAt.get(n) ?? null;
       return {
         n,
         committedAt,
