@@ -116,7 +116,7 @@ describe('a signal while a job is being granted', () => {
     stage.receiver.letGo();
     // The end of that job and the grant of the next one are one statement.
     await eventually(async () =>
-      expect(await stage.database.blocked()).toEqual([expect.stringContaining('dispatch_jobs')]),
+      expect(await stage.database.blocked()).toEqual([expect.stringContaining('UPDATE scheduler_state')]),
     );
     const ending = end(app, 'SIGTERM');
     await app.logged(/SIGTERM: finishing/);
