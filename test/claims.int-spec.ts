@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { Database } from '../src/database.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
+import { SendableLook } from '../src/messages/sendable-look.js';
 import { eventually } from './support/eventually.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 import type { TestDatabase } from './support/test-database.js';
@@ -315,10 +316,24 @@ describe('whether there is work', () => {
     ({ database } = migrated);
     await database.query('ALTER TABLE messages SET (autovacuum_enabled = off)');
   });
-  beforeEach(() => database.query('TRUNCATE messages'));
+  beforeEach(() => database.query('TRUNCATE messages RESTART IDENTITY'));
   afterAll(() => migrated.drop());
 
-  const workExists = async () => await database.value<boolean>(`SELECT ${MessageClaims.WORK_EXISTS}`);
+  let work: SendableLook;
+  beforeEach(() => {
+    work = new SendableLook(new Database(migrated.dataSource));
+  });
+  /** A look as the scheduler takes it. */
+  const workExists = async () => work.exists(await database.value(`SELECT ${work.expression}`, [...work.values()]));
+
+  const explain = async (options = ''): Promise<Record<string, unknown>[]> => {
+    // On the service's own connections, which read by index.
+    const { rows } = await migrated.dataSource.dispatchPool.query<{
+      'QUERY PLAN': { Plan: Record<string, unknown> }[];
+    }>(`EXPLAIN (${options}FORMAT JSON) SELECT ${work.expression}`, [...work.values()]);
+    const [found] = rows;
+    return (found?.['QUERY PLAN'] ?? []).map(({ Plan }) => Plan);
+  };
 
   it('is told by the messages that may be sent now, and by pauses that are over', async () => {
     expect(await workExists()).toBe(false);
@@ -343,9 +358,75 @@ describe('whether there is work', () => {
     await database.insertMessages(10_000);
     await database.query('ANALYZE messages');
     await database.query(change);
-    const plan = JSON.stringify(await database.query(`EXPLAIN (FORMAT JSON) SELECT ${MessageClaims.WORK_EXISTS}`));
+    const plan = JSON.stringify(await explain());
     expect(plan).toMatch(/"Index Name":"idx_messages_sendable".*"Index Name":"idx_messages_retry"/);
-    expect(plan).not.toMatch(/Seq Scan|Bitmap|"Filter"/);
+    expect(plan).not.toMatch(/Seq Scan|Bitmap|"Node Type":"Sort"|"Filter"/);
+  });
+
+  const buffers = async () => {
+    const [plan] = await explain('ANALYZE, BUFFERS, ');
+    return Number(plan?.['Shared Hit Blocks']) + Number(plan?.['Shared Read Blocks']);
+  };
+  const sendAll = async () => await database.query(`UPDATE messages SET sent_status = TRUE WHERE claimed_by IS NULL`);
+
+  let other: Client;
+  beforeEach(async () => {
+    other = await database.connect();
+  });
+  afterEach(() => other.end());
+
+  describe('and from where on it is looked for', () => {
+    it('passes over what was sent, for as long as an old snapshot keeps it in the index', async () => {
+      await database.insertMessages(20_000);
+      await database.query(`UPDATE messages SET next_attempt_at = '2020-01-01' WHERE id % 2 = 0`);
+      await other.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+      await other.query('SELECT count(*) FROM messages');
+      await sendAll();
+      const fromStart = await buffers();
+      expect(await workExists()).toBe(false);
+      expect(await workExists()).toBe(false);
+      expect(work.freshFrom).toBeGreaterThan(15_000);
+      expect(fromStart).toBeGreaterThan(1_000);
+      expect(await buffers()).toBeLessThan(fromStart / 4);
+    });
+
+    it('still sees what a transaction commits late, whatever was inserted and sent after it', async () => {
+      await database.insertMessages(5);
+      await sendAll();
+      await other.query('BEGIN');
+      await other.query(
+        `INSERT INTO messages (recipient_phone, content) SELECT '+905551111111', 'late' FROM generate_series(1, 10)`,
+      );
+      for (let n = 0; n < 40; n += 1) {
+        await database.insertMessages(500);
+        await sendAll();
+        expect(await workExists()).toBe(false);
+      }
+      await other.query('COMMIT');
+      expect(await workExists()).toBe(true);
+      await sendAll();
+      for (let n = 0; n < 3; n += 1) expect(await workExists()).toBe(false);
+      expect(work.freshFrom).toBeGreaterThan(15_000);
+    });
+
+    it('sees what an operator, wherever, sends again, and a table that was emptied', async () => {
+      await database.insertMessages(5_000);
+      await database.query(`UPDATE messages SET parked_as = 'failed'`);
+      for (let n = 0; n < 3; n += 1) expect(await workExists()).toBe(false);
+      expect(work.freshFrom).toBeGreaterThan(3_000);
+      await database.query(`
+        WITH again AS (UPDATE messages SET parked_as = NULL WHERE id = 7)
+        INSERT INTO operator_actions (actor, action, message_id) VALUES ('somebody', 'retry', 7)`);
+      expect(await workExists()).toBe(true);
+      expect(work.freshFrom).toBe(7);
+      await sendAll();
+      for (let n = 0; n < 3; n += 1) await workExists();
+
+      await database.query(`TRUNCATE messages RESTART IDENTITY`);
+      expect(await workExists()).toBe(false);
+      await database.insertMessages(1);
+      expect(await workExists()).toBe(true);
+    });
   });
 });
 

@@ -5,7 +5,7 @@ import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import type { StrayClaim } from '../messages/stray-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
-import type { HandlerStatus, Job, JobHandler, JobReport } from '../scheduler/job.js';
+import type { HandlerStatus, Job, JobHandler, JobReport, WorkLook } from '../scheduler/job.js';
 import { BatchSize } from './batch-size.js';
 import { ChannelWatch, type Target } from './channel-watch.js';
 import { LockedStretches } from './claim-cursor.js';
@@ -26,7 +26,7 @@ const CLAIM_MAX = 500;
 /** The scheduler's handler: spends a job's budget on the oldest messages, each marked by its own outcome. */
 @Injectable()
 export class Dispatcher implements JobHandler, OnApplicationBootstrap {
-  readonly workExists = MessageClaims.WORK_EXISTS;
+  readonly work: WorkLook;
   readonly window: ConcurrencyWindow;
   private readonly logger = new Logger('Dispatch');
   private readonly stretches = new LockedStretches();
@@ -51,6 +51,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly endings: ClaimEndings,
   ) {
     this.window = new ConcurrencyWindow(() => Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size));
+    this.work = claims.work;
     this.sweep = new ClaimSweep(claims);
   }
 

@@ -13,6 +13,7 @@ import { PARK_INVALID_FRESH, PARK_INVALID_RETRIES, type InvalidSlice } from './i
 import { CONTENT_LENGTH_FAULT, PHONE_FAULT } from './message-rules.js';
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
 import { CLAIM_PROBE, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
+import { SendableLook } from './sendable-look.js';
 import { CLAIM, CLAIM_FAR, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
@@ -59,20 +60,12 @@ export interface Inheritance {
  */
 @Injectable()
 export class MessageClaims {
-  /**
-   * True while there is a message to send or a claim to recover; an SQL expression for the scheduler. Both parts read the
-   * head of a partial index, whatever the statistics say: for a plain EXISTS the planner would scan the whole table, in the
-   * hope of an early match, as long as it believes in a backlog that has been sent by now.
-   */
-  static readonly WORK_EXISTS = `
-    (SELECT id FROM messages
-     WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL
-     ORDER BY id LIMIT 1) IS NOT NULL
-    OR coalesce((SELECT next_attempt_at FROM messages
-                 WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL
-                 ORDER BY next_attempt_at LIMIT 1) <= clock_timestamp(), FALSE)`;
+  /** Whether there is anything to send or to recover, and from where on. */
+  readonly work: SendableLook;
 
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: Database) {
+    this.work = new SendableLook(database);
+  }
 
   /**
    * Opens the job: the newest id and the time are noted once per job, so that what is inserted or due again meanwhile goes out
@@ -88,11 +81,8 @@ export class MessageClaims {
    * due first. While it finds both, each kind gets half. A message that was marked by hand or deleted is not claimed.
    */
   async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START): Promise<Claim> {
-    const { fresh, retries, far } = look;
-    const [dueAt, retryId] = retries === 'ended' ? [null, null] : (retries ?? [null, null]);
-    const freshFrom = fresh === 'ended' ? null : fresh;
-    const values = [job.id, job.fence, limit, freshFrom, dueAt, retryId, fresh !== 'ended', retries !== 'ended'];
-    return claimOf(await this.database.query<ClaimRow>(far ? CLAIM_FAR : CLAIM, values));
+    const values = [job.id, job.fence, limit, ...this.placesOf(look), look.fresh !== 'ended', look.retries !== 'ended'];
+    return claimOf(await this.database.query<ClaimRow>(look.far ? CLAIM_FAR : CLAIM, values));
   }
 
   /**
@@ -139,14 +129,21 @@ export class MessageClaims {
    * Looks at the next 5,000 messages of each kind that a claim would look at, and parks those that cannot be sent as they
    * stand. No budget is charged, and what others have locked is passed over.
    */
-  async parkInvalid({ fresh, retries }: ClaimLook): Promise<InvalidSlice[]> {
+  async parkInvalid(look: ClaimLook): Promise<InvalidSlice[]> {
     const faults = [`recipient_phone ${PHONE_FAULT}`, `content ${CONTENT_LENGTH_FAULT}`];
-    const from = fresh === 'ended' ? null : fresh;
-    const place = retries === 'ended' || retries === null ? [null, null] : retries;
+    const [from, ...place] = this.placesOf(look);
     return [
       ...(await this.database.query<InvalidSlice>(PARK_INVALID_FRESH, [...faults, from])),
       ...(await this.database.query<InvalidSlice>(PARK_INVALID_RETRIES, [...faults, ...place])),
     ];
+  }
+
+  /** The fresh id, the end of a pause and the id of a retry from which to look. */
+  private placesOf({ fresh, retries }: ClaimLook): (number | null)[] {
+    const freshFrom = fresh === null ? this.work.freshFrom : fresh;
+    const retriesFrom = retries === null ? this.work.retriesFrom : retries;
+    const [dueAt, id] = retriesFrom === null || retriesFrom === 'ended' ? [null, null] : retriesFrom;
+    return [freshFrom === 'ended' ? null : freshFrom, dueAt, id];
   }
 
   /** Takes the claims of jobs that do not run from a slice of the fresh messages, oldest first. */

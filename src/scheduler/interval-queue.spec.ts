@@ -12,7 +12,7 @@ const queueWith = (whenReady: () => Promise<void>) =>
     { failsSince: null },
   );
 const handler = {
-  workExists: 'FALSE',
+  work: { expression: 'FALSE', values: () => [], exists: () => false },
   status: () => ({ inFlight: 0, concurrency: 1, concurrencyLimit: 1, trouble: null }),
   cannotWork: () => null,
   run: () => Promise.reject(new Error('it is never run')),

@@ -104,7 +104,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
    */
   begin(handler: JobHandler, die = throwUncaught): void {
     this.handler = handler;
-    this.store.watchWork(handler.workExists);
+    this.store.watchWork(handler.work);
     this.loop = this.turnUntilStopped(handler).catch((error: unknown) => {
       this.pulse.loopEnds(error instanceof Error ? error.message : String(error));
       die(error);

@@ -36,10 +36,18 @@ export interface HandlerStatus {
   readonly trouble: string | null;
 }
 
+/** How the queue learns, within its own look at the schedule, whether a job would find anything to do. */
+export interface WorkLook {
+  /** An SQL expression whose parameters are `values()`; its value is for `exists` alone. */
+  readonly expression: string;
+  values(): readonly unknown[];
+  exists(found: unknown): boolean;
+}
+
 /** What the queue runs. It is registered once, at start, by the feature that has the work. */
 export interface JobHandler {
-  /** An SQL expression, true when a job would find something to do; evaluated once per slot. */
-  readonly workExists: string;
+  /** Evaluated at each look at the schedule. */
+  readonly work: WorkLook;
   status(): HandlerStatus;
   /** Why a job would come to nothing here, while another replica may do it; null when it can be done. */
   cannotWork(): string | null;

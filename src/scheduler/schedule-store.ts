@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement, type Statements } from '../database.js';
+import type { WorkLook } from './job.js';
 import type { BegunJob, Observation, Plan } from './plan.js';
 import type { SilentOwner } from './silent-owner.js';
 
@@ -76,7 +77,7 @@ interface StateRow {
   waiting: number;
   oldest_waiting: { id: number; fence: number } | null;
   begun: BegunJob[];
-  work_exists: boolean;
+  work: unknown;
   settings: string;
 }
 
@@ -86,18 +87,20 @@ interface StateRow {
  */
 @Injectable()
 export class ScheduleStore {
-  private observation = observe('FALSE');
+  private work: WorkLook = { expression: 'FALSE', values: () => [], exists: () => false };
+  private observation = observe(this.work.expression);
 
   constructor(private readonly database: Database) {}
 
-  /** Takes the SQL expression that tells whether a job would find anything to do. */
-  watchWork(workExists: string): void {
-    this.observation = observe(workExists);
+  /** Takes what tells whether a job would find anything to do. */
+  watchWork(work: WorkLook): void {
+    this.work = work;
+    this.observation = observe(work.expression);
   }
 
   /** Reads all that a turn needs, in one query; who only shows it to a caller of the API reads it `via` that one's way. */
   async observe(via: Statements = this.database): Promise<Sighting> {
-    const [row] = await via.query<StateRow>(this.observation);
+    const [row] = await via.query<StateRow>(this.observation, this.work.values());
     if (row === undefined) throw new Error('scheduler_state has no row; run the migrations again');
     return {
       version: row.version,
@@ -114,7 +117,7 @@ export class ScheduleStore {
       autoSending: row.auto_sending,
       oldestWaiting: row.oldest_waiting,
       begun: row.begun,
-      workExists: row.work_exists,
+      workExists: this.work.exists(row.work),
       clockEpoch: row.clock_epoch,
       postmasterStartedAt: row.postmaster_started_at,
       changedAt: new Date(row.changed_at),
@@ -192,7 +195,7 @@ export class ScheduleStore {
   }
 }
 
-const observe = (workExists: string): Statement => ({
+const observe = (work: string): Statement => ({
   name: 'scheduler.observe',
   text: `
     SELECT scheduler_state.version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_by, changed_why,
@@ -211,7 +214,7 @@ const observe = (workExists: string): Statement => ({
       (SELECT coalesce(json_agg(json_build_object('key', key, 'value', value, 'source', source, 'origin', origin,
                 'version', fleet_settings.version, 'setAt', round(extract(epoch FROM set_at)::float8 * 1000)) ORDER BY key), '[]')::text
          FROM fleet_settings) AS settings,
-      (${workExists}) AS work_exists
+      (${work}) AS work
     FROM scheduler_state`,
 });
 

@@ -1,18 +1,18 @@
-import type { DataSource } from 'typeorm';
-import { createDataSource } from '../../src/data-source.js';
+import { createDataSource, type ServiceDataSource } from '../../src/data-source.js';
 import { TestDatabase } from './test-database.js';
 
 export interface MigratedDatabase {
   readonly database: TestDatabase;
   /** The service's own way to it. */
-  readonly dataSource: DataSource;
+  readonly dataSource: ServiceDataSource;
   drop(): Promise<void>;
 }
 
 /** A database of a test's own that has the service's schema, for a test of what works on it without the service. */
 export async function createMigratedDatabase(): Promise<MigratedDatabase> {
   const database = await TestDatabase.create();
-  const dataSource = await createDataSource(database.url).initialize();
+  const dataSource = createDataSource(database.url);
+  await dataSource.initialize();
   await dataSource.runMigrations();
   return {
     database,
