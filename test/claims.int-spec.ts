@@ -368,6 +368,12 @@ describe('whether there is work', () => {
     return Number(plan?.['Shared Hit Blocks']) + Number(plan?.['Shared Read Blocks']);
   };
   const sendAll = async () => await database.query(`UPDATE messages SET sent_status = TRUE WHERE claimed_by IS NULL`);
+  /** The floor rises once the transactions of former looks have ended, those of other tests on this server too. */
+  const findsNothingFrom = async (id: number) =>
+    await eventually(async () => {
+      expect(await workExists()).toBe(false);
+      expect(work.freshFrom).toBeGreaterThan(id);
+    }, 20_000);
 
   let other: Client;
   beforeEach(async () => {
@@ -383,9 +389,7 @@ describe('whether there is work', () => {
       await other.query('SELECT count(*) FROM messages');
       await sendAll();
       const fromStart = await buffers();
-      expect(await workExists()).toBe(false);
-      expect(await workExists()).toBe(false);
-      expect(work.freshFrom).toBeGreaterThan(15_000);
+      await findsNothingFrom(15_000);
       expect(fromStart).toBeGreaterThan(1_000);
       expect(await buffers()).toBeLessThan(fromStart / 4);
     });
@@ -405,22 +409,20 @@ describe('whether there is work', () => {
       await other.query('COMMIT');
       expect(await workExists()).toBe(true);
       await sendAll();
-      for (let n = 0; n < 3; n += 1) expect(await workExists()).toBe(false);
-      expect(work.freshFrom).toBeGreaterThan(15_000);
+      await findsNothingFrom(15_000);
     });
 
     it('sees what an operator, wherever, sends again, and a table that was emptied', async () => {
       await database.insertMessages(5_000);
       await database.query(`UPDATE messages SET parked_as = 'failed'`);
-      for (let n = 0; n < 3; n += 1) expect(await workExists()).toBe(false);
-      expect(work.freshFrom).toBeGreaterThan(3_000);
+      await findsNothingFrom(3_000);
       await database.query(`
         WITH again AS (UPDATE messages SET parked_as = NULL WHERE id = 7)
         INSERT INTO operator_actions (actor, action, message_id) VALUES ('somebody', 'retry', 7)`);
       expect(await workExists()).toBe(true);
       expect(work.freshFrom).toBe(7);
       await sendAll();
-      for (let n = 0; n < 3; n += 1) await workExists();
+      await findsNothingFrom(3_000);
 
       await database.query(`TRUNCATE messages RESTART IDENTITY`);
       expect(await workExists()).toBe(false);

@@ -116,7 +116,8 @@ describe('descriptors that run out', () => {
       const targets = new WebhookTargets({ env: 'production', webhookAllow: webhookAllow.parse('127.0.0.0/8') });
       const client = new WebhookClient(new EgressGuard(targets, null), new LiveConfig([]));
       const post = (n) => new Promise((resolve) => client.post({ url: ${JSON.stringify(receiver.url)}, authKey: null,
-        to: '+905550000001', content: 'text ' + n, idempotencyKey: 'key', correlationId: 'id', timeoutMs: 20_000 }, resolve));
+        to: '+905550000001', content: 'text ' + n, idempotencyKey: 'key', correlationId: 'id', timeoutMs: 20_000,
+        mayLeave: () => true }, resolve));
       const replies = await Promise.all(Array.from({ length: 300 }, (_, n) => post(n)));
       console.log(JSON.stringify({ taken: replies.filter((reply) => reply.status === 202).length, ceiling: client.ceiling.size,
         other: replies.find((reply) => reply.status !== 202) ?? null, inFlight: client.requestsInFlight }));

@@ -102,7 +102,8 @@ describe('a signal while a job is being granted', () => {
     const first = await stage.replica({ rate_limit: 1, scheduler_interval: 20, auto_sending: false });
     await stage.database.insertMessages(3);
     await first.post('/start');
-    await eventually(async () => expect(await stage.sentCount()).toBe(1));
+    // A job that is told to end while it winds up is given back, and counts another owner.
+    await eventually(async () => expect((await stage.jobs())[0]?.state).toBe('done'));
     await first.end();
     // So much later one job runs and others wait, and no slot comes for long.
     await stage.age(65_000);
