@@ -26,7 +26,10 @@ const receipt = (id: number): Receipt => ({
   id,
   messageId: id % 7 === 0 ? null : `sms-${id} "ğ" \u2028`,
   sentAtMs: Date.parse('2026-11-25T12:00:00.123Z'),
+  messageHash: `hash-${id}`,
 });
+
+const wanted = (ids: readonly number[]) => new Map(ids.map((id) => [id, `hash-${id}`]));
 
 const settlementOf = (id: number): Settlement => ({
   id,
@@ -36,6 +39,7 @@ const settlementOf = (id: number): Settlement => ({
   delayMs: null,
   reason: null,
   messageId: `sms-${id}`,
+  messageHash: `hash-${id}`,
   attempt: null,
 });
 
@@ -69,16 +73,22 @@ describe('receipts in Redis', () => {
     await keep(3, ids.slice(0, 6));
     await keep(3, ids.slice(6));
     const asked = [999, 1_000, 1_002, 7, 20_005_000, 2 ** 40, 5_000_000_000];
-    expect(await receipts.find(INSTALLATION, 3, asked)).toEqual(
+    expect(await receipts.find(INSTALLATION, 3, wanted(asked))).toEqual(
       new Map([7, 999, 1_000, 20_005_000, 2 ** 40].map((id) => [id, receipt(id)])),
     );
-    expect((await receipts.find(INSTALLATION, 3, ids)).size).toBe(ids.length);
+    expect((await receipts.find(INSTALLATION, 3, wanted(ids))).size).toBe(ids.length);
   });
 
   it('are a job’s and an installation’s own', async () => {
     await keep(3, [1, 2]);
-    expect(await receipts.find(INSTALLATION, 4, [1, 2])).toEqual(new Map());
-    expect(await receipts.find(INSTALLATION.replace('4', '5'), 3, [1, 2])).toEqual(new Map());
+    expect(await receipts.find(INSTALLATION, 4, wanted([1, 2]))).toEqual(new Map());
+    expect(await receipts.find(INSTALLATION.replace('4', '5'), 3, wanted([1, 2]))).toEqual(new Map());
+  });
+
+  it('answer for their own message only, not for another one that has the id by now', async () => {
+    await keep(3, [1, 2]);
+    const others = new Map([...wanted([1]), [2, 'another message']]);
+    expect([...(await receipts.find(INSTALLATION, 3, others)).keys()]).toEqual([1]);
   });
 
   it('take no more room when they are handed over again, as they are while PostgreSQL is away', async () => {
@@ -94,7 +104,7 @@ describe('receipts in Redis', () => {
     await keep(3, [5, 6]);
     receipts.keep(INSTALLATION, 3, [3, 5, 6, 7].map(receipt));
     await keep(3, [8]);
-    const found = await receipts.find(INSTALLATION, 3, [3, 5, 6, 7, 8]);
+    const found = await receipts.find(INSTALLATION, 3, wanted([3, 5, 6, 7, 8]));
     expect(sorted(found.keys())).toEqual([3, 5, 6, 7, 8]);
   });
 
@@ -140,7 +150,7 @@ describe('receipts in Redis', () => {
     ];
     await redis.hands.hset(key, Object.fromEntries(stray.map((text, index) => [`stray-${index}`, text])));
     await redis.hands.set(key.replace(/:0$/, ':1'), 'of another type');
-    expect(await receipts.find(INSTALLATION, 3, [1, 2, 1_500])).toEqual(new Map([[1, receipt(1)]]));
+    expect(await receipts.find(INSTALLATION, 3, wanted([1, 2, 1_500]))).toEqual(new Map([[1, receipt(1)]]));
   });
 
   it('are kept although Redis is late, whatever becomes of the process until then', async () => {
@@ -171,14 +181,14 @@ describe('receipts in Redis', () => {
     redis.resume();
     await eventually(async () => expect(await receiptsIn(redis.hands)).toHaveLength(ids.length));
     await keep(3, [40_000]);
-    expect((await receipts.find(INSTALLATION, 3, [30_000, 40_000])).size).toBe(1);
+    expect((await receipts.find(INSTALLATION, 3, wanted([30_000, 40_000]))).size).toBe(1);
   });
 
   it('are found by one whose connection is still being made', async () => {
     await keep(3, [1]);
     const client = new Redis(redis.port, '127.0.0.1', { lazyConnect: true });
     try {
-      const finding = receiptsThrough(client).find(INSTALLATION, 3, [1]);
+      const finding = receiptsThrough(client).find(INSTALLATION, 3, wanted([1]));
       await client.connect();
       expect(await finding).toEqual(new Map([[1, receipt(1)]]));
     } finally {

@@ -47,7 +47,7 @@ describe('one Redis behind one address', () => {
     Logger.overrideLogger(false);
   });
 
-  const keep = (id: number) => receipts.keep(INSTALLATION, 1, [{ id, messageId: null, sentAtMs: 0 }]);
+  const keep = (id: number) => receipts.keep(INSTALLATION, 1, [{ id, messageId: null, sentAtMs: 0, messageHash: '' }]);
 
   it('lets in the user that the settings name, and is warned of when it drops keys', async () => {
     expect(await connection.waitUntilConnected(5_000)).toBe(true);

@@ -34,6 +34,7 @@ const accepted = (message: ClaimedMessage) =>
       durationMs: 1,
       knownAt: performance.now(),
       responseExcerpt: null,
+      messageHash: '',
     },
     RULES,
     { suspected: false, acceptedAgoMs: Infinity },

@@ -121,6 +121,22 @@ describe('the request to the webhook', () => {
     expect(there?.headers['idempotency-key']).not.toBe(here.headers['idempotency-key']);
   });
 
+  it('carries another Idempotency-Key for another message of the same id, as there is after TRUNCATE or a restore', async () => {
+    const [id = 0] = await insert('before TRUNCATE');
+    expect((await sent(id)).attempts).toHaveLength(1);
+    await stage.database.query('TRUNCATE messages');
+    await stage.database.query(
+      `INSERT INTO messages (id, recipient_phone, content) VALUES ($1, '+905551111111', 'after TRUNCATE')`,
+      [id],
+    );
+
+    const before = await requestFor('before TRUNCATE');
+    const after = await requestFor('after TRUNCATE');
+    expect(after.headers['idempotency-key']).toMatch(new RegExp(`-${id}$`));
+    expect(after.headers['idempotency-key']).not.toBe(before.headers['idempotency-key']);
+    expect((await sent(id)).attempts).toHaveLength(1);
+  });
+
   it('keeps the id that the documented answer brings', async () => {
     const body = '{"message":"Accepted","messageId":"67f2f8a8-ea58-4ed0-a6f9-ff217df4d849"}';
     stage.receiver.behave = answer(202, body, { 'content-type': 'application/json' });

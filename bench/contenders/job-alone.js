@@ -8,7 +8,7 @@ import { messageOf } from './post.js';
 const CLAIM_MS = 1;
 const SETTLE_MS = 3;
 
-/** @typedef {{ id: number, recipientPhone: string, content: string, attempts: number }} Claimed */
+/** @typedef {{ id: number, recipientPhone: string, content: string, createdAt: string, attempts: number }} Claimed */
 
 /**
  * The product's own job (claim, send, classify, settle) with nothing behind it that is durable: messages come from memory
@@ -67,7 +67,7 @@ async function openJob({ receiverUrl }, redis, close = () => undefined) {
           const claimed = [];
           for (; claimed.length < limit && next < end; next += 1) {
             const { to, content } = messageOf(next);
-            claimed.push({ id: next, recipientPhone: to, content, attempts: 0 });
+            claimed.push({ id: next, recipientPhone: to, content, createdAt: '1763900000.123456', attempts: 0 });
           }
           return claimed;
         },

@@ -7,6 +7,7 @@ import type { Settlement } from '../messages/message-settlements.js';
 import { RefusedClaims } from '../messages/refused-claims.js';
 import type { Job } from '../scheduler/job.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
+import { messageHash } from './idempotency-key.js';
 import { OutcomeRetry } from './outcome-retry.js';
 import { settleOrphan } from './settle-orphan.js';
 import { settleReleased } from './settle-outcome.js';
@@ -76,7 +77,7 @@ export class ClaimEndings {
     const receipts = await this.receipts.find(
       installationId,
       job.id,
-      orphans.map((orphan) => orphan.id),
+      new Map(orphans.map((orphan) => [orphan.id, messageHash(orphan)])),
     );
     const now = { wallMs: Date.now(), monotonicMs: performance.now() };
     const unknown = orphans.length - receipts.size;

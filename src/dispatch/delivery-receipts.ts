@@ -8,6 +8,8 @@ export interface Receipt {
   readonly messageId: string | null;
   /** Milliseconds since 1970. */
   readonly sentAtMs: number;
+  /** Which message it was: ids come back where a table was truncated or restored. */
+  readonly messageHash: string;
 }
 
 const KEPT_SECONDS = 24 * 3600;
@@ -67,18 +69,21 @@ export class DeliveryReceipts {
   }
 
   /**
-   * The receipts that Redis holds for these messages of a job. What it does not tell in time counts as none, and the log
-   * says so.
+   * The receipts that Redis holds for these messages of a job, given as their ids with their hashes: a receipt of another
+   * message that had the id is none. What Redis does not tell in time counts as none, and the log says so.
    */
-  async find(installationId: string, jobId: number, ids: readonly number[]): Promise<Map<number, Receipt>> {
-    if (this.redis.status === 'off' || ids.length === 0) return new Map();
-    const wanted = new Set(ids);
-    const keys = [...new Set(ids.map(shelfOf))].map((shelf) => keyOf(installationId, jobId, shelf));
+  async find(
+    installationId: string,
+    jobId: number,
+    wanted: ReadonlyMap<number, string>,
+  ): Promise<Map<number, Receipt>> {
+    if (this.redis.status === 'off' || wanted.size === 0) return new Map();
+    const keys = [...new Set([...wanted.keys()].map(shelfOf))].map((shelf) => keyOf(installationId, jobId, shelf));
     const receipts: Receipt[] = [];
     try {
       for (const [error, texts] of await this.read(keys)) {
         if (error !== null) this.noteUnread(error, jobId);
-        else receipts.push(...parse(texts).filter(({ id }) => wanted.has(id)));
+        else receipts.push(...parse(texts).filter(({ id, messageHash }) => wanted.get(id) === messageHash));
       }
     } catch (error) {
       this.noteUnread(error, jobId);
@@ -130,8 +135,8 @@ export class DeliveryReceipts {
   }
 }
 
-/** A receipt as it is stored: id, provider's id, sent at. */
-const storedReceipt = z.tuple([z.number(), z.string().nullable(), z.number()]);
+/** A receipt as it is stored: id, provider's id, sent at, hash of the message. */
+const storedReceipt = z.tuple([z.number(), z.string().nullable(), z.number(), z.string()]);
 type StoredReceipt = z.infer<typeof storedReceipt>;
 
 const storedReceipts = z.array(storedReceipt);
@@ -152,9 +157,9 @@ export function shelfOf(messageId: number): number {
 
 function byShelf(receipts: readonly Receipt[]): Map<number, StoredReceipt[]> {
   const shelves = new Map<number, StoredReceipt[]>();
-  for (const { id, messageId, sentAtMs } of receipts) {
+  for (const { id, messageId, sentAtMs, messageHash } of receipts) {
     const shelf = shelfOf(id);
-    const stored: StoredReceipt = [id, messageId, sentAtMs];
+    const stored: StoredReceipt = [id, messageId, sentAtMs, messageHash];
     const group = shelves.get(shelf);
     if (group === undefined) shelves.set(shelf, [stored]);
     else group.push(stored);
@@ -168,7 +173,7 @@ function parse(texts: unknown): Receipt[] {
   return texts.flatMap((text: unknown) => {
     try {
       const stored = storedReceipts.parse(JSON.parse(String(text)));
-      return stored.map(([id, messageId, sentAtMs]) => ({ id, messageId, sentAtMs }));
+      return stored.map(([id, messageId, sentAtMs, messageHash]) => ({ id, messageId, sentAtMs, messageHash }));
     } catch {
       return [];
     }

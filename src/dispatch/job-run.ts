@@ -12,7 +12,7 @@ import type { ClaimFaults } from './claim-faults.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';
 import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
-import { idempotencyKey } from './idempotency-key.js';
+import { idempotencyKey, messageHash } from './idempotency-key.js';
 import { JobTally } from './job-tally.js';
 import { settleInvalid, settleOutcome } from './settle-outcome.js';
 import type { Settler } from './settler.js';
@@ -257,22 +257,29 @@ export class JobRun {
     this.inFlight += 1;
     const startedAt = performance.now();
     const target = this.parts.watch.aim(current.webhookUrl, current.webhookAuthKey);
+    const hash = messageHash(message);
     this.parts.client.post(
       {
         url: target.url,
         authKey: target.authKey,
         to: message.recipientPhone,
         content: message.content,
-        idempotencyKey: idempotencyKey(this.parts.installationId, message.id),
+        idempotencyKey: idempotencyKey(this.parts.installationId, hash, message.id),
         correlationId: this.job.correlationId,
         timeoutMs: current.webhookTimeoutMs,
         mayLeave: this.mayLeave,
       },
-      (reply) => this.onReply(message, reply, target, startedAt),
+      (reply) => this.onReply(message, hash, reply, target, startedAt),
     );
   }
 
-  private onReply(message: ClaimedMessage, reply: Answer | NoAnswer, target: Target, startedAt: number): void {
+  private onReply(
+    message: ClaimedMessage,
+    hash: string,
+    reply: Answer | NoAnswer,
+    target: Target,
+    startedAt: number,
+  ): void {
     this.inFlight -= 1;
     if ('withdrawn' in reply) {
       this.claimsLeft = true;
@@ -282,7 +289,13 @@ export class JobRun {
     const delivery = classify(reply, new Date());
     const { live, watch } = this.parts;
     this.tally.count(message.id, delivery);
-    const attempt = { delivery, durationMs: knownAt - startedAt, knownAt, responseExcerpt: excerptOf(delivery, reply) };
+    const attempt = {
+      delivery,
+      durationMs: knownAt - startedAt,
+      knownAt,
+      responseExcerpt: excerptOf(delivery, reply),
+      messageHash: hash,
+    };
     const others = { suspected: watch.suspected, acceptedAgoMs: watch.acceptedAgoMs(knownAt) };
     this.settler.add(settleOutcome(message, attempt, live.current, others, Math.random()));
     watch.note(message.id, delivery, target, message.id === this.probe, knownAt);

@@ -1,8 +1,16 @@
 import { settleOrphan, type OrphanRules } from './settle-orphan.js';
 
 const NOW = { wallMs: Date.parse('2026-03-01T12:00:30Z'), monotonicMs: 50_000 };
-const orphan = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1, sitOuts: 0, doubt: null };
-const receipt = { id: 7, messageId: 'abc', sentAtMs: Date.parse('2026-03-01T12:00:00Z') };
+const orphan = {
+  id: 7,
+  recipientPhone: '+905551111111',
+  content: 'hello',
+  createdAt: null,
+  attempts: 1,
+  sitOuts: 0,
+  doubt: null,
+};
+const receipt = { id: 7, messageId: 'abc', sentAtMs: Date.parse('2026-03-01T12:00:00Z'), messageHash: '0123456789' };
 const resend: OrphanRules = { maxAttempts: 3, onUncertain: 'resend' };
 const hold: OrphanRules = { maxAttempts: 3, onUncertain: 'hold' };
 const spent: OrphanRules = { maxAttempts: 2, onUncertain: 'resend' };

@@ -32,6 +32,7 @@ export function settleOrphan(
       delayMs: null,
       reason: null,
       messageId: receipt.messageId,
+      messageHash: receipt.messageHash,
       attempt: { number, durationMs: null, httpStatus: null, outcome: 'accepted', error: null, responseExcerpt: null },
     };
   }

@@ -1,7 +1,15 @@
 import type { Delivery } from './delivery.js';
 import { settleInvalid, settleOutcome, type Attempt, type OthersFare, type SettleRules } from './settle-outcome.js';
 
-const message = { id: 7, recipientPhone: '+905551111111', content: 'hello', attempts: 1, sitOuts: 0, doubt: null };
+const message = {
+  id: 7,
+  recipientPhone: '+905551111111',
+  content: 'hello',
+  createdAt: null,
+  attempts: 1,
+  sitOuts: 0,
+  doubt: null,
+};
 const rules: SettleRules = {
   maxAttempts: 3,
   retryScheduleMs: [10_000, 40_000],
@@ -24,7 +32,13 @@ const channel: Delivery = { outcome: 'channel', status: 401, error: 'HTTP 401' }
 const uncertain: Delivery = { outcome: 'uncertain', status: null, error: 'no answer' };
 
 const settle = (delivery: Delivery, by: SettleRules = rules, attempt: Partial<Attempt> = {}) =>
-  settleOutcome(message, { delivery, durationMs: 12.4, knownAt: 3, responseExcerpt: null, ...attempt }, by, others, 0);
+  settleOutcome(
+    message,
+    { delivery, durationMs: 12.4, knownAt: 3, responseExcerpt: null, messageHash: '0123456789', ...attempt },
+    by,
+    others,
+    0,
+  );
 
 describe('settleOutcome', () => {
   it.each([
@@ -75,7 +89,7 @@ describe('settleOutcome', () => {
     [unavailable, lastTry, 'given up after 2 attempts: HTTP 503'],
   ])('does not call failed what an earlier attempt may have sent: %j', (delivery, by, reason) => {
     const doubtful = { ...message, doubt: 'read ECONNRESET' };
-    const attempt = { delivery, durationMs: 1, knownAt: 3, responseExcerpt: null };
+    const attempt = { delivery, durationMs: 1, knownAt: 3, responseExcerpt: null, messageHash: '' };
     expect(settleOutcome(doubtful, attempt, by, others, 0)).toMatchObject({
       state: 'uncertain',
       reason: `${reason}; an earlier attempt may have sent it: read ECONNRESET`,
@@ -88,7 +102,7 @@ describe('settleOutcome', () => {
     [10, { unlogged: true }],
     [1_000_000, { unlogged: true }],
   ])('writes down the first uncharged attempts and counts the others: after %i', (sitOuts, record) => {
-    const attempt = { delivery: channel, durationMs: 1, knownAt: 3, responseExcerpt: 'busy' };
+    const attempt = { delivery: channel, durationMs: 1, knownAt: 3, responseExcerpt: 'busy', messageHash: '' };
     expect(settleOutcome({ ...message, sitOuts }, attempt, rules, others, 0).attempt).toMatchObject(record);
   });
 
@@ -111,7 +125,7 @@ describe('settleOutcome, where the message or the way may be to blame', () => {
   const had = (sitOuts: number, delivery = channel, fare = pass, by = rules, random = 0) =>
     settleOutcome(
       { ...message, sitOuts },
-      { delivery, durationMs: 1, knownAt: 3, responseExcerpt: 'no such number' },
+      { delivery, durationMs: 1, knownAt: 3, responseExcerpt: 'no such number', messageHash: '' },
       by,
       fare,
       random,

@@ -13,6 +13,7 @@ export interface Attempt {
   readonly durationMs: number | null;
   readonly knownAt: number;
   readonly responseExcerpt: string | null;
+  readonly messageHash: string;
 }
 
 /** How other messages fared, by `ChannelWatch`, before this outcome. */
@@ -49,6 +50,7 @@ export function settleOutcome(
       delayMs: null,
       reason: null,
       messageId: delivery.messageId,
+      messageHash: attempt.messageHash,
       attempt: record(number, attempt),
     };
   }

@@ -27,9 +27,13 @@ export const microsecondsOf = (time: string) =>
 export const timeOf = (microseconds: string) =>
   `CASE WHEN ${microseconds} > 0 THEN timestamptz 'epoch' + ${microseconds} * interval '1 microsecond' ELSE '-infinity' END`;
 
-/** The columns of a `ClaimedMessage`; an adopted table may have a NULL in them, which is a message that cannot be sent. */
+/**
+ * The columns of a `ClaimedMessage`; an adopted table may have a NULL in them, which is a message that cannot be sent. The
+ * text of `createdAt` is part of the Idempotency-Key: it depends on no setting of the session and may not change.
+ */
 export const CLAIMED = `message.id, coalesce(message.recipient_phone, '') AS "recipientPhone",
-        coalesce(message.content, '') AS content, message.attempts, message.sit_outs AS "sitOuts", message.doubt`;
+        coalesce(message.content, '') AS content, extract(epoch FROM message.created_at)::text AS "createdAt",
+        message.attempts, message.sit_outs AS "sitOuts", message.doubt`;
 
 /**
  * Joins the rows that a CTE has locked, as (source, place): the tables and places at which they lie, which spares a second

@@ -26,6 +26,8 @@ export interface ClaimedMessage {
   readonly id: number;
   readonly recipientPhone: string;
   readonly content: string;
+  /** When it was stored, in seconds since 1970 as PostgreSQL writes them, to the microsecond; null: before the adoption. */
+  readonly createdAt: string | null;
   /** Requests that were charged to it before. */
   readonly attempts: number;
   /** Requests that were not: their answers may have been the fault of the way. */

@@ -3,7 +3,7 @@ import type { Actor } from '../caller.js';
 import { ApiDatabase, type Statement } from '../database.js';
 import { MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
-import { VIEW } from './message-view.js';
+import { OF_THIS_MESSAGE, VIEW } from './message-view.js';
 import { MessagesRepository } from './messages.repository.js';
 
 /**
@@ -88,7 +88,8 @@ const RESOLVE_DELIVERED = action(
   'resolve-delivered',
   `sent_status = TRUE, doubt = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
    sent_at = coalesce(
-     (SELECT started_at FROM delivery_attempts WHERE message_id = $1 ORDER BY id DESC LIMIT 1), clock_timestamp())
+     (SELECT started_at FROM delivery_attempts WHERE message_id = $1 AND ${OF_THIS_MESSAGE} ORDER BY id DESC LIMIT 1),
+     clock_timestamp())
      AT TIME ZONE 'UTC'`,
   `parked_as = 'uncertain'`,
 );

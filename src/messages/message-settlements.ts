@@ -27,6 +27,8 @@ export interface Settlement {
   readonly reason: string | null;
   /** The provider's id. */
   readonly messageId: string | null;
+  /** `sent`: the hash of the message that was sent, for its receipt. */
+  readonly messageHash?: string;
   /** null when no request was made. */
   readonly attempt: AttemptRecord | null;
 }

@@ -11,3 +11,10 @@ export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')
       attempts AS charged_attempts, sit_outs AS uncharged_attempts, doubt,
       ${zoned('next_attempt_at')} AS next_attempt_at,
       parked_reason, ${zoned('parked_at')} AS parked_at`;
+
+/**
+ * Whether an attempt at the message `$1` is one at this message and not at a former one of the same id, as there are after
+ * TRUNCATE: no attempt is older than its message. Without a time of storing, or with one in the future, all of them count.
+ */
+export const OF_THIS_MESSAGE = `started_at >= coalesce(
+      (SELECT created_at FROM messages WHERE id = $1 AND created_at <= now()), '-infinity')`;

@@ -4,7 +4,7 @@ import { ApiDatabase, type Statement } from '../database.js';
 import { causesOf, codeOf, isError } from '../described-error.js';
 import { z } from 'zod';
 import type { AttemptView, MessageView } from './message.schemas.js';
-import { VIEW, zoned } from './message-view.js';
+import { OF_THIS_MESSAGE, VIEW, zoned } from './message-view.js';
 
 export interface NewMessage {
   readonly recipient_phone: string;
@@ -112,7 +112,7 @@ const ATTEMPTS: Statement = {
   text: `
     SELECT number, ${zoned('started_at')} AS started_at, duration_ms, outcome, http_status, error, provider_id,
       response_excerpt, job_id, id AS attempt_id
-    FROM delivery_attempts WHERE message_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
+    FROM delivery_attempts WHERE message_id = $1 AND id < $2 AND ${OF_THIS_MESSAGE} ORDER BY id DESC LIMIT $3`,
 };
 
 // Of `tgtype`, 2 is BEFORE and 4 is INSERT.
