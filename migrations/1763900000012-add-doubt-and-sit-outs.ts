@@ -11,7 +11,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class AddDoubtAndSitOuts1763900000012 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(
-      `ALTER TABLE messages ADD COLUMN doubt TEXT, ADD COLUMN sit_outs INTEGER NOT NULL DEFAULT 0`,
+      `ALTER TABLE messages
+         ADD COLUMN IF NOT EXISTS doubt TEXT, ADD COLUMN IF NOT EXISTS sit_outs INTEGER NOT NULL DEFAULT 0`,
     );
     await queryRunner.query(`ALTER TABLE dispatch_jobs ADD COLUMN probe_id BIGINT`);
   }

@@ -1,5 +1,5 @@
 import pg, { types, type ClientBase, type Pool } from 'pg';
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { AbstractLogger, DataSource, type DataSourceOptions } from 'typeorm';
 import { CreateMessages1763900000001 } from '../migrations/1763900000001-create-messages.js';
 import { WidenMessageId1763900000002 } from '../migrations/1763900000002-widen-message-id.js';
 import { AddMessageBookkeeping1763900000003 } from '../migrations/1763900000003-add-message-bookkeeping.js';
@@ -16,9 +16,11 @@ import { CreateUnwrittenOutcomes1763900000014 } from '../migrations/176390000001
 import { CreateFleetSettings1763900000015 } from '../migrations/1763900000015-create-fleet-settings.js';
 import { RememberWhoWentSilent1763900000016 } from '../migrations/1763900000016-remember-who-went-silent.js';
 import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
+import { CountNullAsUnsent1763900000020 } from '../migrations/1763900000020-count-null-as-unsent.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
+import { MIGRATIONS_TABLE } from './preflight/table-contract.js';
 import { PrimaryFinder } from './primary-finder.js';
 import { ServicePool } from './service-pool.js';
 
@@ -39,6 +41,7 @@ export const MIGRATIONS = [
   CreateFleetSettings1763900000015,
   RememberWhoWentSilent1763900000016,
   IndexWhatListsNeed1763900000017,
+  CountNullAsUnsent1763900000020,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */
@@ -71,28 +74,40 @@ const RENEWAL_CONNECTIONS = 4;
  * A query that the server does not answer in 8 s fails and its connection is dropped: a black-holed server must not
  * hang the service. Idle connections are closed before that, so that the next try gets a new one. Keep-alive probes start
  * after 10 s, so a peer that vanished is noticed within half a minute. Of several servers, that which takes writes is used.
+ * A migration, `migratingAs` so, waits for each answer as long as it takes.
  */
 export function dataSourceOptions(
   url: string,
   { apiConnections, viaTransactionPooler } = DEFAULT_PLAN,
-  queryTimeoutMs = ANSWER_WITHIN_MS,
+  migratingAs?: string,
 ): DataSourceOptions {
   const primary = primaryFinder(url);
-  const session = viaTransactionPooler || queryTimeoutMs === 0 ? undefined : sessionOf(API_STATEMENT_MS);
+  const migrating = migratingAs !== undefined;
+  const session = migrating ? MIGRATING_SESSION : sessionOf(API_STATEMENT_MS);
   return {
     type: 'postgres',
     url: primary.address.servers[0].url,
     entities: [Message],
     migrations: MIGRATIONS,
+    migrationsTableName: MIGRATIONS_TABLE,
     migrationsTransactionMode: 'each',
     synchronize: false,
     logging: false,
+    logger: new SilentLogger(),
     poolSize: apiConnections,
-    applicationName: 'message-dispatcher',
+    applicationName: migratingAs ?? 'message-dispatcher',
     driver: { ...pg, Pool: ServicePool },
     connectTimeoutMS: connectWithinMs(primary),
-    extra: { ...clientConfig(primary, queryTimeoutMs, session), maxWaiting: API_WAITING_MAX },
+    extra: {
+      ...clientConfig(primary, migrating ? 0 : ANSWER_WITHIN_MS, viaTransactionPooler ? undefined : session),
+      maxWaiting: API_WAITING_MAX,
+    },
   };
+}
+
+/** TypeORM prints what fails on the console, whatever `logging` says; whoever gets the error says it. */
+class SilentLogger extends AbstractLogger {
+  protected override writeLog(): void {}
 }
 
 /**
@@ -164,9 +179,18 @@ export class ServiceDataSource extends DataSource {
   }
 }
 
-/** For migrations, which may rewrite a large table: as long as that takes. */
-export function migrationDataSource(url: string): DataSource {
-  return new DataSource(dataSourceOptions(url, DEFAULT_PLAN, 0));
+/**
+ * Sets aside what a role or a database limits for people at a prompt: a rewrite takes as long as it takes. A lock, however, is
+ * waited for briefly, because everybody else queues up behind who waits for it. Not every version has every limit.
+ */
+export const MIGRATING_SESSION = `
+  SELECT set_config(name, CASE name WHEN 'lock_timeout' THEN '3s' ELSE '0' END, FALSE) FROM pg_settings
+  WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+                 'transaction_timeout')`;
+
+/** For migrations. `applicationName` tells its one connection from all others. */
+export function migrationDataSource(url: string, applicationName: string): DataSource {
+  return new DataSource(dataSourceOptions(url, { ...DEFAULT_PLAN, apiConnections: 1 }, applicationName));
 }
 
 export function createDataSource(url: string, plan = DEFAULT_PLAN): ServiceDataSource {

@@ -8,12 +8,20 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataSource } from 'typeorm';
 import { MIGRATIONS } from './data-source.js';
+import { isDatabaseOutage } from './database-outage.js';
+import { maskSecrets } from './mask-secrets.js';
+import type { DatabaseFacts } from './preflight/database-facts.js';
+import { lineOf, obstaclesText, type Finding } from './preflight/finding.js';
+import { judgeService } from './preflight/judge-database.js';
+import { lookAtDatabase, type Ask } from './preflight/look-at-database.js';
+import { MIGRATIONS_TABLE } from './preflight/table-contract.js';
+import { reasonOf } from './reason-of.js';
 
 const LOOK_AGAIN_MS = 5_000;
 
 /**
- * Whether the database has the schema that this version needs. Nothing touches the tables before it has; a schema that
- * arrives later, from a migration job, opens the gate by itself.
+ * Whether the database has the schema that this version needs, and lets this role use it. Nothing touches the tables before;
+ * a schema that arrives later, from a migration job, or a right that is granted later, opens the gate by itself.
  */
 @Injectable()
 export class SchemaGate implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown {
@@ -60,24 +68,44 @@ export class SchemaGate implements OnApplicationBootstrap, OnModuleDestroy, Befo
     }
   }
 
-  /** Looks once; says what it found when that is new. */
+  /** Looks once; says what it found when that is new. Somebody who cannot be asked at the moment changes nothing. */
   private async look(): Promise<boolean> {
     const before = this.currentProblem;
-    this.currentProblem = await this.missing().catch(() => before);
+    this.currentProblem = await this.findProblem().catch((error: unknown) =>
+      isDatabaseOutage(error)
+        ? before
+        : `the database schema could not be looked at (${maskSecrets(reasonOf(error))}); nothing is sent until it can be`,
+    );
     if (this.currentProblem !== null && this.currentProblem !== before) this.logger.error(this.currentProblem);
-    if (this.currentProblem === null && before !== null) this.logger.log('the schema is up to date');
     return this.currentProblem === null;
   }
 
-  private async missing(): Promise<string | null> {
-    const [table] = await this.dataSource.query<{ present: boolean }[]>(
-      `SELECT to_regclass('migrations') IS NOT NULL AS present`,
-    );
-    const rows = table?.present ? await this.dataSource.query<{ name: string }[]>(`SELECT name FROM migrations`) : [];
-    const applied = new Set(rows.map((row) => row.name));
+  private async findProblem(): Promise<string | null> {
+    const ask: Ask = async <Row extends object>(statement: string, values: readonly unknown[] = []) =>
+      await this.dataSource.query<Row[]>(statement, [...values]);
+    const facts = await lookAtDatabase(ask);
+    if (facts.applied === null) {
+      return `the role ${facts.role} may not read the table ${MIGRATIONS_TABLE}: grant it what docs/your-table.md lists; nothing is sent until then`;
+    }
+    const applied = new Set(facts.applied);
     const pending = MIGRATIONS.filter((migration) => !applied.has(migration.name));
-    if (pending.length === 0) return null;
-    const state = applied.size === 0 ? 'missing' : 'old';
-    return `the database schema is ${state} (${pending.length} migrations to run): run "npm run migrate"; nothing is sent until then`;
+    if (pending.length > 0) {
+      const state = MIGRATIONS.length === pending.length ? 'missing' : 'old';
+      return `the database schema is ${state} (${pending.length} migrations to run): run "npm run migrate"; nothing is sent until then`;
+    }
+    const findings = judgeService(facts);
+    const obstacles = findings.filter(({ level }) => level === 'obstacle');
+    if (obstacles.length > 0) {
+      return obstaclesText('The schema is there and cannot be used, and nothing is sent', obstacles);
+    }
+    this.sayWhatIsUsed(facts, findings);
+    return null;
+  }
+
+  private sayWhatIsUsed({ table, database, role }: DatabaseFacts, warnings: readonly Finding[]): void {
+    this.logger.log(
+      `the schema is up to date; the messages are those of ${table?.name ?? 'no table'} in the database ${database}, as ${role}`,
+    );
+    for (const finding of warnings) this.logger.warn(lineOf(finding));
   }
 }

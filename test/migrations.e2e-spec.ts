@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { createDataSource, MIGRATIONS } from '../src/data-source.js';
 import { DispatcherProcess } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
+import { SEED } from './support/seed-table.js';
 import { Stage } from './support/stage.js';
 
 jest.setTimeout(40_000);
@@ -14,23 +15,13 @@ async function migrate(url: string) {
   });
 }
 
-/** The table as it was documented before there was this service. */
-const SEED = `
-  CREATE TABLE messages (
-    id SERIAL PRIMARY KEY,
-    recipient_phone TEXT NOT NULL CHECK (recipient_phone != ''),
-    content TEXT NOT NULL CHECK (length(content) > 0 AND length(content) <= 160),
-    sent_status BOOLEAN NOT NULL DEFAULT FALSE,
-    sent_at TIMESTAMP
-  );
-  CREATE INDEX idx_messages_unsent ON messages (id) WHERE sent_status = FALSE;`;
-
 describe('the database schema', () => {
   let stage: Stage;
   beforeEach(async () => (stage = await Stage.set()));
   afterEach(() => stage.strike());
 
-  const ran = async () => await stage.database.query<{ name: string }>('SELECT name FROM migrations ORDER BY id');
+  const ran = async () =>
+    await stage.database.query<{ name: string }>('SELECT name FROM message_dispatcher_migrations ORDER BY id');
 
   it('is made once when several replicas start at once on an empty database, and they send each message once', async () => {
     await Promise.all([1, 2, 3].map(() => stage.replica({ rate_limit: 10 })));
@@ -120,7 +111,7 @@ describe('the database schema', () => {
       const reply = await app.request(method, path, body);
       expect([path, reply.status, reply.json<{ code: string }>().code]).toEqual([path, 503, 'database.schema']);
     }
-    expect(await stage.database.value(`SELECT to_regclass('migrations')`)).toBeNull();
+    expect(await stage.database.value(`SELECT to_regclass('message_dispatcher_migrations')`)).toBeNull();
     expect(stage.receiver.ledger).toEqual([]);
 
     const { stdout, stderr } = await migrate(stage.database.url);
@@ -135,7 +126,9 @@ describe('the database schema', () => {
     await migrate(stage.database.url);
     await migrate(stage.database.url);
     expect(await ran()).toHaveLength(MIGRATIONS.length);
-    await stage.database.query('DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations)');
+    await stage.database.query(
+      'DELETE FROM message_dispatcher_migrations WHERE id = (SELECT max(id) FROM message_dispatcher_migrations)',
+    );
     const app = await DispatcherProcess.start({
       env: { APP_ENV: 'production', APP_AUTH: 'none', APP_DB_URL: stage.database.url },
       live: stage.live(),

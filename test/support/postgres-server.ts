@@ -5,7 +5,7 @@ import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, type QueryResultRow } from 'pg';
-import { findPostgresBinaries } from '../../src/local/postgres-binaries.js';
+import { findPostgresBinaries, type PostgresBinaries } from '../../src/local/postgres-binaries.js';
 import { serverEnv } from '../../src/local/postgres-server.js';
 import { launcherFor, type Launcher } from '../../src/local/run-as.js';
 import { eventually } from './eventually.js';
@@ -22,6 +22,8 @@ const SETTINGS = {
   fsync: 'off',
 };
 
+type Programs = Pick<PostgresBinaries, 'initdb' | 'postgres'>;
+
 const alive = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of alive) child.kill('SIGQUIT');
@@ -37,11 +39,17 @@ export class PostgresServer {
     private readonly port: number,
     private readonly launcher: Launcher,
     private settings: Readonly<Record<string, string>>,
+    private readonly programs: Programs,
   ) {}
 
-  static async started(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-    const server = await PostgresServer.prepared({ ...SETTINGS, ...settings });
-    const { initdb } = await findPostgresBinaries();
+  /** Of another version than the one that comes with the service, when `binDir` has its programs. */
+  static async started(settings: Readonly<Record<string, string>> = {}, binDir?: string): Promise<PostgresServer> {
+    const programs =
+      binDir === undefined
+        ? await findPostgresBinaries()
+        : { initdb: join(binDir, 'initdb'), postgres: join(binDir, 'postgres') };
+    const server = await PostgresServer.prepared({ ...SETTINGS, ...settings }, programs);
+    const { initdb } = programs;
     const args = ['-D', server.data, '--username=postgres', '--auth=trust', '--encoding=UTF8', '--no-locale', '-N'];
     const child = await server.launcher.launch(initdb, args, {
       cwd: server.folder,
@@ -70,7 +78,7 @@ export class PostgresServer {
 
   /** Starts it with the data that it has; resolves when it takes connections, after a crash therefore when it has recovered. */
   async start(): Promise<void> {
-    const { postgres } = await findPostgresBinaries();
+    const { postgres } = this.programs;
     const settings = Object.entries(this.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const log = openSync(join(this.folder, 'server.log'), 'a');
     const child = await this.launcher.launch(postgres, ['-D', this.data, '-p', String(this.port), ...settings], {
@@ -138,7 +146,7 @@ export class PostgresServer {
    * `promote` makes it a server in its own right.
    */
   async followed(): Promise<PostgresServer> {
-    const standby = await PostgresServer.prepared(this.settings);
+    const standby = await PostgresServer.prepared(this.settings, this.programs);
     await this.stop();
     await cp(this.data, standby.data, { recursive: true, preserveTimestamps: true });
     standby.own(standby.data, '-R');
@@ -167,12 +175,21 @@ export class PostgresServer {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20 });
   }
 
-  private static async prepared(settings: Readonly<Record<string, string>>): Promise<PostgresServer> {
-    const { postgres } = await findPostgresBinaries();
+  private static async prepared(
+    settings: Readonly<Record<string, string>>,
+    programs: Programs,
+  ): Promise<PostgresServer> {
+    const { postgres } = programs;
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
     // Root's PostgreSQL runs as another user, who must get in.
     chmodSync(folder, 0o755);
-    const server = new PostgresServer(folder, await serverPort(), await launcherFor(postgres, folder), settings);
+    const server = new PostgresServer(
+      folder,
+      await serverPort(),
+      await launcherFor(postgres, folder),
+      settings,
+      programs,
+    );
     mkdirSync(server.data, { mode: 0o700 });
     server.own(server.data);
     return server;

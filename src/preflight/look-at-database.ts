@@ -1,0 +1,80 @@
+import { MESSAGE_INDEXES } from '../../migrations/message-indexes.js';
+import type { DatabaseFacts, IndexFacts } from './database-facts.js';
+import { lookAtContent } from './look-at-content.js';
+import { lookAtTable } from './look-at-table.js';
+import { missingRights } from './missing-rights.js';
+import { ADOPTING_MIGRATION, MIGRATIONS_TABLE, OWN_TABLES } from './table-contract.js';
+
+/** Runs one statement and returns its rows. */
+export type Ask = <Row extends object>(statement: string, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** Looks at the database as this role sees it, and changes nothing. Reads rows only of a table that is not adopted yet. */
+export async function lookAtDatabase(ask: Ask): Promise<DatabaseFacts> {
+  const [session] = await ask<SessionRow>(SESSION);
+  if (session === undefined) throw new Error('PostgreSQL did not say who is connected');
+  const table = await lookAtTable(ask);
+  const applied = await appliedMigrations(ask);
+  const adopted = applied === null || applied.includes(ADOPTING_MIGRATION);
+  const ownTables = await ask<{ name: string }>(
+    `SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL`,
+    [Object.keys(OWN_TABLES)],
+  );
+  return {
+    ...session,
+    applied,
+    table,
+    content: table === null || adopted ? null : await lookAtContent(ask, table),
+    elsewhere: await ask(ELSEWHERE, [MIGRATIONS_TABLE]),
+    ownTables: ownTables.map(({ name }) => name),
+    indexes: await ask<IndexFacts>(INDEXES, [Object.keys(MESSAGE_INDEXES)]),
+    missingRights: table === null ? [] : await missingRights(ask, table),
+  };
+}
+
+type SessionRow = Pick<
+  DatabaseFacts,
+  'database' | 'role' | 'schema' | 'searchPath' | 'encoding' | 'mayCreate' | 'mayMakeTemporaryTables'
+>;
+
+const SESSION = `
+  SELECT quote_ident(current_database()) AS database, quote_ident(current_user) AS role,
+    quote_ident(current_schema()) AS schema, current_schemas(FALSE)::text[] AS "searchPath",
+    current_setting('server_encoding') AS encoding,
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS "mayCreate",
+    has_database_privilege(current_database(), 'TEMPORARY') AS "mayMakeTemporaryTables"`;
+
+/** Tables that look like the seed's. An installation keeps its migrations beside its table. */
+const ELSEWHERE = `
+  SELECT format('%I.%I', nspname, relname) AS name,
+    EXISTS (SELECT FROM pg_class own WHERE own.relnamespace = found.relnamespace AND own.relname = $1) AS taken
+  FROM pg_class found JOIN pg_namespace schema ON schema.oid = found.relnamespace
+  WHERE relname = 'messages' AND relkind IN ('r', 'p', 'f', 'v', 'm') AND nspname NOT LIKE 'pg\\_%'
+    AND nspname <> 'information_schema' AND found.oid IS DISTINCT FROM to_regclass('messages')
+    AND (SELECT count(*) FROM pg_attribute
+          WHERE attrelid = found.oid AND NOT attisdropped AND attname IN ('recipient_phone', 'content')) = 2
+  ORDER BY 1`;
+
+/** Wherever an index of the service would stand: beside the table, or where the table is going to be. */
+const INDEXES = `
+  SELECT relname AS name, coalesce(indrelid::regclass::text, 'none') AS "table",
+    coalesce(indrelid = to_regclass('messages'), FALSE) AS "onMessages",
+    coalesce(split_part(pg_get_indexdef(indexrelid), ' USING ', 2), '') AS definition
+  FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
+  WHERE relname = ANY ($1) AND relnamespace = coalesce(
+    (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('messages')), to_regnamespace(quote_ident(current_schema())))
+  ORDER BY 1`;
+
+/** null: this role may not read them. An earlier version kept them in `migrations`, which other tools use as well. */
+async function appliedMigrations(ask: Ask): Promise<string[] | null> {
+  const [place] = await ask<{ name: string | null; readable: boolean }>(
+    `SELECT name::text, coalesce(has_table_privilege(name, 'SELECT'), TRUE) AS readable
+       FROM (SELECT coalesce(to_regclass($1),
+               (SELECT attrelid::regclass FROM pg_attribute
+                 WHERE attrelid = to_regclass('migrations') AND attname IN ('name', 'timestamp')
+                 GROUP BY attrelid HAVING count(*) = 2)) AS name) AS place`,
+    [MIGRATIONS_TABLE],
+  );
+  if (place?.name == null) return [];
+  if (!place.readable) return null;
+  return (await ask<{ name: string }>(`SELECT name::text FROM ${place.name}`)).map(({ name }) => name);
+}
