@@ -1,9 +1,10 @@
 import { Injectable, Optional } from '@nestjs/common';
-import type { Pool, QueryConfig, QueryResultRow } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { StaticSettings } from './config/static-settings.js';
 import { poolOf, ServiceDataSource } from './data-source.js';
 import { codeOf, isError } from './described-error.js';
+import { bringUpSequence } from './late-sequences.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {
@@ -14,6 +15,10 @@ export interface Statement {
 const TOO_MANY_CONNECTIONS = '53300';
 /** A read-only server; a prepared statement that is gone, or whose table changed: another connection has another. */
 const STALE = /^(?:25006|26000|0A000)$/;
+const SEQUENCES_AT_MOST = 2;
+const STATEMENT_GONE = '26000';
+/** Who in PostgreSQL says that a prepared statement would return other types than before: `cached plan must not change result type`. */
+const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery';
 
 /**
  * Runs named, prepared SQL straight through a pool: a TypeORM entity per row would cost more than the rest of a message's way.
@@ -44,11 +49,13 @@ export class Statements {
     return await this.run(async (pool) => await rowsOf<Row>(pool, config));
   }
 
-  private async run<Rows>(ask: (pool: Pool) => Promise<Rows>): Promise<Rows> {
+  /** `sequences`: how many may still be brought up; one statement writes to two tables at most that have one. */
+  private async run<Rows>(ask: (pool: Pool) => Promise<Rows>, sequences = SEQUENCES_AT_MOST): Promise<Rows> {
     const [first, ...others] = this.pools();
     try {
       return await ask(first);
     } catch (error) {
+      if (sequences > 0 && (await bringUpSequence(first, error))) return await this.run(ask, sequences - 1);
       const [next] = others;
       if (next === undefined || codeOf(error) !== TOO_MANY_CONNECTIONS) throw error;
       return await new Statements(() => [next, ...others.slice(1)]).run(ask);
@@ -68,17 +75,32 @@ async function rowsOf<Row>(pool: Pool, config: QueryConfig): Promise<Row[]> {
   const client = await pool.connect();
   let isUsable = false;
   try {
-    // Row may be a list, of which the types of `Client.query` know nothing.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const rows = (await client.query(config)).rows as Row[];
+    const rows = await rowsFrom<Row>(client, config);
     isUsable = true;
     return rows;
   } catch (error) {
+    // Nothing was done of it. Without its name it is planned anew, and the connection goes.
+    if (hasStalePlan(error)) return await rowsFrom<Row>(client, unnamed(config));
     isUsable = isError(error) && 'severity' in error && error.severity === 'ERROR' && !STALE.test(codeOf(error) ?? '');
     throw error;
   } finally {
     client.release(!isUsable);
   }
+}
+
+async function rowsFrom<Row>(client: PoolClient, config: QueryConfig): Promise<Row[]> {
+  // Row may be a list, of which the types of `Client.query` know nothing.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return (await client.query(config)).rows as Row[];
+}
+
+function unnamed({ name: _name, ...config }: QueryConfig): QueryConfig {
+  return config;
+}
+
+function hasStalePlan(error: unknown): boolean {
+  if (!isError(error)) return false;
+  return codeOf(error) === STATEMENT_GONE || ('routine' in error && error.routine === STALE_PLAN_ROUTINE);
 }
 
 /**

@@ -40,9 +40,16 @@ describe('a job that was given back', () => {
   });
 
   it('gets no lease from a renewal that arrives late, so the next owner need not wait for it', async () => {
-    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toBe(true);
+    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toMatchObject({ held: true });
     await writeEnd();
-    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toBe(false);
+    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toMatchObject({ held: false });
     expect(await job()).toEqual(givenBack);
+  });
+
+  it('learns from a renewal that sending was stopped, also where no notification arrives', async () => {
+    await migrated.database.query(`UPDATE scheduler_state SET running = TRUE`);
+    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toEqual({ held: true, running: true });
+    await migrated.database.query(`UPDATE scheduler_state SET running = FALSE`);
+    expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toEqual({ held: true, running: false });
   });
 });

@@ -5,7 +5,7 @@ import { StaticSettings } from '../config/static-settings.js';
 import { primaryFinder, primaryOf } from '../data-source.js';
 import type { PrimaryFinder } from '../primary-finder.js';
 import { listenOnce } from './listening-connection.js';
-import { SCHEDULER_CHANNEL } from './schedule-store.js';
+import { SCHEDULER_CHANNEL } from './schedule-hints.js';
 
 const RECONNECT_MS = 500;
 

@@ -43,7 +43,11 @@ export class JobRunner {
 
   /** Begins a job; `onEnd` is called once, when it is over. */
   begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, onEnd: () => void): void {
-    const job = new RunningJob(tenure, times, () => this.store.renew(tenure.id, tenure.fence, LEASE_MS));
+    const job: RunningJob = new RunningJob(tenure, times, async () => {
+      const { held, running } = await this.store.renew(tenure.id, tenure.fence, LEASE_MS);
+      if (held && !running) job.windDown('stopped');
+      return held;
+    });
     if (tenure.fence > OWNERS_AT_MOST) job.windDown('worn out');
     // It was granted while the process was told to end: it gives back what it owns, and makes no request.
     if (this.ending) job.windDown('shutdown');

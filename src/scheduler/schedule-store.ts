@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { databaseFaultOf } from '../database-fault.js';
 import { Database, type Statement, type Statements } from '../database.js';
 import type { WorkLook } from './job.js';
 import type { BegunJob, Observation, Plan } from './plan.js';
+import { ScheduleHints, SCHEDULER_CHANNEL } from './schedule-hints.js';
 import type { SilentOwner } from './silent-owner.js';
 
 /** Who changed the schedule and why, for people. */
@@ -51,12 +53,6 @@ export interface Sighting extends Observation {
   readonly settings: string;
 }
 
-/** Jobs that ended are kept for people to look at, this many at most. */
-const JOBS_KEPT = 100_000;
-
-/** The channel on which replicas wake each other. */
-export const SCHEDULER_CHANNEL = 'message_dispatcher_scheduler';
-
 interface StateRow {
   version: number;
   now: number;
@@ -81,6 +77,18 @@ interface StateRow {
   settings: string;
 }
 
+/** The values of a statement, given the channel on which it notifies. */
+type Values = (channel: string | null) => unknown[];
+
+interface AppliedRow {
+  applied: boolean;
+  /** The last job that was added. */
+  newest: number | null;
+  id: number | null;
+  fence: number;
+  due_at: number;
+}
+
 /**
  * The schedule in PostgreSQL. Every change is a compare-and-swap on one version number that covers state and queue, so a
  * decision that was made on what was seen is carried out only if that still holds, and the database's clock is the only one.
@@ -90,7 +98,11 @@ export class ScheduleStore {
   private work: WorkLook = { expression: 'FALSE', values: () => [], exists: () => false };
   private observation = observe(this.work.expression);
 
-  constructor(private readonly database: Database) {}
+  private readonly hints: ScheduleHints;
+
+  constructor(private readonly database: Database) {
+    this.hints = new ScheduleHints(database);
+  }
 
   /** Takes what tells whether a job would find anything to do. */
   watchWork(work: WorkLook): void {
@@ -134,51 +146,52 @@ export class ScheduleStore {
 
   /**
    * Writes a plan if nothing changed since it was made. `applied: false`: something did, look again.
-   * `tenure` is the job that begins here, if one does.
+   * `tenure` is the job that begins here, if one does. Neither a full queue of notifications nor an operator's act that cannot
+   * be noted fails it.
    */
   async apply(
     version: number,
     plan: Write,
     signature: Signature,
   ): Promise<{ applied: boolean; tenure: Tenure | null }> {
-    const { schedule, ended } = plan;
-    const [row] = await this.database.query<{ applied: boolean; id: number | null; fence: number; due_at: number }>(
-      APPLY,
-      [
-        version,
-        schedule.running,
-        plan.autoSending,
-        schedule.intervalMs,
-        schedule.lastSlotAt,
-        schedule.nextSlotAt,
-        schedule.overflowTotal,
-        signature.change !== null,
-        signature.change?.by ?? null,
-        signature.change?.why ?? null,
-        ended?.id ?? null,
-        ended?.fence ?? null,
-        ended?.state ?? null,
-        ended?.sent ?? 0,
-        ended?.notSent ?? 0,
-        ended?.note ?? null,
-        plan.dropped,
-        plan.slots.map((slot) => slot.dueAt),
-        plan.slots.map((slot) => slot.state),
-        plan.begin?.id ?? null,
-        plan.begin?.fence ?? null,
-        signature.owner,
-        signature.leaseMs,
-        signature.budget,
-        signature.notify ? SCHEDULER_CHANNEL : null,
-        ended?.state === 'open' ? ended.resumeAfterMs : 0,
-        signature.change?.act?.action ?? null,
-        signature.change?.act?.onBehalfOf ?? null,
-        JSON.stringify(plan.settings ?? []),
-        signature.silentOwner ?? null,
-      ],
-    );
+    const row = await this.writeNoted((channel) => valuesOf(version, plan, signature, channel), signature);
+    if (row?.applied === true) void this.hints.prune(row.newest, plan.slots.length);
     const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at) };
     return { applied: row?.applied ?? false, tenure };
+  }
+
+  private async writeNoted(values: Values, signature: Signature): Promise<AppliedRow | undefined> {
+    const { change } = signature;
+    if (change?.act === undefined) return await this.write(APPLY, values, signature);
+    const { action, onBehalfOf } = change.act;
+    try {
+      return await this.write(APPLY_NOTED, (channel) => [...values(channel), action, onBehalfOf], signature);
+    } catch (error) {
+      if (databaseFaultOf(error) === 'outage') throw error;
+      const row = await this.write(APPLY, values, signature);
+      if (row?.applied === true) {
+        this.hints.auditFailed(error, { action, actor: change.by, on_behalf_of: onBehalfOf, reason: change.why });
+      }
+      return row;
+    }
+  }
+
+  private async write(
+    statement: Statement,
+    values: Values,
+    { notify, owner }: Signature,
+  ): Promise<AppliedRow | undefined> {
+    const run = async (channel: string | null) => await this.database.query<AppliedRow>(statement, values(channel));
+    if (!notify || this.hints.notifiesInWrite) {
+      try {
+        return (await run(notify ? SCHEDULER_CHANNEL : null))[0];
+      } catch (error) {
+        if (!notify || !this.hints.failedByNotifying(error)) throw error;
+      }
+    }
+    const [row] = await run(null);
+    if (row?.applied === true) void this.hints.notify(owner);
+    return row;
   }
 
   /**
@@ -189,9 +202,13 @@ export class ScheduleStore {
     return (await this.database.query(SHIFT_CLOCK, [version, shiftMs, leaseMs])).length > 0;
   }
 
-  /** Renews a lease. False: the job has another owner or has ended. */
-  async renew(id: number, fence: number, leaseMs: number): Promise<boolean> {
-    return (await this.database.queryAtOnce(RENEW, [id, fence, leaseMs])).length > 0;
+  /**
+   * Renews a lease; `held` false: the job has another owner or has ended. `running` false: sending was stopped, which no
+   * notification has to tell an owner.
+   */
+  async renew(id: number, fence: number, leaseMs: number): Promise<{ held: boolean; running: boolean }> {
+    const [row] = await this.database.queryAtOnce<{ running: boolean }>(RENEW, [id, fence, leaseMs]);
+    return { held: row !== undefined, running: row?.running ?? true };
   }
 }
 
@@ -218,8 +235,44 @@ const observe = (work: string): Statement => ({
     FROM scheduler_state`,
 });
 
-const APPLY: Statement = {
-  name: 'scheduler.apply',
+/** In the order of the parameters of `APPLY`. `channel`: on which to notify; null: not at all. */
+function valuesOf(version: number, plan: Write, signature: Signature, channel: string | null): unknown[] {
+  const { schedule, ended } = plan;
+  return [
+    version,
+    schedule.running,
+    plan.autoSending,
+    schedule.intervalMs,
+    schedule.lastSlotAt,
+    schedule.nextSlotAt,
+    schedule.overflowTotal,
+    signature.change !== null,
+    signature.change?.by ?? null,
+    signature.change?.why ?? null,
+    ended?.id ?? null,
+    ended?.fence ?? null,
+    ended?.state ?? null,
+    ended?.sent ?? 0,
+    ended?.notSent ?? 0,
+    ended?.note ?? null,
+    plan.dropped,
+    plan.slots.map((slot) => slot.dueAt),
+    plan.slots.map((slot) => slot.state),
+    plan.begin?.id ?? null,
+    plan.begin?.fence ?? null,
+    signature.owner,
+    signature.leaseMs,
+    signature.budget,
+    channel,
+    ended?.state === 'open' ? ended.resumeAfterMs : 0,
+    JSON.stringify(plan.settings ?? []),
+    signature.silentOwner ?? null,
+  ];
+}
+
+/** `noted`: more common table expressions. */
+const apply = (name: string, noted: string): Statement => ({
+  name,
   text: `
     WITH guard AS (
       UPDATE scheduler_state SET
@@ -228,17 +281,14 @@ const APPLY: Statement = {
         changed_at = CASE WHEN $8 THEN clock_timestamp() ELSE changed_at END,
         changed_by = CASE WHEN $8 THEN $9 ELSE changed_by END,
         changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END,
-        silent_owner = coalesce($30, silent_owner),
-        silent_at = CASE WHEN $30::text IS NULL THEN silent_at ELSE clock_timestamp() END
+        silent_owner = coalesce($28, silent_owner),
+        silent_at = CASE WHEN $28::text IS NULL THEN silent_at ELSE clock_timestamp() END
       WHERE version = $1
       RETURNING version, clock_timestamp() AS at
-    ), noted AS (
-      INSERT INTO operator_actions (actor, on_behalf_of, action, reason)
-      SELECT $9, $28, $27::text, $10 FROM guard WHERE $27::text IS NOT NULL
-    ), agreed AS (
+    )${noted}, agreed AS (
       INSERT INTO fleet_settings (key, value, source, origin, version, set_at)
       SELECT news.key, news.value, news.source, news.origin, news.version, guard.at
-      FROM guard, jsonb_to_recordset($29::jsonb) AS news (key text, value jsonb, source text, origin text, version text)
+      FROM guard, jsonb_to_recordset($27::jsonb) AS news (key text, value jsonb, source text, origin text, version text)
       ON CONFLICT (key) DO UPDATE SET value = excluded.value, source = excluded.source, origin = excluded.origin,
         version = excluded.version, set_at = excluded.set_at
     ), ended AS (
@@ -271,17 +321,25 @@ const APPLY: Statement = {
       WHERE job.id = $20 AND job.fence = $21
         AND (job.state = 'waiting' OR (job.state = 'running' AND (job.owner = $22 OR coalesce(job.lease_until < guard.at, TRUE))))
       RETURNING job.id, job.fence, job.due_at, job.state
-    ), pruned AS (
-      DELETE FROM dispatch_jobs job USING guard
-      WHERE job.id < (SELECT max(id) FROM dispatch_jobs) - ${JOBS_KEPT} AND job.state IN ('done', 'dropped')
     ), mine AS (
       SELECT id, fence, due_at FROM begun UNION ALL SELECT id, fence, due_at FROM queued WHERE state = 'running'
     )
-    SELECT EXISTS (SELECT FROM guard) AS applied, mine.id, mine.fence,
+    SELECT EXISTS (SELECT FROM guard) AS applied, (SELECT max(id) FROM queued) AS newest, mine.id, mine.fence,
       round(extract(epoch FROM mine.due_at) * 1000)::float8 AS due_at,
       (SELECT pg_notify($25, $22) FROM guard WHERE $25 IS NOT NULL)
     FROM (SELECT) AS always LEFT JOIN mine ON TRUE`,
-};
+});
+
+const APPLY = apply('scheduler.apply', '');
+
+/** A statement of its own: without the right to note acts, or with a table of acts that takes none, the schedule goes on. */
+const APPLY_NOTED = apply(
+  'scheduler.apply-noted',
+  `, noted AS (
+      INSERT INTO operator_actions (actor, on_behalf_of, action, reason)
+      SELECT $9, $30, $29::text, $10 FROM guard
+    )`,
+);
 
 const SHIFT_CLOCK: Statement = {
   name: 'scheduler.shift-clock',
@@ -304,5 +362,5 @@ const RENEW: Statement = {
   text: `
     UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms'
     WHERE id = $1 AND fence = $2 AND state = 'running' AND owner IS NOT NULL
-    RETURNING id`,
+    RETURNING (SELECT running FROM scheduler_state) AS running`,
 };
