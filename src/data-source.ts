@@ -123,9 +123,12 @@ function sessionOf(statementMs: number): string {
 
 /**
  * Whatever the statistics say, or do not say yet: the statements of a job read by the indexes that were made for them. A plan
- * that reads whole tables, or sorts what an index has in order, is right for a table that is small when it is made, and stays.
+ * that reads or joins whole tables, or sorts what an index has in order, is right for a table that is small when it is made, and stays.
  */
-const BY_INDEX = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET jit = off';
+const BY_INDEX = ['seqscan', 'bitmapscan', 'sort', 'hashjoin', 'mergejoin']
+  .map((way) => `SET enable_${way} = off`)
+  .join('; ')
+  .concat('; SET jit = off');
 
 function clientConfig(primary: PrimaryFinder, queryTimeoutMs: number, session: string | undefined) {
   return {

@@ -101,7 +101,7 @@ describe('the run of a job', () => {
     const run = new JobRun(job, {
       claims,
       stretches: new LockedStretches(),
-      claimFaults: new ClaimFaults({ refused, retry, size: new BatchSize(500), logger }, job.id),
+      claimFaults: new ClaimFaults({ refused, work: claims.work, retry, size: new BatchSize(500), logger }, job.id),
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
       live,
       window: new ConcurrencyWindow(() => 1),

@@ -1,10 +1,10 @@
-import { z } from 'zod';
 import { ApiDatabase, type Statement } from '../src/database.js';
 import type { MessageState } from '../src/messages/message.schemas.js';
 import { LIST, LIST_SENT, LOOK_MAX, MessageLists } from '../src/messages/message-lists.repository.js';
 import { LIST_ACTIONS } from '../src/operator-actions.js';
 import { ENDED, RUNNING } from '../src/scheduler/job-history.js';
 import { COUNT_SLICE, REPLAY_SLICE } from '../src/messages/message-replay.js';
+import { explained, visited } from './support/explained-database.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 
 jest.setTimeout(120_000);
@@ -14,23 +14,6 @@ const ROWS = 10 * LOOK_MAX;
 const PAGE = 3;
 /** A page, or as many as may be looked at, in each of two indexes; and the jobs that tell what is claimed. */
 const VISITED_MAX = 2 * LOOK_MAX + 2_100;
-
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly PlanNode[];
-}
-const explained = z.tuple([z.object({ 'QUERY PLAN': z.tuple([z.object({ Plan: z.custom<PlanNode>() })]) })]);
-
-/** How many rows the scans of a plan looked at, those that no filter let through included. */
-function visited(node: PlanNode): number {
-  const own = /Seq Scan|Index/.test(node['Node Type'])
-    ? (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
-    : 0;
-  return (node.Plans ?? []).reduce((sum, child) => sum + visited(child), own);
-}
 
 /** The columns of every message, by the distribution that they make. */
 const DISTRIBUTIONS: Readonly<Record<string, string>> = {

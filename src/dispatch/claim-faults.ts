@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import type { RefusedClaims } from '../messages/refused-claims.js';
+import type { SendableLook } from '../messages/sendable-look.js';
 import type { BatchSize } from './batch-size.js';
 import type { OutcomeRetry } from './outcome-retry.js';
 
@@ -10,6 +11,8 @@ const SEARCH_MS = 5_000;
 /** What a job works with to claim past messages that PostgreSQL refuses. */
 export interface ClaimFaultParts {
   readonly refused: RefusedClaims;
+  /** Where what may be sent begins. */
+  readonly work: Pick<SendableLook, 'freshFrom' | 'retriesFrom'>;
   readonly retry: OutcomeRetry;
   readonly size: BatchSize;
   readonly logger: Logger;
@@ -56,7 +59,8 @@ export class ClaimFaults {
   async setAside(): Promise<boolean> {
     const startedAt = performance.now();
     try {
-      const refused = await this.parts.refused.setAside(startedAt + SEARCH_MS - this.searchedMs);
+      const { freshFrom: fresh, retriesFrom: retries } = this.parts.work;
+      const refused = await this.parts.refused.setAside(startedAt + SEARCH_MS - this.searchedMs, { fresh, retries });
       this.parts.retry.notice(refused);
       return refused.length > 0;
     } catch {

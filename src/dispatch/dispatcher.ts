@@ -97,7 +97,10 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
     this.window.reopen(performance.now());
     const { claims, stretches, client, live, window, watch } = this;
-    const claimFaults = new ClaimFaults({ refused: this.refused, retry, size: this.claimSize, logger }, job.id);
+    const claimFaults = new ClaimFaults(
+      { refused: this.refused, work: claims.work, retry, size: this.claimSize, logger },
+      job.id,
+    );
     const run = new JobRun(job, {
       claims,
       stretches,

@@ -6,10 +6,15 @@ export const FRESH = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt
 export const RETRY = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL';
 
 /**
- * Nothing of it stands in `unwritten_outcomes`. NOT IN is never planned as a join: it is read once, nearly always empty, and
- * leaves the order of the index in force.
+ * Nothing of it stands in `unwritten_outcomes`, which is nearly always empty: that is asked once. While it is not, each message
+ * is looked for by the index. A scalar query is never planned as a join or a hash, which would read all that is kept.
  */
-export const WRITABLE = 'id NOT IN (SELECT message_id FROM unwritten_outcomes)';
+export const writable = (id: string) => `CASE WHEN EXISTS (SELECT FROM unwritten_outcomes)
+          THEN (SELECT kept.message_id FROM unwritten_outcomes kept WHERE kept.message_id = ${id}) IS NULL ELSE TRUE END`;
+export const WRITABLE = writable('id');
+
+/** The time of the statement as a value: a function that changes is no condition of an index, and every pause would be read. */
+export const NOW = '(SELECT clock_timestamp())';
 
 /** Below every id: sequences may be widened downwards, and ids below 1 are ids. */
 export const LOWEST_ID = `'-9223372036854775808'::bigint`;

@@ -1,12 +1,30 @@
 import type { Statement } from '../database.js';
-import { CLAIMED, FRESH, RETRY, WRITABLE } from './claim-conditions.js';
+import { atPlaces, CLAIMED, FRESH, LOWEST_ID, RETRY, timeOf, WRITABLE, writable } from './claim-conditions.js';
 
-const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} ORDER BY next_attempt_at LIMIT 1)`;
+/** So many messages a probe passes over at most that are claimed, or kept in `unwritten_outcomes`. */
+const SEEN_ROWS = 50_000;
+/** Of those that may be claimed, so many are tried, for the case that others have them locked. */
+const TRIED_ROWS = 1_000;
+
+const FRESH_FROM = `id >= coalesce($4::bigint, ${LOWEST_ID})`;
+const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))`;
+const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} AND ${RETRY_FROM}
+          ORDER BY next_attempt_at, id LIMIT 1)`;
+
+/** The CTE `kind`: one of those in `kind`_seen that may be claimed and are not locked. */
+const lockOne = (kind: 'fresh' | 'retry', condition: string) => `${kind}_free AS MATERIALIZED (
+      SELECT source, place FROM ${kind}_seen WHERE claimed_by IS NULL AND ${WRITABLE} AND ${condition} LIMIT ${TRIED_ROWS}
+    ), ${kind} AS (
+      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces(`${kind}_free`)}
+        AND ${kind === 'fresh' ? FRESH : RETRY} AND claimed_by IS NULL
+      LIMIT 1
+      FOR UPDATE OF message SKIP LOCKED
+    )`;
 
 /**
  * `$3` from 0 to 1: where between the oldest and the newest to look, backwards from there. A fresh message, or a retry that is
- * due when there is none. The job notes it apart (`probe_id`) from the range of its other claims, which would otherwise reach
- * over the whole backlog.
+ * due when there is none. `$4` the fresh id, and `$5`, `$6` the end of pause and id of the retry, before which there is none.
+ * The job notes it apart (`probe_id`) from the range of its other claims, which would otherwise reach over the whole backlog.
  */
 export const CLAIM_PROBE: Statement = {
   name: 'messages.claim-probe',
@@ -17,27 +35,23 @@ export const CLAIM_PROBE: Statement = {
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), edges AS (
-      SELECT (SELECT id FROM messages WHERE ${FRESH} ORDER BY id LIMIT 1) AS oldest,
-        (SELECT id FROM messages WHERE ${FRESH} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
+      SELECT (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} ORDER BY id LIMIT 1) AS oldest,
+        (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
       FROM job
-    ), fresh AS (
-      SELECT id FROM messages
-      WHERE ${FRESH} AND claimed_by IS NULL AND ${WRITABLE}
-        AND id <= (SELECT oldest + floor((newest - oldest) * $3::float8)::bigint FROM edges)
-      ORDER BY id DESC
-      LIMIT 1
-      FOR UPDATE SKIP LOCKED
-    ), retry AS (
-      SELECT id FROM messages
-      WHERE ${RETRY} AND claimed_by IS NULL AND ${WRITABLE}
+    ), fresh_seen AS MATERIALIZED (
+      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
+      WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT oldest + floor((newest - oldest) * $3::float8)::bigint FROM edges)
+      ORDER BY id DESC LIMIT ${SEEN_ROWS}
+    ), ${lockOne('fresh', 'TRUE')}, retry_seen AS MATERIALIZED (
+      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
+      WHERE ${RETRY} AND ${RETRY_FROM}
         AND next_attempt_at <= (SELECT retry_horizon - greatest(retry_horizon - ${FIRST_RETRY}, interval '0') * (1 - $3::float8) FROM job)
-        AND NOT EXISTS (SELECT FROM fresh)
-      ORDER BY next_attempt_at DESC, id DESC
-      LIMIT 1
-      FOR UPDATE SKIP LOCKED
+      ORDER BY next_attempt_at DESC, id DESC LIMIT ${SEEN_ROWS}
+    ), ${lockOne('retry', 'NOT EXISTS (SELECT FROM fresh)')}, probe AS (
+      SELECT source, place FROM fresh UNION ALL SELECT source, place FROM retry
     ), claimed AS (
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
-      WHERE message.id = coalesce((SELECT id FROM fresh), (SELECT id FROM retry))
+      FROM ${atPlaces('probe')}
         AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
       RETURNING ${CLAIMED}
     ), charged AS (
@@ -51,9 +65,9 @@ const heldProbe = (fence: string) => `
     job AS (
       SELECT probe_id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
     ), claim AS (
-      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND message.${WRITABLE} AND ${fence}
+      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
     ), held AS (
-      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND message.${WRITABLE} AND ${fence}
+      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
       FOR UPDATE OF message SKIP LOCKED
     )`;
 

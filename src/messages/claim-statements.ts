@@ -24,6 +24,8 @@ export const OPEN: Statement = {
     SELECT installation_id FROM scheduler_state`,
 };
 
+const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))`;
+
 /**
  * `$3` how many, `$4` the fresh id and `$5`, `$6` the end of pause and id of the retry from which to look, `$7` whether fresh
  * ones and `$8` whether retries are asked for. While both are, every second place of the budget is a retry's; the job's id
@@ -47,19 +49,19 @@ const claim = (name: string, candidates: number): Statement => ({
       SELECT wanted, CASE WHEN NOT $8::bool THEN 0 WHEN $7::bool THEN (place + wanted + 1) / 2 - (place + 1) / 2 ELSE wanted END
         AS retries
       FROM job
-    ), retry_seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, next_attempt_at, id FROM messages
-      WHERE ${RETRY} AND (next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))
-        AND next_attempt_at <= (SELECT retry_horizon FROM job) AND (SELECT retries FROM share) > 0
-      ORDER BY next_attempt_at, id LIMIT ${candidates}
     ), last_retry AS (
-      SELECT next_attempt_at, id FROM retry_seen ORDER BY next_attempt_at, id OFFSET ${candidates - 1}
+      SELECT next_attempt_at, id FROM messages
+      WHERE ${RETRY} AND ${RETRY_FROM} AND next_attempt_at <= (SELECT retry_horizon FROM job)
+        AND (SELECT retries FROM share) > 0
+      ORDER BY next_attempt_at, id OFFSET ${candidates - 1} LIMIT 1
     ), retry AS (
-      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('retry_seen')}
-        AND ${RETRY} AND claimed_by IS NULL AND ${WRITABLE}
+      SELECT tableoid AS source, ctid AS place FROM messages
+      WHERE ${RETRY} AND claimed_by IS NULL AND ${RETRY_FROM}
+        AND (next_attempt_at, id) <= (coalesce((SELECT next_attempt_at FROM last_retry), (SELECT retry_horizon FROM job)),
+          coalesce((SELECT id FROM last_retry), ${HIGHEST_ID})) AND ${WRITABLE}
       ORDER BY next_attempt_at, id
       LIMIT coalesce((SELECT retries FROM share), 0)
-      FOR UPDATE OF message SKIP LOCKED
+      FOR UPDATE SKIP LOCKED
     ), last_fresh AS (
       SELECT id FROM messages
       WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
@@ -111,38 +113,40 @@ export const CLOSE: Statement = {
   text: `UPDATE dispatch_jobs SET closed_fence = $2 WHERE id = $1 AND fence = $2`,
 };
 
-/** The job with the places between which its claims lie. */
+/** The places between which the claims of a job lie, of its row. */
+export const CLAIMED_PLACES = `coalesce(claimed_from, ${LOWEST_ID}) AS fresh_from, claimed_to AS fresh_to,
+        ${timeOf('retries_from[1]')} AS first_at, retries_from[2] AS first_id,
+        greatest(${timeOf('retries_to[1]')}, timestamptz 'epoch') AS last_at, retries_to[2] AS last_id`;
+
 const jobWithClaims = (condition: string) => `
     job AS (
-      SELECT coalesce(claimed_from, ${LOWEST_ID}) AS fresh_from, claimed_to AS fresh_to,
-        ${timeOf('retries_from[1]')} AS first_at, retries_from[2] AS first_id,
-        ${timeOf('retries_to[1]')} AS last_at, retries_to[2] AS last_id
-      FROM dispatch_jobs WHERE id = $1 AND fence = $2${condition}
+      SELECT ${CLAIMED_PLACES} FROM dispatch_jobs WHERE id = $1 AND fence = $2${condition}
       FOR NO KEY UPDATE
     )`;
 
 const ofJob = (column: string) => `(SELECT ${column} FROM job)`;
 
 /**
- * Where the claims of a job lie, by the two indexes that hold what may be sent, and by them alone. The retries of the first and
- * of the last instant are found by their ids: any number may be due since one instant.
+ * Where the claims of a job lie, by the two indexes that hold what may be sent. The order is what has the planner take the
+ * index that has it, also where it knows nothing of the table yet.
  */
-const CLAIMED_RANGES = {
-  fresh: `${FRESH} AND id >= ${ofJob('fresh_from')} AND id <= ${ofJob('fresh_to')}`,
-  first_retries: `${RETRY} AND next_attempt_at = ${ofJob('first_at')} AND id >= ${ofJob('first_id')}
-        AND id <= ${ofJob(`CASE WHEN first_at = last_at THEN last_id ELSE ${HIGHEST_ID} END`)}`,
-  retries: `${RETRY} AND next_attempt_at > ${ofJob('first_at')} AND next_attempt_at < ${ofJob('last_at')}`,
-  last_retries: `${RETRY} AND next_attempt_at = ${ofJob('last_at')} AND id <= ${ofJob('last_id')}
-        AND ${ofJob('first_at < last_at')}`,
+export const CLAIMED_RANGES = {
+  fresh: (owner: string) => `${FRESH} AND id >= ${ofJob('fresh_from')} AND id <= ${ofJob('fresh_to')} AND ${owner}
+        ORDER BY id`,
+  retries: (owner: string) => `${RETRY} AND (next_attempt_at, id) >= (${ofJob('first_at')}, ${ofJob('first_id')})
+        AND (next_attempt_at, id) <= (${ofJob('last_at')}, ${ofJob('last_id')}) AND ${owner}
+        ORDER BY next_attempt_at, id`,
 };
 
 /** Of the job's claims that `owner` tells, `held` has those that could be locked at once, and `claim` how many there are. */
 function hold(owner: string): string {
   const ranges = Object.entries(CLAIMED_RANGES);
-  const counts = ranges.map(([, range]) => `(SELECT count(*) FROM messages WHERE ${range} AND ${owner})`);
+  const counts = ranges.map(
+    ([, range]) => `(SELECT count(*) FROM (SELECT FROM messages WHERE ${range(owner)}) AS claims)`,
+  );
   const locked = ranges.map(
     ([name, range]) => `${name} AS (
-      SELECT tableoid AS source, ctid AS place FROM messages WHERE ${range} AND ${owner} FOR UPDATE SKIP LOCKED
+      SELECT tableoid AS source, ctid AS place FROM messages WHERE ${range(owner)} FOR UPDATE SKIP LOCKED
     )`,
   );
   return `

@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, FRESH, LOWEST_ID, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
+import { atPlaces, FRESH, LOWEST_ID, NOW, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
 
 /**
  * The rules of `message-rules.ts` as SQL: true only where they refuse. What one of them refuses and SQL cannot tell is met one
@@ -59,5 +59,5 @@ export const PARK_INVALID_RETRIES = park(
   'messages.park-invalid-retries',
   RETRY,
   `(next_attempt_at, id) >= (${timeOf('$3::bigint')}, coalesce($4::bigint, ${LOWEST_ID}))
-        AND next_attempt_at <= clock_timestamp() ORDER BY next_attempt_at, id`,
+        AND next_attempt_at <= ${NOW} ORDER BY next_attempt_at, id`,
 );

@@ -92,7 +92,12 @@ export class MessageClaims {
    * the newest. null: there is none, or a claim would be empty for another reason. The job's former probe must be settled.
    */
   async claimProbe(job: ClaimKey, place: number): Promise<ClaimedMessage | null> {
-    const [probe] = await this.database.query<ClaimedMessage>(CLAIM_PROBE, [job.id, job.fence, place]);
+    const [probe] = await this.database.query<ClaimedMessage>(CLAIM_PROBE, [
+      job.id,
+      job.fence,
+      place,
+      ...this.placesOf(FROM_THE_START),
+    ]);
     return probe ?? null;
   }
 
@@ -150,13 +155,15 @@ export class MessageClaims {
 
   /** Takes the claims of jobs that do not run from a slice of the fresh messages, oldest first. */
   async takeStrayFresh(from: number | null): Promise<StraySlice<number>> {
-    const rows = await this.database.query<StrayRow<number>>(TAKE_STRAY_FRESH, [from]);
+    const rows = await this.database.query<StrayRow<number>>(TAKE_STRAY_FRESH, [from ?? this.work.freshFrom]);
     return straySlice(rows, from, (id) => id + 1);
   }
 
   /** The same of a slice of the retries that are due. */
   async takeStrayRetries(from: RetryPlace | null): Promise<StraySlice<RetryPlace>> {
-    const rows = await this.database.query<StrayRow<RetryPlace>>(TAKE_STRAY_RETRIES, [...(from ?? [null, null])]);
+    const rows = await this.database.query<StrayRow<RetryPlace>>(TAKE_STRAY_RETRIES, [
+      ...(from ?? this.work.retriesFrom ?? [null, null]),
+    ]);
     return straySlice(rows, from, ([dueAt, id]) => [dueAt, id + 1]);
   }
 }

@@ -1,5 +1,15 @@
 import type { Statement } from '../database.js';
-import { atPlaces, CLAIMED, FRESH, LOWEST_ID, microsecondsOf, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
+import {
+  atPlaces,
+  CLAIMED,
+  FRESH,
+  LOWEST_ID,
+  microsecondsOf,
+  NOW,
+  RETRY,
+  timeOf,
+  WRITABLE,
+} from './claim-conditions.js';
 import type { ClaimedMessage } from './message-claims.js';
 
 /** A claim of a job that does not run, or of none that exists: as after a restore of a dump that was taken while a job ran. */
@@ -72,7 +82,7 @@ export const TAKE_STRAY_RETRIES = take(
   'messages.take-stray-retries',
   RETRY,
   `(next_attempt_at, id) >= (${timeOf('$1::bigint')}, coalesce($2::bigint, ${LOWEST_ID}))
-        AND next_attempt_at <= clock_timestamp()`,
+        AND next_attempt_at <= ${NOW}`,
   'next_attempt_at, id',
   `json_build_array(${microsecondsOf('next_attempt_at')}, id)`,
 );

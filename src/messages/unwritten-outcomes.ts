@@ -139,9 +139,9 @@ const TAKE_DUE: Statement = {
     UPDATE unwritten_outcomes SET
       tries = tries + 1,
       retry_at = clock_timestamp() + least(300, 2 ^ least(tries + 1, 10)) * interval '1 s'
-    WHERE message_id IN (
-      SELECT message_id FROM unwritten_outcomes WHERE retry_at <= clock_timestamp()
-      ORDER BY retry_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+    WHERE message_id = ANY (ARRAY(
+      SELECT message_id FROM unwritten_outcomes WHERE retry_at <= (SELECT clock_timestamp())
+      ORDER BY retry_at LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING message_id, job_id, fence, settlement,
       extract(epoch FROM clock_timestamp() - known_at)::float8 * 1000 AS ago_ms`,
 };
