@@ -65,12 +65,12 @@ const PAUSING = `${UNPARKED} AND next_attempt_at IS NOT NULL`;
 const listOf = (name: string, condition: string): Statement => ({
   name: `messages.list-${name}`,
   text: `
-    SELECT ${VIEW}, TRUE AS listed, NULL AS position FROM messages WHERE ${condition} AND id > $1 ORDER BY id LIMIT $2`,
+    SELECT ${VIEW}, TRUE AS listed, NULL AS position FROM messages WHERE ${condition} AND id > $1::bigint ORDER BY id LIMIT $2`,
 });
 
 /** The first `LOOK_MAX` rows of a partial index, or of the primary key, after `$1`. */
 const after = (condition: string) =>
-  `(SELECT * FROM messages WHERE ${condition} AND id > $1 ORDER BY id LIMIT ${LOOK_MAX})`;
+  `(SELECT * FROM messages WHERE ${condition} AND id > $1::bigint ORDER BY id LIMIT ${LOOK_MAX})`;
 
 /**
  * What is listed is found by looking at the rows of `from` one by one, `LOOK_MAX` at most; the last of so many is told as well,

@@ -67,7 +67,7 @@ const action = (name: string, change: string, condition: string): Statement => (
   name: `messages.${name}`,
   text: `
     WITH changed AS (
-      UPDATE messages SET ${change} WHERE id = $1 AND sent_status = FALSE AND claimed_by IS NULL AND (${condition})
+      UPDATE messages SET ${change} WHERE id = $1::bigint AND sent_status = FALSE AND claimed_by IS NULL AND (${condition})
       RETURNING ${VIEW}
     ), noted AS (
       INSERT INTO operator_actions (actor, on_behalf_of, action, reason, message_id)

@@ -107,7 +107,7 @@ const MATCHING = `parked_as = $1 AND sent_status = FALSE AND (parked_at IS NULL 
  */
 const SEEN = `
     WITH seen AS MATERIALIZED (
-      SELECT id FROM messages WHERE parked_as = $1 AND sent_status = FALSE AND id > $6 ORDER BY id LIMIT $7
+      SELECT id FROM messages WHERE parked_as = $1 AND sent_status = FALSE AND id > $6::bigint ORDER BY id LIMIT $7
     )`;
 const OF_THOSE = `id = ANY (ARRAY(SELECT id FROM seen)) AND ${MATCHING}`;
 

@@ -17,4 +17,4 @@ export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')
  * TRUNCATE: no attempt is older than its message. Without a time of storing, or with one in the future, all of them count.
  */
 export const OF_THIS_MESSAGE = `started_at >= coalesce(
-      (SELECT created_at FROM messages WHERE id = $1 AND created_at <= now()), '-infinity')`;
+      (SELECT created_at FROM messages WHERE id = $1::bigint AND created_at <= now()), '-infinity')`;

@@ -86,7 +86,7 @@ const FIND: Statement = {
   name: 'messages.find',
   text: `
     SELECT ${VIEW.replace('parked_reason', `coalesce(parked_reason, ${UNWRITTEN_REASON}) AS parked_reason`)}
-    FROM messages WHERE id = $1`,
+    FROM messages WHERE id = $1::bigint`,
 };
 
 /**

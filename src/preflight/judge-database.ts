@@ -112,9 +112,11 @@ function judgeRewrite(table: TableFacts, adopting: boolean, widenId: boolean): F
       ),
     ];
   }
-  const why = blocked
-    ? `${table.dependOnId.join(', ')} depends on it`
-    : `the table has about ${rows.toLocaleString('en')} rows or others inherit from it`;
+  const inherited = rows <= MAX_ROWS_TO_REWRITE_UNASKED;
+  const unasked = inherited
+    ? `${table.children.join(', ')} inherit from the table`
+    : `the table has about ${rows.toLocaleString('en')} rows`;
+  const why = blocked ? `${table.dependOnId.join(', ')} depends on it` : unasked;
   return [
     warning(
       `${table.name}.id stays INTEGER, because ${why}`,
