@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { createDataSource, type ServiceDataSource } from '../src/data-source.js';
 import { Database } from '../src/database.js';
 import { ScheduleStore, type Signature, type Write } from '../src/scheduler/schedule-store.js';
+import { turnFaultOf } from '../src/scheduler/turn-fault.js';
 import { eventually } from './support/eventually.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 import type { TestDatabase } from './support/test-database.js';
@@ -102,6 +103,12 @@ describe('what goes with a write of the schedule', () => {
       expect(await write(null, waiting(1))).toMatchObject({ applied: true });
       expect(await write(STOP)).toMatchObject({ applied: true });
       expect(said(/Cannot note an operator/)[0]).toMatch(/42501, permission denied for table operator_actions/);
+      await database.query(`REVOKE SELECT ON fleet_settings FROM ${role}`);
+      const fault = await store.observe().then(() => null, turnFaultOf);
+      expect(fault).toEqual({
+        text: 'PostgreSQL refuses to read or write the schedule: SQLSTATE 42501, permission denied for table fleet_settings',
+        passes: false,
+      });
     } finally {
       await asRole?.destroy();
       await database.query(`DROP OWNED BY ${role}`);

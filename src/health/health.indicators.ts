@@ -53,7 +53,10 @@ export class HealthIndicators {
         deaf_since: condition.deafSince,
       }).flatMap(([name, since]: [string, Date | null]) => (since === null ? [] : [[name, since.toISOString()]])),
     );
-    if (lasts(condition.turnsFailSince)) return indicator.down({ message: 'The schedule is out of reach', ...told });
+    if (lasts(condition.turnsFailSince)) {
+      const message = condition.turnsFailBecause ?? 'the schedule cannot be read or written';
+      return indicator.down({ message, ...told });
+    }
     if (lasts(condition.jobsFailSince)) return indicator.down({ message: 'Each job fails; see the log', ...told });
     if (lasts(condition.slotOverdueSince)) return indicator.down({ message: 'A slot is overdue', ...told });
     return indicator.up(told);

@@ -34,6 +34,8 @@ const BY_SETTING = 'auto_sending';
 
 /** What keeps a replica from its part; null: nothing of that kind. */
 export interface QueueCondition extends Ailments {
+  /** Why its turns fail; null when they do not. */
+  readonly turnsFailBecause: string | null;
   /** The jobs of this replica end with an error. */
   readonly jobsFailSince: Date | null;
   /** It does not hear of other replicas. */
@@ -83,6 +85,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   get condition(): QueueCondition {
     return {
       ...this.pulse.ailments(performance.now()),
+      turnsFailBecause: this.log.turnsFailBecause,
       jobsFailSince: this.runner.failsSince,
       deafSince: this.channel.deafSince,
     };

@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { refusalOf } from '../database-fault.js';
 import type { Plan } from './plan.js';
 import type { Sighting } from './schedule-store.js';
+import { turnFaultOf } from './turn-fault.js';
 
 /** With shorter intervals the next slot is told by the log before anybody reads it. */
 const SHOWN_FROM_MS = 10_000;
@@ -10,7 +12,12 @@ export class TurnLog {
   private readonly logger = new Logger('Scheduler');
   private running: boolean | 'unknown' | null = null;
   private overflowing = false;
-  private outOfReach = false;
+  private failsBecause: string | null = null;
+
+  /** Why the last turn failed; null when it did not. */
+  get turnsFailBecause(): string | null {
+    return this.failsBecause;
+  }
 
   /** Call it after every turn that was written or needed no writing. */
   turned(seen: Sighting, plan: Plan, whyNotBegun: () => string | null): void {
@@ -49,15 +56,20 @@ export class TurnLog {
     );
   }
 
+  /** Says what failed once per change of its text. */
   failed(error: unknown): void {
-    if (!this.outOfReach)
-      this.logger.warn({ err: error }, 'the schedule is out of reach; trying again until it is back');
-    this.outOfReach = true;
+    const { text, passes } = turnFaultOf(error);
+    if (text === this.failsBecause) return;
+    this.failsBecause = text;
+    if (passes) this.logger.warn({ err: error }, `${text}; trying again until it is back`);
+    else if (refusalOf(error).sqlstate === null) this.logger.error({ err: error }, `${text}; trying again`);
+    // The text of PostgreSQL's error may show values of a row.
+    else this.logger.error(`${text}; no job begins until that is mended; trying again`);
   }
 
   /** Call it after every turn that did not fail. */
   recovered(): void {
-    if (this.outOfReach) this.logger.log('the schedule is within reach again');
-    this.outOfReach = false;
+    if (this.failsBecause !== null) this.logger.log('the schedule is within reach again');
+    this.failsBecause = null;
   }
 }

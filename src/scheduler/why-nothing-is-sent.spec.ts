@@ -3,7 +3,13 @@ import { whyNothingIsSent, type OwnCondition } from './why-nothing-is-sent.js';
 const at = new Date('2025-07-20T14:00:00Z');
 const schedule = { running: true, intervalMs: 1_000, lastSlotAt: 0, nextSlotAt: 0, waiting: 0, overflowTotal: 0 };
 const seen = { schedule, workExists: true, changedAt: at, changedBy: 'ali' };
-const condition = { turnsFailSince: null, jobsFailSince: null, slotOverdueSince: null, deafSince: null };
+const condition = {
+  turnsFailSince: null,
+  turnsFailBecause: 'permission denied',
+  jobsFailSince: null,
+  slotOverdueSince: null,
+  deafSince: null,
+};
 const well: OwnCondition = { cannotWork: null, trouble: null, condition };
 const stopped = { ...seen, schedule: { ...schedule, running: false } };
 
@@ -29,7 +35,7 @@ describe('why nothing is sent', () => {
   });
 
   it.each([
-    ['turnsFailSince', /schedule is out of reach since 2025/],
+    ['turnsFailSince', /^permission denied, since 2025/],
     ['jobsFailSince', /each job of this replica fails since 2025/],
     ['slotOverdueSince', /slot of 2025.* has not been taken/],
   ])('is told by %s', (ailment, told) => {

@@ -20,7 +20,8 @@ export function whyNothingIsSent(
   }
   if (cannotWork !== null) return `${cannotWork} on this replica`;
   if (condition.turnsFailSince !== null) {
-    return `the schedule is out of reach since ${condition.turnsFailSince.toISOString()}; see the log`;
+    const why = condition.turnsFailBecause ?? 'the schedule cannot be read or written';
+    return `${why}, since ${condition.turnsFailSince.toISOString()}`;
   }
   if (condition.jobsFailSince !== null) {
     return `each job of this replica fails since ${condition.jobsFailSince.toISOString()}; see the log`;
