@@ -66,7 +66,7 @@ export class MessageClaims {
   readonly work: SendableLook;
 
   constructor(private readonly database: Database) {
-    this.work = new SendableLook(database);
+    this.work = new SendableLook();
   }
 
   /**

@@ -1,19 +1,17 @@
 import { z } from 'zod';
-import type { Database, Statement } from '../database.js';
 import { FRESH, LOWEST_ID, microsecondsOf, RETRY, timeOf } from './claim-conditions.js';
 import { isBefore, type RetryPlace } from './claim-look.js';
 
-/** So often everything is looked at from the start, whatever is known. */
-const FULL_LOOK_INTERVAL_MS = 60_000;
-/**
- * Ids are given out before their transaction has a number, and sequences may hand them out in blocks: so many below the newest
- * one may come late.
- */
+/** A look from the start that takes no longer than this is made every time: nothing needs to be remembered. */
+const CHEAP_LOOK_MS = 5;
+/** One that takes longer is made this often at most, and for this share of the time at most. */
+const FULL_LOOK_INTERVAL_MS = 1_000;
+const FULL_LOOK_SHARE = 0.05;
+/** A full look is made this often at least, however long it takes. */
+const FULL_LOOK_INTERVAL_MAX_MS = 60_000;
+/** The floor stays so many ids, and so much of the pauses' ends, below the newest: a commit may come late. */
 const LATE_IDS = 1_000;
-/** The same for the ends of pauses, in microseconds. */
 const LATE_PAUSES_US = 60_000_000;
-/** How many looks are remembered whose transactions may still be open. */
-const LOOKS_KEPT = 16;
 
 const foundSchema = z.object({
   fresh: z.number().nullable(),
@@ -21,13 +19,13 @@ const foundSchema = z.object({
   isRetryDue: z.boolean(),
   newestId: z.number().nullable(),
   newestAct: z.number().nullable(),
+  /** When the look began and ended, in microseconds. */
+  from: z.number(),
   at: z.number(),
   fromStart: z.boolean(),
-  openFrom: z.string(),
-  openTo: z.string(),
 });
 
-/** What a look found: the first message of each kind, and how much of the table its snapshot could not see. */
+/** What a look found: the first message of each kind. */
 type Found = z.infer<typeof foundSchema>;
 
 /** Nothing that may be sent lies below. */
@@ -37,14 +35,14 @@ interface Floor {
 }
 
 /**
- * Tells whether there is a message to send or a claim to recover, as a part of the scheduler's look at the schedule, and
- * remembers below which ids and pauses there is none. Entries of messages that were sent stay in an index for as long as some
- * old snapshot might ask for them, as while a dump runs; without the floor each look and each claim would walk over all.
+ * Tells whether there is a message to send or a claim to recover, as a part of the scheduler's look at the schedule.
  *
- * The floor lies below the first message that was found, and below everything that a transaction may still commit that was
- * open during the look: those have ids beyond the newest one of an earlier look after which all of them began. Whatever comes
- * to lie below it in another way is found by a look from the start: after each act of an operator, after the table was emptied,
- * and once a minute.
+ * Each look begins at the start of the indexes while that is cheap, so whatever becomes sendable, in any order of ids and by
+ * anybody, is found at once. Entries of messages that were sent stay in an index for as long as some old snapshot might ask
+ * for them, as while a dump runs, and a look from the start walks over all. When it takes longer than 5 ms, the looks between
+ * begin at a floor: the first message that was found, or a little below the newest one. A look from the start is then made for
+ * a twentieth of the time, once a minute at least, after each act of an operator, and when ids begin again; what somebody makes
+ * sendable below the floor waits for that.
  */
 export class SendableLook {
   /**
@@ -54,6 +52,7 @@ export class SendableLook {
    */
   readonly expression = `(
     SELECT json_build_object(
+      'from', ${microsecondsOf('clock_timestamp()')},
       'fresh', (SELECT id FROM messages WHERE ${FRESH} AND id >= floor.fresh ORDER BY id LIMIT 1),
       'retry', (SELECT json_build_array(${microsecondsOf('next_attempt_at')}, id) FROM messages
                 WHERE ${RETRY} AND (next_attempt_at, id) >= (floor.retry_at, floor.retry_id)
@@ -62,8 +61,7 @@ export class SendableLook {
                 WHERE ${RETRY} AND (next_attempt_at, id) >= (floor.retry_at, floor.retry_id)
                 ORDER BY next_attempt_at, id LIMIT 1) <= clock_timestamp(), FALSE),
       'newestId', floor.newest_id, 'newestAct', floor.newest_act, 'at', ${microsecondsOf('clock_timestamp()')},
-      'fromStart', NOT floor.holds, 'openFrom', pg_snapshot_xmin(pg_current_snapshot())::text,
-      'openTo', pg_snapshot_xmax(pg_current_snapshot())::text)
+      'fromStart', NOT floor.holds)
     FROM (
       SELECT newest_id, newest_act, holds, CASE WHEN holds THEN $1::bigint ELSE ${LOWEST_ID} END AS fresh,
         CASE WHEN holds THEN ${timeOf('$2::bigint')} ELSE '-infinity' END AS retry_at,
@@ -76,17 +74,12 @@ export class SendableLook {
       OFFSET 0
     ) AS floor)`;
 
-  private readonly fromStart: Statement = {
-    name: 'messages.look-from-start',
-    text: `SELECT ${this.expression} AS found`,
-  };
   private floor: Floor | null = null;
   private newestAct: number | null = null;
-  private earlier: Found[] = [];
-  private lookedFromStartAt = performance.now();
-  private looking = false;
+  /** Monotonic: until then a look begins at the floor. */
+  private fullLookAt = -Infinity;
 
-  constructor(private readonly database: Database) {}
+  constructor(private readonly cheapLookMs = CHEAP_LOOK_MS) {}
 
   /** From which fresh id claims look; null: from the lowest. */
   get freshFrom(): number | null {
@@ -98,64 +91,37 @@ export class SendableLook {
     return this.floor?.retries ?? null;
   }
 
-  /** The parameters of `expression`. Once a minute it also looks from the start, beside the look for which these are. */
+  /** The parameters of `expression`. */
   values(): readonly unknown[] {
-    if (this.floor !== null && performance.now() - this.lookedFromStartAt > FULL_LOOK_INTERVAL_MS) this.lookFromStart();
     const { floor } = this;
-    return floor === null ? [null, null, null, null] : [floor.fresh, ...floor.retries, this.newestAct];
+    if (floor === null || performance.now() >= this.fullLookAt) return [null, null, null, null];
+    return [floor.fresh, ...floor.retries, this.newestAct];
   }
 
   /** Takes what `expression` yielded; returns whether there is work. */
   exists(value: unknown): boolean {
     const found = foundSchema.parse(value);
-    this.note(found);
+    if (found.fromStart) this.noteFullLook(found);
+    else if (this.floor !== null) this.floor = floorOf(found);
     return found.fresh !== null || found.isRetryDue;
   }
 
-  private note(found: Found): void {
-    const last = this.earlier.at(-1);
-    // Ids began again, or the newest messages were deleted: what was known of ids says nothing any more.
-    if ((found.newestId ?? -Infinity) < (last?.newestId ?? -Infinity)) {
-      this.floor = null;
-      this.earlier = [];
-    }
-    // The newest of the looks after which every transaction began that was open during this one.
-    const before = this.earlier.findLast(({ openTo }) => BigInt(openTo) <= BigInt(found.openFrom));
-    this.remember(found, before);
-    const bound = before === undefined ? this.floor : floorBelow(before);
-    if (bound === null) return;
-    const { fresh, retry } = found;
-    this.floor = {
-      fresh: Math.min(fresh ?? Infinity, bound.fresh),
-      retries: retry !== null && isBefore(retry, bound.retries) ? retry : bound.retries,
-    };
-    if (!found.fromStart) return;
+  private noteFullLook(found: Found): void {
+    const tookMs = (found.at - found.from) / 1_000;
     this.newestAct = found.newestAct;
-    this.lookedFromStartAt = performance.now();
-  }
-
-  private remember(found: Found, before: Found | undefined): void {
-    const kept = this.earlier.filter(({ at }) => before === undefined || at >= before.at);
-    // Every second of the older ones goes: some must be older than the longest transaction.
-    this.earlier = [...(kept.length < LOOKS_KEPT ? kept : kept.filter((_, index) => index % 2 === 0)), found];
-  }
-
-  private lookFromStart(): void {
-    if (this.looking) return;
-    this.looking = true;
-    this.database
-      .query<{ found: unknown }>(this.fromStart, [null, null, null, null])
-      .then(([row]) => this.exists(row?.found))
-      .catch(() => {
-        // The next look tries again; until then the floor holds.
-      })
-      .finally(() => {
-        this.looking = false;
-      });
+    this.floor = tookMs <= this.cheapLookMs ? null : floorOf(found);
+    this.fullLookAt =
+      performance.now() +
+      Math.min(FULL_LOOK_INTERVAL_MAX_MS, Math.max(FULL_LOOK_INTERVAL_MS, tookMs / FULL_LOOK_SHARE));
   }
 }
 
-/** Below everything that a transaction may commit that began after the look. */
-function floorBelow({ newestId, at }: Found): Floor | null {
-  return newestId === null ? null : { fresh: newestId - LATE_IDS, retries: [at - LATE_PAUSES_US, 0] };
+/** The first message of each kind, or, where there is none or it is among the newest, a little below the newest. */
+function floorOf({ fresh, retry, newestId, at }: Found): Floor | null {
+  if (newestId === null) return null;
+  const late: RetryPlace = [at - LATE_PAUSES_US, 0];
+  return {
+    fresh: Math.min(fresh ?? Infinity, newestId - LATE_IDS),
+    retries: retry !== null && isBefore(retry, late) ? retry : late,
+  };
 }
