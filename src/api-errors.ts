@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiResponse } from '@nestjs/swagger';
+import { TOO_LARGE_TEXT } from './body-limits.js';
 import { type ErrorReply, errorReplySchema } from './error-reply.js';
 
 interface DocumentedError {
@@ -42,7 +43,7 @@ const DOCUMENTED = {
   },
   413: {
     description: 'The body is too large.',
-    example: { error: 'The body is larger than the limit of 4194304 bytes', code: 'request.too_large' },
+    example: { error: TOO_LARGE_TEXT, code: 'request.too_large' },
   },
   415: {
     description: 'The body is of another type.',

@@ -2,14 +2,15 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { acceptStreamedBodies, limitBodyArrival } from './body-arrival.js';
+import { MAX_BODY_BYTES } from './body-limits.js';
 import { controlAccess } from './access/access-control.js';
 import { reloadCertificate } from './certificate-reload.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { CORRELATION_HEADER, correlationIdOf } from './correlation.js';
 import { DomainErrorFilter, sendErrorReply } from './domain-error.filter.js';
 import { drainOnClose } from './drain.js';
-import { internalReply, MAX_BODY_BYTES, replyFor } from './error-mapping.js';
-import { acceptJsonBodies } from './json-body.js';
+import { internalReply, replyFor } from './error-mapping.js';
+import { acceptJsonBodies, limitBodies } from './json-body.js';
 import { KnownRoutes } from './known-routes.js';
 import { createLogger, loggingParams, nestLogger } from './logging.js';
 import { boundReplies } from './reply-deadline.js';
@@ -46,6 +47,7 @@ export async function createApp(
   });
   limitBodyArrival(fastify, settings.serverReadTimeoutMs);
   setSecurityHeaders(fastify, settings.tls !== null);
+  limitBodies(fastify);
   acceptJsonBodies(fastify);
   // Of files; everything else takes JSON.
   acceptStreamedBodies(fastify, [NDJSON, CSV]);

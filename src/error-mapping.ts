@@ -1,12 +1,10 @@
 import { HttpException } from '@nestjs/common';
+import { TOO_LARGE_TEXT } from './body-limits.js';
 import { isDatabaseOutage, isExhausted, leftNothingDone } from './database-outage.js';
 import { dataReply, isTransientRefusal, tookTooLong } from './database-refusal.js';
 import { causesOf, codeOf, isError } from './described-error.js';
 import { DomainError, type DomainErrorKind } from './domain-error.js';
 import { type HttpErrorReply, RequestRefused } from './error-reply.js';
-
-/** A larger body is refused with 413. A list of 1,000 of the longest messages, every character escaped, has 2 MB. */
-export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 const RETRY_SOON = { 'retry-after': '1' };
 
@@ -27,11 +25,7 @@ const FRAMEWORK_REPLIES: Readonly<Record<string, HttpErrorReply>> = {
     'request.content_length',
     'The body is not as long as its Content-Length header says',
   ),
-  FST_ERR_CTP_BODY_TOO_LARGE: refuse(
-    413,
-    'request.too_large',
-    `The body is larger than the limit of ${MAX_BODY_BYTES} bytes`,
-  ),
+  FST_ERR_CTP_BODY_TOO_LARGE: refuse(413, 'request.too_large', TOO_LARGE_TEXT),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: refuse(
     415,
     'request.media_type',

@@ -1,4 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { TOO_LARGE_TEXT } from './body-limits.js';
 import type { ErrorReply } from './error-reply.js';
 
 type Paths = OpenAPIObject['paths'];
@@ -55,9 +56,14 @@ const BODY: readonly SharedReply[] = [
     example: { error: 'The body is not valid JSON', code: 'request.invalid_json' },
   },
   {
+    status: 400,
+    description: 'The request does not fit.',
+    example: { error: 'The body is nested deeper than 32 levels', code: 'request.too_complex' },
+  },
+  {
     status: 413,
     description: 'The body is too large.',
-    example: { error: 'The body is larger than the limit of 4194304 bytes', code: 'request.too_large' },
+    example: { error: TOO_LARGE_TEXT, code: 'request.too_large' },
   },
   {
     status: 415,

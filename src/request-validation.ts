@@ -6,6 +6,7 @@ type Issue = z.core.$ZodIssue;
 
 const MAX_FIELDS = 100;
 const MAX_NAMED = 10;
+const MAX_NAME_CHARS = 64;
 
 /**
  * Checks every argument of a controller against its zod schema. A misfit is refused with a 400 that names each field
@@ -65,5 +66,10 @@ function depthOf(issue: Issue): number {
 }
 
 function nameOf(path: readonly PropertyKey[], name: string): string {
-  return path.length > 0 ? path.map(String).join('.') : name;
+  return path.length > 0 ? shownName(path.map(String).join('.')) : name;
+}
+
+/** A name that came with a request, as a reply repeats it: of any length. */
+export function shownName(name: string): string {
+  return name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS).toWellFormed()}…` : name;
 }

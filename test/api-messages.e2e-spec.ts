@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { DispatcherProcess, Reply } from './support/dispatcher-process.js';
 import { eventually } from './support/eventually.js';
@@ -15,9 +16,12 @@ interface Refusal {
 
 const PHONE = '+905551111111';
 const good = { recipient_phone: PHONE, content: 'Insider - Project' };
+const because = (chars: number) => JSON.stringify({ reason: 'x'.repeat(chars) });
 const hearNothing: (asked: string) => void = () => undefined;
 /** One character that takes the most room of all in JSON: twelve bytes when it is escaped. */
 const EMOJI = '😀';
+/** A message with 420,000 fields, in 4 MB. */
+const FIELDS = JSON.stringify(Object.fromEntries(Array.from({ length: 420_000 }, (_, at) => [at.toString(36), 0])));
 
 describe('POST /messages', () => {
   let stage: Stage;
@@ -172,10 +176,68 @@ describe('POST /messages', () => {
     ['broken JSON', '{"content":', 400, 'request.invalid_json'],
     ['a body of 5 MB', 'x'.repeat(5_000_000), 413, 'request.too_large'],
     ['5 MB in one content', JSON.stringify({ ...good, content: 'x'.repeat(5_000_000) }), 413, 'request.too_large'],
-    ['JSON that is a million brackets deep', '['.repeat(1_000_000), 400, 'request.invalid_json'],
-    ['a list of lists', `[${'['.repeat(500)}${']'.repeat(500)}]`, 400, 'messages.invalid'],
+    ['JSON that is a million brackets deep', '['.repeat(1_000_000), 400, 'request.too_complex'],
+    ['a list of lists', `[${'['.repeat(500)}${']'.repeat(500)}]`, 400, 'request.too_complex'],
+    ['a message with 420,000 fields', FIELDS, 400, 'request.too_complex'],
+    ['a list of one with 420,000 fields', `[${FIELDS}]`, 400, 'request.too_complex'],
+    ['a list of 5,001', `[${`${JSON.stringify(good)},`.repeat(5000)}1]`, 400, 'request.too_complex'],
   ])('refuses %s and stores nothing', async (_what, body, status, code) => {
     expect(await refused(await app.post('/messages', body), status)).toMatchObject({ code });
+  });
+});
+
+describe('a caller that sends what takes long to check', () => {
+  let stage: Stage;
+  let app: DispatcherProcess;
+  beforeAll(async () => {
+    stage = await Stage.set();
+    app = await stage.replica({ auto_sending: false });
+  });
+  afterAll(() => stage.strike());
+
+  /** What the process has computed, all threads together, in steps of 10 ms (proc(5)). */
+  const cpuMs = async () => {
+    const stat = await readFile(`/proc/${app.child.pid}/stat`, 'utf8');
+    const [user = NaN, system = NaN] = stat.split(' ').slice(13, 15).map(Number);
+    return (user + system) * 10;
+  };
+
+  it('gets short replies, whatever the body: 100 errors at most, and names cut to 64 characters', async () => {
+    const long = 'x'.repeat(1000);
+    const wrong = { [`${long}1`]: 1, [`${long}2`]: 2 };
+    const list = Array.from({ length: 1000 }, () => wrong);
+    const refusal = (await app.post('/messages', list)).json<Refusal & { errors_left_out: number }>();
+    const errors = refusal.results?.flatMap((result) => result.errors ?? []) ?? [];
+    // Each lacks two fields and has two that are unknown.
+    expect([errors.length, refusal.errors_left_out]).toEqual([100, 3900]);
+    expect(errors.every(({ field }) => field.length <= 65)).toBe(true);
+    expect(refusal.results?.map(({ status }) => status)).toEqual(list.map(() => 'invalid'));
+
+    const one = await app.post('/messages', { ...good, ['y'.repeat(3_000_000)]: 1 });
+    expect([one.status, one.text.length < 1000]).toEqual([400, true]);
+  });
+
+  it('keeps nobody waiting: bodies of 4 MB cost no more than reading them', async () => {
+    const bodies = [
+      `${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`,
+      FIELDS,
+      `[${FIELDS}]`,
+      JSON.stringify({ ...good, content: 'é'.repeat(2_000_000) }),
+      JSON.stringify({ ...good, recipient_phone: '-'.repeat(4_000_000) }),
+    ];
+    for (const body of bodies) {
+      const before = await cpuMs();
+      for (let times = 0; times < 3; times += 1) expect((await app.post('/messages', body)).status).toBe(400);
+      expect((await cpuMs()) - before).toBeLessThan(3 * 250);
+    }
+  });
+
+  it('may send 64 KiB to every other operation, and not more', async () => {
+    expect((await app.post('/messages/1/cancel', because(60_000))).status).toBe(400);
+    for (const path of ['/messages/1/cancel', '/messages/replay', '/start', '/stop']) {
+      const reply = await app.post(path, because(70_000));
+      expect([path, reply.status, reply.json<Refusal>().code]).toEqual([path, 413, 'request.too_large']);
+    }
   });
 });
 

@@ -53,12 +53,13 @@ export class ReplayBrokenOff extends DomainError {
 export class MessagesInvalid extends DomainError {
   readonly code = 'messages.invalid';
   readonly kind = 'malformed';
-  override readonly details: { readonly results: readonly ItemResult[] };
+  override readonly details: { readonly results: readonly ItemResult[]; readonly errors_left_out?: number };
 
-  constructor(results: readonly ItemResult[]) {
+  /** `leftOut`: how many errors of the items are not in `results`. */
+  constructor(results: readonly ItemResult[], leftOut = 0) {
     const invalid = results.filter((result) => result.status === 'invalid').length;
     super(`${invalid} of ${results.length} messages ${invalid === 1 ? 'is' : 'are'} invalid, so none was stored`);
-    this.details = { results };
+    this.details = { results, ...(leftOut > 0 && { errors_left_out: leftOut }) };
   }
 }
 

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { z } from 'zod';
 import type { Caller } from '../caller.js';
+import { shownName } from '../request-validation.js';
 import { IntakeKeys, type Answer } from './intake-keys.js';
 import { MessagesInvalid, MessagesKeptOut } from './message-errors.js';
 import { newMessageSchema, type ItemResult } from './message.schemas.js';
@@ -9,7 +11,11 @@ import { MessagesRepository, wasKeptOut, type NewMessage } from './messages.repo
 /** What `POST /messages` takes: a message, or a list whose items are not checked yet. */
 export type PostBody = NewMessage | readonly unknown[];
 
+type Issue = z.core.$ZodIssue;
+
 const CREATED = 201;
+/** How many errors a reply lists, over all items; the rest is counted. */
+const MAX_ERRORS = 100;
 
 /** Takes new messages in. A request is stored as a whole or not at all. */
 @Injectable()
@@ -56,16 +62,31 @@ function isList<T>(body: NewMessage | readonly T[]): body is readonly T[] {
 
 function allValid(items: readonly unknown[]): NewMessage[] {
   const checked = items.map((item) => newMessageSchema.safeParse(item));
-  if (checked.some((result) => !result.success)) throw new MessagesInvalid(checked.map(verdict));
+  if (checked.some((result) => !result.success)) throw invalid(checked);
   return checked.flatMap((result) => (result.success ? [result.data] : []));
 }
 
-function verdict(result: ReturnType<typeof newMessageSchema.safeParse>, index: number): ItemResult {
-  if (result.success) return { index, status: 'not_stored' };
-  const errors = result.error.issues.flatMap((issue) =>
+type Checked = ReturnType<typeof newMessageSchema.safeParse>;
+
+/** Tells of each item what became of it, and of all items together the first errors. */
+function invalid(checked: readonly Checked[]): MessagesInvalid {
+  let listed = 0;
+  let leftOut = 0;
+  const results = checked.map((result, index): ItemResult => {
+    if (result.success) return { index, status: 'not_stored' };
+    const errors = errorsOf(result.error.issues);
+    const shown = errors.slice(0, MAX_ERRORS - listed);
+    listed += shown.length;
+    leftOut += errors.length - shown.length;
+    return { index, status: 'invalid', ...(shown.length > 0 && { errors: shown }) };
+  });
+  return new MessagesInvalid(results, leftOut);
+}
+
+function errorsOf(issues: readonly Issue[]): { field: string; error: string }[] {
+  return issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((field) => ({ field, error: 'is not a field of a message' }))
+      ? issue.keys.map((key) => ({ field: shownName(key), error: 'is not a field of a message' }))
       : [{ field: issue.path.join('.'), error: issue.message }],
   );
-  return { index, status: 'invalid', errors };
 }

@@ -123,7 +123,13 @@ const itemResultSchema = z.strictObject({
   index: z.number().int(),
   status: z.enum(['accepted', 'invalid', 'not_stored']),
   id: z.number().int().optional(),
-  errors: z.array(z.strictObject({ field: z.string(), error: z.string() })).optional(),
+  errors: z
+    .array(z.strictObject({ field: z.string(), error: z.string() }))
+    .optional()
+    .meta({
+      description:
+        'Of an invalid one. A reply lists 100 over all items; `errors_left_out` says how many more there are.',
+    }),
 });
 export type ItemResult = z.infer<typeof itemResultSchema>;
 

@@ -2,6 +2,7 @@ import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res 
 import { ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ApiErrors, REFUSED_BY_DATABASE } from '../api-errors.js';
+import { MAX_MESSAGES_BYTES } from '../body-limits.js';
 import type { ActingRequest } from '../caller.js';
 import { refusal } from '../request-validation.js';
 import { RequiredScope } from '../required-scope.js';
@@ -89,7 +90,7 @@ export class MessagesController {
 
   @Post('messages')
   @HttpCode(201)
-  @RequiredScope('send')
+  @RequiredScope('send', { maxBodyBytes: MAX_MESSAGES_BYTES })
   @ApiOperation({
     operationId: 'createMessages',
     summary: 'Store a message, or up to 1,000',

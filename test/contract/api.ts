@@ -397,6 +397,7 @@ export interface components {
         /** @enum {string} */
         status: 'accepted' | 'invalid' | 'not_stored';
         id?: number;
+        /** @description Of an invalid one. A reply lists 100 over all items; `errors_left_out` says how many more there are. */
         errors?: {
           field: string;
           error: string;
