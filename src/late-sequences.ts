@@ -10,6 +10,8 @@ const BY_HIGHEST_ID = new Set(['dispatch_jobs', 'operator_actions', 'imports']);
 const BY_NEXT_ID = new Set(['delivery_attempts']);
 
 const logger = new Logger('Database');
+/** Tables of which the log has said that their sequence cannot be set. */
+const toldOf = new Set<string>();
 
 /**
  * Brings the sequence of a table of the service's own up to its highest id, when `error` says that an id was there already:
@@ -27,8 +29,11 @@ export async function bringUpSequence(pool: Pool, error: unknown): Promise<boole
     logger.warn(
       `The sequence of ${table} was behind its ids, as after a copy without sequences; it is set to the highest id`,
     );
+    toldOf.delete(table);
     return true;
   } catch (cause) {
+    if (toldOf.has(table)) return false;
+    toldOf.add(table);
     logger.error(
       { refusal: refusalOf(cause).text },
       `The sequence of ${table} is behind its ids, and cannot be set; run as the table's owner: ${bringUp(table)}`,

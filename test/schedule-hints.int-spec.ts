@@ -103,6 +103,16 @@ describe('what goes with a write of the schedule', () => {
       expect(await write(null, waiting(1))).toMatchObject({ applied: true });
       expect(await write(STOP)).toMatchObject({ applied: true });
       expect(said(/Cannot note an operator/)[0]).toMatch(/42501, permission denied for table operator_actions/);
+
+      // The role may not set a sequence: the owner is told how, once.
+      await database.query(
+        `INSERT INTO dispatch_jobs (id, due_at, state, fence) OVERRIDING SYSTEM VALUE
+         SELECT n, now(), 'done', 1 FROM generate_series(2, 10) n`,
+      );
+      for (let again = 0; again < 2; again += 1) {
+        await expect(write(null, waiting(1))).rejects.toMatchObject({ code: '23505' });
+      }
+      expect(said(/The sequence of dispatch_jobs .* run as the table's owner: SELECT setval/)).toHaveLength(1);
       await database.query(`REVOKE SELECT ON fleet_settings FROM ${role}`);
       const fault = await store.observe().then(() => null, turnFaultOf);
       expect(fault).toEqual({
