@@ -203,6 +203,39 @@ describe('trouble of the way, and trouble of single messages', () => {
     expect(runner.dispatcher.status().trouble).toContain('Retry-After');
   });
 
+  it.each([
+    ['two numbers', 2],
+    ['a dozen numbers', 12],
+  ])('sends the good ones past %s that never answer before any of these has timed out', async (_case, silent) => {
+    await begin({ webhook_timeout: '6' });
+    await database.insertMessages(1);
+    await runner.slot(1);
+    const firstSilent = 2;
+    const firstGood = firstSilent + silent;
+    await database.insertMessages(silent + 20);
+    behave(
+      (number) => number >= firstSilent && number < firstGood,
+      () => undefined,
+    );
+    // The floor of the window is for receivers that accepted lately, after a pause as well.
+    runner.dispatcher.window.reopen(performance.now() + 30_000);
+    expect(await runner.slot(silent + 20)).toMatchObject({ sent: 20, note: null });
+    const arrivals = receiver.ledger.filter((received) => numberOf(received) >= firstSilent);
+    const beganAt = Math.min(...arrivals.map(({ at }) => at));
+    const good = arrivals.filter((received) => numberOf(received) >= firstGood);
+    expect(Math.max(...good.map(({ at }) => at)) - beganAt).toBeLessThan(5_000);
+  });
+
+  it('does not take one number in ten that never answers for trouble of the way', async () => {
+    await begin({ webhook_timeout: '1', webhook_concurrency: '16' });
+    await database.insertMessages(300);
+    behave(
+      (number) => number % 10 === 0,
+      () => undefined,
+    );
+    expect(await runner.slot(300)).toMatchObject({ sent: 270, note: null });
+  });
+
   it('probes a receiver that never answers with one message a slot', async () => {
     await begin({ on_uncertain: 'hold' });
     await database.insertMessages(200);

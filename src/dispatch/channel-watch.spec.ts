@@ -15,7 +15,7 @@ function watched() {
   const target = watch.aim('http://receiver/', null);
   let id = 0;
   const fare = (delivery: Delivery, times = 1) => {
-    for (let count = 0; count < times; count += 1) watch.note((id += 1), delivery, target, watch.wantsProbe, 0);
+    for (let count = 0; count < times; count += 1) watch.note((id += 1), delivery, target, watch.wantsProbe, 0, 0);
   };
   return { watch, fare };
 }
@@ -71,7 +71,7 @@ describe('ChannelWatch', () => {
   it('counts different messages, not the same one again and again', () => {
     const { watch } = watched();
     const target = watch.aim('http://receiver/', null);
-    for (let count = 0; count < 100; count += 1) watch.note(1, denied, target, false, 0);
+    for (let count = 0; count < 100; count += 1) watch.note(1, denied, target, false, 0, 0);
     expect(watch).toMatchObject({
       wantsProbe: false,
       trouble: null,
@@ -133,6 +133,16 @@ describe('ChannelWatch', () => {
     expect(watch.waitUntil(0, 0)).toBeNull();
   });
 
+  it('counts no message without an answer whose request began before another one was accepted', () => {
+    const { watch } = watched();
+    const target = watch.aim('http://receiver/', null);
+    watch.note(99, accepted, target, false, 5, 6);
+    for (let id = 0; id < 50; id += 1) watch.note(id, uncertain, target, false, 5, 10);
+    expect(watch).toMatchObject({ wantsProbe: false, doubt: null });
+    for (let id = 0; id < 10; id += 1) watch.note(id, uncertain, target, false, 7, 12);
+    expect(watch.wantsProbe).toBe(true);
+  });
+
   it('knows how long ago a message was accepted, until the way is in trouble', () => {
     const { watch, fare } = watched();
     expect(watch.acceptedAgoMs(5)).toBe(Infinity);
@@ -152,7 +162,7 @@ describe('ChannelWatch', () => {
     // What was under way to the former target says nothing about this one.
     fare(accepted);
     expect(watch.acceptedAgoMs(0)).toBe(Infinity);
-    watch.note(1, accepted, target, false, 0);
+    watch.note(1, accepted, target, false, 0, 0);
     expect(watch.acceptedAgoMs(0)).toBe(0);
   });
 });

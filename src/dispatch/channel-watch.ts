@@ -102,8 +102,11 @@ export class ChannelWatch {
     return now - this.latestAcceptance;
   }
 
-  note(id: number, delivery: Delivery, target: Target, isProbe: boolean, now: number): void {
+  /** Notes how a message fared whose request began at `startedAt`. */
+  note(id: number, delivery: Delivery, target: Target, isProbe: boolean, startedAt: number, now: number): void {
     if (target !== this.target) return;
+    // The way worked while no answer came to this one. Requests that hang end together, and would look like a row.
+    if (delivery.outcome === 'uncertain' && this.latestAcceptance > startedAt && !isProbe) return;
     if (delivery.outcome === 'accepted' || delivery.outcome === 'refused') {
       if (delivery.outcome === 'accepted') this.latestAcceptance = now;
       if (this.latest === null) return;

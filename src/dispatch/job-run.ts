@@ -12,6 +12,7 @@ import type { ClaimFaults } from './claim-faults.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';
 import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
+import { Flight } from './flight.js';
 import { idempotencyKey, messageHash } from './idempotency-key.js';
 import { JobTally } from './job-tally.js';
 import { settleInvalid, settleOutcome } from './settle-outcome.js';
@@ -51,7 +52,7 @@ export class JobRun {
   readonly tally: JobTally;
   private readonly settler: Settler;
   private readonly queue = new ClaimedQueue();
-  private inFlight = 0;
+  private readonly flight: Flight;
   /** The message with which the way is being probed. */
   private probe: number | null = null;
   private claiming = false;
@@ -75,6 +76,10 @@ export class JobRun {
   ) {
     this.tally = new JobTally(parts.logger, job, parts.watch.trouble !== null);
     this.cursor = new ClaimCursor(parts.stretches);
+    this.flight = new Flight(
+      () => parts.window.usualAnswerMs,
+      () => this.pump(),
+    );
     this.settler = parts.makeSettler((batch) => this.afterWriting(batch));
   }
 
@@ -107,6 +112,7 @@ export class JobRun {
     });
     job.winding.removeEventListener('abort', onWinding);
     job.cut.removeEventListener('abort', onCut);
+    this.flight.close();
     await this.claims;
     await this.settler.drain();
   }
@@ -126,9 +132,14 @@ export class JobRun {
   }
 
   private get hasTurn(): boolean {
-    const { window, watch } = this.parts;
-    if (watch.wantsProbe && (this.probe === null || this.inFlight > 0)) return false;
-    return this.queue.size > 0 && this.inFlight < window.size && this.goesOn;
+    if (this.parts.watch.wantsProbe && (this.probe === null || this.flight.awaited > 0)) return false;
+    return this.queue.size > 0 && this.room > 0 && this.goesOn;
+  }
+
+  /** How many more requests may begin: those that hang have given their places back, and still count for the ceiling. */
+  private get room(): number {
+    const { window } = this.parts;
+    return Math.min(window.size - this.flight.placesTaken, window.ceiling() - this.flight.size);
   }
 
   /** The answers of one turn of the event loop are gone through together: one write to Redis, then new requests. */
@@ -145,19 +156,22 @@ export class JobRun {
     while (this.hasTurn && !this.queue.stale) this.send();
     if (this.parts.watch.wantsProbe) this.claimProbeInTime();
     else this.claimInTime();
-    const idle = this.inFlight === 0 && !this.claiming;
+    const idle = this.flight.size === 0 && !this.claiming;
     if (idle && (!this.goesOn || (this.cursor.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
   }
 
   private claimInTime(): void {
-    this.ranDry ||= this.queue.size === 0 && this.inFlight < this.parts.window.size;
+    this.ranDry ||= this.queue.size === 0 && this.room > 0;
     const runsLow = !this.cursor.exhausted && this.queue.size < this.ahead && !this.settler.isCrowded;
     if (this.goesOn && !this.claiming && (runsLow || this.hasTurn)) this.claim();
   }
 
-  /** What is in flight may still tell that the way works; and a job has one claimed probe at a time, so the former one is settled. */
+  /**
+   * What is in flight may still tell that the way works, unless it hangs; and a job has one claimed probe at a time, so the
+   * former one is settled.
+   */
   private claimProbeInTime(): void {
-    if (this.probe !== null || this.inFlight > 0 || this.claiming || !this.goesOn || !this.settler.empty) return;
+    if (this.probe !== null || this.flight.awaited > 0 || this.claiming || !this.goesOn || !this.settler.empty) return;
     this.claiming = true;
     this.claims = this.claimProbe();
   }
@@ -192,7 +206,7 @@ export class JobRun {
   private claim(): void {
     this.claiming = true;
     this.ranDry = false;
-    const free = this.parts.window.size - this.inFlight;
+    const free = this.room;
     this.claims = this.claimInto(Math.min(this.parts.claimFaults.rowsMax, Math.max(2 * this.ahead, free)));
   }
 
@@ -254,7 +268,7 @@ export class JobRun {
       return this.settler.add(this.tally.invalid(settleInvalid(message, fault, performance.now())));
     }
 
-    this.inFlight += 1;
+    const step = this.flight.began();
     const startedAt = performance.now();
     const target = this.parts.watch.aim(current.webhookUrl, current.webhookAuthKey);
     const hash = messageHash(message);
@@ -269,7 +283,10 @@ export class JobRun {
         timeoutMs: current.webhookTimeoutMs,
         mayLeave: this.mayLeave,
       },
-      (reply) => this.onReply(message, hash, reply, target, startedAt),
+      (reply) => {
+        this.flight.ended(step);
+        this.onReply(message, hash, reply, target, startedAt);
+      },
     );
   }
 
@@ -280,7 +297,6 @@ export class JobRun {
     target: Target,
     startedAt: number,
   ): void {
-    this.inFlight -= 1;
     if ('withdrawn' in reply) {
       this.claimsLeft = true;
       return this.pumpAtTurnEnd();
@@ -298,17 +314,20 @@ export class JobRun {
     };
     const others = { suspected: watch.suspected, acceptedAgoMs: watch.acceptedAgoMs(knownAt) };
     this.settler.add(settleOutcome(message, attempt, live.current, others, Math.random()));
-    watch.note(message.id, delivery, target, message.id === this.probe, knownAt);
+    watch.note(message.id, delivery, target, message.id === this.probe, startedAt, knownAt);
     if (message.id === this.probe) this.probe = null;
-    this.adjust(delivery, knownAt);
+    this.adjust(delivery, startedAt, knownAt);
     this.pumpAtTurnEnd();
   }
 
-  private adjust(delivery: Delivery, now: number): void {
+  private adjust(delivery: Delivery, startedAt: number, now: number): void {
     const { window, watch } = this.parts;
     // An answer that may be the message's own trouble says nothing about how much the receiver bears.
-    if (delivery.outcome === 'accepted') window.succeeded(now);
-    else if (delivery.outcome !== 'refused' && !isAnswerOfChannel(delivery)) window.failed();
+    if (delivery.outcome === 'accepted') {
+      window.succeeded(now, now - startedAt);
+      this.flight.accepted();
+    } else if (delivery.outcome === 'uncertain') window.unanswered(startedAt, now);
+    else if (delivery.outcome !== 'refused' && !isAnswerOfChannel(delivery)) window.turnedAway(startedAt, now);
     if (watch.suspected) window.collapse();
     this.endedBy ??= watch.wantsProbe ? null : watch.trouble;
   }
