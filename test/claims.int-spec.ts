@@ -61,7 +61,8 @@ describe('claims', () => {
   /** Everything that writes by place, on messages that lie at the same places as sent ones of another table. */
   const useAll = async () => {
     await claims.open(job);
-    const claimed = (await claim(4)).map(({ id }) => id);
+    const fresh = await claims.claim(job, 2, { fresh: null, retries: 'ended', far: false });
+    const claimed = [...fresh.messages, ...(await claim(2))].map(({ id }) => id);
     await claims.giveBack(job, claimed.slice(0, 1));
     await database.query(`UPDATE dispatch_jobs SET fence = 2 WHERE id = $1`, [job.id]);
     const next = { id: job.id, fence: 2 };
@@ -257,6 +258,23 @@ describe('claims', () => {
     const second = await claims.claim(job, 5, look);
     expect(second.messages).toHaveLength(5);
     expect(second.messages.every(({ id }) => id > 5990)).toBe(true);
+  });
+
+  it('of fresh messages alone keep to the budget, pass over locked ones and end like all others', async () => {
+    const ids = await database.insertMessages(300);
+    await claims.open(job);
+    await other.query('BEGIN');
+    await other.query('SELECT FROM messages WHERE id <= $1 FOR UPDATE', [ids[199]]);
+    const look = { retries: 'ended', far: false } as const;
+    const locked = await claims.claim(job, 3, { ...look, fresh: null });
+    expect(locked).toEqual({ messages: [], fresh: { claimed: 0, next: ids[103] }, retries: null, spent: false });
+    const free = await claims.claim(job, 9, { ...look, fresh: ids[150] ?? 0 });
+    expect(free.messages.map(({ id }) => id)).toEqual(ids.slice(200, 205));
+    expect(free.fresh).toEqual({ claimed: 5, next: ids[205] });
+    expect((await claims.claim(job, 9, { ...look, fresh: null })).spent).toBe(true);
+    expect(await charged()).toBe(5);
+    expect(await claims.release(job)).toBe(0);
+    expect([await claimedBy(1), await charged()]).toEqual([[], 0]);
   });
 
   it('take ids below 1 like all others', async () => {

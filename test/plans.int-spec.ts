@@ -93,6 +93,7 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   const elsewhere = await begin(database, claims);
   await claims.claim(elsewhere, 100, { fresh: middle, retries: midst, far: false });
   await claims.claim(elsewhere, 100, { fresh: null, retries: null, far: true });
+  for (const fresh of [null, middle]) await claims.claim(elsewhere, 100, { fresh, retries: 'ended', far: false });
   for (const place of [0, 0.5, 1]) await claims.claimProbe(elsewhere, place);
   await database.execute(
     `UPDATE messages SET claimed_by = NULL, claim_fence = NULL WHERE claimed_by = ${elsewhere.id}`,

@@ -24,6 +24,11 @@ export const OPEN: Statement = {
     SELECT installation_id FROM scheduler_state`,
 };
 
+const CLAIMING_JOB = `FROM dispatch_jobs
+      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
+        AND (SELECT running FROM scheduler_state)
+      FOR NO KEY UPDATE`;
+
 const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))`;
 
 /**
@@ -41,10 +46,7 @@ const claim = (name: string, candidates: number): Statement => ({
   text: `
     WITH job AS (
       SELECT least($3::int, budget - claimed) AS wanted, claimed + $1::bigint AS place, horizon, retry_horizon
-      FROM dispatch_jobs
-      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
-        AND (SELECT running FROM scheduler_state)
-      FOR NO KEY UPDATE
+      ${CLAIMING_JOB}
     ), share AS (
       SELECT wanted, CASE WHEN NOT $8::bool THEN 0 WHEN $7::bool THEN (place + wanted + 1) / 2 - (place + 1) / 2 ELSE wanted END
         AS retries
@@ -104,9 +106,55 @@ const claim = (name: string, candidates: number): Statement => ({
 });
 
 /** Enough for the largest claim; a look at so many costs little. */
-export const CLAIM = claim('messages.claim', 1_000);
+const CANDIDATES = 1_000;
+export const CLAIM = claim('messages.claim', CANDIDATES);
 /** For a stretch of messages that others have locked. */
 export const CLAIM_FAR = claim('messages.claim-far', 50_000);
+
+/** So many others may have locked among those that a claim of fresh ones wants, before it passes on. */
+const MORE_CANDIDATES = 100;
+
+/**
+ * The same for fresh messages alone, which is nearly every claim, at two thirds of the cost. Where all that was locked lies in
+ * one table, its places need no pairs.
+ */
+export const CLAIM_FRESH: Statement = {
+  name: 'messages.claim-fresh',
+  text: `
+    WITH job AS (
+      SELECT least($3::int, budget - claimed) AS wanted, horizon ${CLAIMING_JOB}
+    ), last_fresh AS (
+      SELECT id FROM messages
+      WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
+        AND (SELECT wanted FROM job) > 0
+      ORDER BY id OFFSET (SELECT wanted + ${MORE_CANDIDATES - 1} FROM job) LIMIT 1
+    ), fresh AS (
+      SELECT tableoid AS source, ctid AS place FROM messages
+      WHERE ${FRESH} AND claimed_by IS NULL AND id >= coalesce($4::bigint, ${LOWEST_ID})
+        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}
+      ORDER BY id
+      LIMIT greatest((SELECT wanted FROM job), 0)
+      FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+      UPDATE messages message SET claimed_by = $1, claim_fence = $2
+      WHERE message.ctid = ANY (ARRAY(SELECT place FROM fresh))
+        AND CASE WHEN (SELECT min(source) = max(source) FROM fresh) THEN message.tableoid = (SELECT min(source) FROM fresh)
+          ELSE (message.tableoid, message.ctid) IN (SELECT source, place FROM fresh) END
+        AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
+      RETURNING ${CLAIMED}, NULL::bigint AS "dueAt"
+    ), counted AS (
+      SELECT count(*) AS all, min(id) AS fresh_from, max(id) AS fresh_to FROM claimed
+    ), charged AS (
+      UPDATE dispatch_jobs job SET
+        claimed = job.claimed + counted.all,
+        claimed_from = least(job.claimed_from, counted.fresh_from), claimed_to = greatest(job.claimed_to, counted.fresh_to)
+      FROM counted WHERE job.id = $1 AND counted.all > 0
+    ), look AS (
+      SELECT coalesce((SELECT wanted FROM job), 0) AS wanted, 0 AS "retriesWanted", (SELECT id FROM last_fresh) AS "freshTo",
+        NULL AS "retryToAt", NULL AS "retryToId"
+    )
+    SELECT * FROM claimed FULL JOIN look ON FALSE ORDER BY id`,
+};
 
 export const CLOSE: Statement = {
   name: 'messages.close-job',

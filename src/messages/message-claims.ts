@@ -14,7 +14,7 @@ import { CONTENT_LENGTH_FAULT, PHONE_FAULT } from './message-rules.js';
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
 import { CLAIM_PROBE, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { SendableLook } from './sendable-look.js';
-import { CLAIM, CLAIM_FAR, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
+import { CLAIM, CLAIM_FAR, CLAIM_FRESH, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
 export interface ClaimKey {
@@ -83,7 +83,10 @@ export class MessageClaims {
    * due first. While it finds both, each kind gets half. A message that was marked by hand or deleted is not claimed.
    */
   async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START): Promise<Claim> {
-    const values = [job.id, job.fence, limit, ...this.placesOf(look), look.fresh !== 'ended', look.retries !== 'ended'];
+    const [from, ...place] = this.placesOf(look);
+    if (look.retries === 'ended' && look.fresh !== 'ended' && !look.far)
+      return claimOf(await this.database.query<ClaimRow>(CLAIM_FRESH, [job.id, job.fence, limit, from]));
+    const values = [job.id, job.fence, limit, from, ...place, look.fresh !== 'ended', look.retries !== 'ended'];
     return claimOf(await this.database.query<ClaimRow>(look.far ? CLAIM_FAR : CLAIM, values));
   }
 
