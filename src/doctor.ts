@@ -13,7 +13,7 @@ import { logSettingsOf, reportStartupFailure } from './startup-failure.js';
 import { StartupError } from './startup-error.js';
 
 /** What the database may be changed by while it is looked at: nothing. */
-const READ_ONLY_SESSION = 'SET default_transaction_read_only = on; SET statement_timeout = 0';
+const READ_ONLY_SESSION = `SET default_transaction_read_only = on; SET statement_timeout = 0; SET lock_timeout = '3s'`;
 
 /**
  * `npm run doctor`: looks whether the database of APP_DB_URL can be migrated and used, and changes nothing.

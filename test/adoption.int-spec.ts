@@ -6,6 +6,8 @@ import { MIGRATIONS } from '../src/data-source.js';
 import { StartupError } from '../src/startup-error.js';
 import { eventually } from './support/eventually.js';
 import { PostgresServer } from './support/postgres-server.js';
+import { MESSAGE_INDEXES } from '../migrations/message-indexes.js';
+import { MIGRATIONS_TABLE, OWN_COLUMNS, OWN_TABLES } from '../src/preflight/table-contract.js';
 import { SEED } from './support/seed-table.js';
 import { TestDatabase } from './support/test-database.js';
 
@@ -131,6 +133,7 @@ describe.each(VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
     expect(await typeOf('id')).toBe('integer');
     expect(said.join('\n')).toMatch(/public\.messages\.id stays INTEGER, because .*view unsent/);
     expect(said.join('\n')).toMatch(/The trigger watch_id on public\.messages runs note\(\)/);
+    expect(said.join('\n')).toMatch(/public\.messages is published by part/);
     expect(said.join('\n')).toMatch(/public\.messages\.tenant must have a value and has no default/);
     const message = await refusal(true);
     for (const object of [
@@ -197,6 +200,78 @@ describe.each(VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
     expect(await database.value('SELECT bool_and(indisvalid) FROM pg_index')).toBe(true);
   });
 
+  it('leaves the id of a large table INTEGER until somebody asks for the rewrite', async () => {
+    await adopt('CREATE TABLE messages_archive () INHERITS (messages)');
+    const pretend = async () =>
+      await database.query(
+        `UPDATE pg_class SET reltuples = 5e6, relpages = greatest(1, relpages) WHERE oid = 'messages'::regclass`,
+      );
+    await pretend();
+    await database.query(`INSERT INTO messages (recipient_phone, content) VALUES ('+90', 'x')`);
+    await migrate();
+    expect(await typeOf('id')).toBe('integer');
+    expect(said.join('\n')).toMatch(/id stays INTEGER, because the table has about 5,000,000 rows/);
+    expect(said.join('\n')).toMatch(/messages_archive inherit from public\.messages/);
+    await pretend();
+    await migrate(true);
+    expect(await typeOf('id')).toBe('bigint');
+    expect(said.join('\n')).toMatch(/id becomes BIGINT, .* about 5,000,000 rows. Nobody reads or writes .* about 5 s/);
+    await database.query(`SELECT setval('messages_id_seq', 3000000000)`);
+    expect(await database.insertMessages(1)).toEqual([3_000_000_001]);
+  });
+
+  it('warns of an unlogged table and limits of the role, and goes on', async () => {
+    const name = await database.value<string>('SELECT current_database()');
+    await adopt('ALTER TABLE messages SET UNLOGGED', `ALTER DATABASE ${name} SET statement_timeout = '70s'`);
+    await migrate();
+    expect(said.join('\n')).toMatch(/public\.messages is UNLOGGED/);
+    expect(said.join('\n')).toMatch(/statement_timeout is 70000ms for postgres/);
+  });
+
+  it('is made by one of two processes that start at once beside rows and an old snapshot, which is named', async () => {
+    await adopt(`INSERT INTO messages (recipient_phone, content) VALUES ('+90', 'x')`);
+    const old = await database.connect();
+    await old.query(`SET application_name = 'old snapshot'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1`);
+    const both = Promise.all([migrate(), migrate()]);
+    try {
+      await eventually(() => {
+        expect(said.join('\n')).toMatch(/old snapshot.*; nobody waits for the migration meanwhile/);
+      }, 15_000);
+      await database.insertMessages(1);
+    } finally {
+      await old.query('COMMIT');
+      await old.end();
+    }
+    await both;
+    expect(await database.value('SELECT count(*) FROM message_dispatcher_migrations')).toBe(MIGRATIONS.length);
+    expect(await database.value('SELECT bool_and(indisvalid) FROM pg_index')).toBe(true);
+  });
+
+  it('has a rule for every table, column and index of the service', async () => {
+    await migrate();
+    expect(
+      await namesIn(database, `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1`),
+    ).toEqual([...Object.keys(OWN_TABLES), 'messages', MIGRATIONS_TABLE].toSorted());
+    expect(
+      await namesIn(
+        database,
+        `SELECT attname || ' ' || format_type(atttypid, NULL) AS name FROM pg_attribute
+          WHERE attrelid = 'messages'::regclass AND attnum > 5 ORDER BY 1`,
+      ),
+    ).toEqual(OWN_COLUMNS.map(({ name, type }) => `${name} ${type}`).toSorted());
+    expect(
+      await namesIn(
+        database,
+        `SELECT indexname || ' ' || split_part(indexdef, ' USING ', 2) AS name FROM pg_indexes
+                    WHERE tablename = 'messages' AND indexname LIKE 'idx%' AND indexname <> 'idx_messages_unsent' ORDER BY 1`,
+      ),
+    ).toEqual(
+      Object.entries(MESSAGE_INDEXES)
+        .map((index) => index.join(' '))
+        .toSorted(),
+    );
+  });
+
   it('waits for no lock longer than 3 s, names who holds it, lets others through, and goes on when it is free', async () => {
     await adopt(`INSERT INTO messages (recipient_phone, content) VALUES ('+90', 'x')`);
     await database.query(`ALTER ROLE postgres IN DATABASE ${await database.value<string>('SELECT current_database()')}
@@ -222,6 +297,10 @@ describe.each(VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
     expect(await typeOf('id')).toBe('bigint');
   });
 });
+
+async function namesIn(database: TestDatabase, statement: string): Promise<string[]> {
+  return (await database.query<{ name: string }>(statement)).map(({ name }) => name);
+}
 
 /** Columns, defaults, constraints, indexes and tables: what a migration may change. */
 async function shapeOf(database: TestDatabase): Promise<string[]> {

@@ -79,6 +79,8 @@ export interface DatabaseFacts {
   /** Which of the names that the service needs for tables of its own are there. */
   readonly ownTables: readonly string[];
   readonly indexes: readonly IndexFacts[];
+  /** What ends statements and sessions of this role early, or keeps them from writing. */
+  readonly limits: readonly { readonly name: string; readonly value: string }[];
   /** Rights that this role lacks on tables that are there, as `GRANT` takes them. */
   readonly missingRights: readonly { readonly rights: readonly string[]; readonly on: string }[];
 }

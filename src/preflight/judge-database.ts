@@ -13,6 +13,7 @@ export function judgeMigration(facts: DatabaseFacts, widenId = false): Finding[]
   const adopting = applied?.includes(ADOPTING_MIGRATION) === false;
   return [
     ...judgePlace(facts),
+    ...judgeLimits(facts),
     ...(table === null ? [] : judgeTable(table, adopting)),
     ...(table === null || !adopting || table.kind !== 'table' ? [] : judgeColumns(facts, table)),
     ...(table === null ? [] : judgeOwner(table, facts.role)),
@@ -39,6 +40,21 @@ export function judgeService(facts: DatabaseFacts): Finding[] {
         ]),
     ...judgeEncoding(facts),
   ];
+}
+
+/** Not said at each start: the service sets its own limits on its connections. */
+function judgeLimits({ limits, role }: DatabaseFacts): Finding[] {
+  return limits.map(({ name, value }) =>
+    name === 'default_transaction_read_only'
+      ? obstacle(
+          `${name} is on for ${role}`,
+          `ALTER ROLE ${role} SET ${name} = off, if it is not set for the whole server`,
+        )
+      : warning(
+          `${name} is ${value} for ${role}`,
+          'The service sets its own limit on its connections, except behind a pooler in transaction mode: leave it at 0 there',
+        ),
+  );
 }
 
 function judgeRight(on: string, rights: readonly string[], table: TableFacts | null, role: string): Finding {
@@ -105,6 +121,7 @@ function judgeRewrite(table: TableFacts, adopting: boolean, widenId: boolean): F
     );
   }
   if (widenId || (rows <= MAX_ROWS_TO_REWRITE_UNASKED && !blocked && table.children.length === 0)) {
+    if (rows === 0) return [];
     return [
       warning(
         `${table.name}.id becomes BIGINT, for which PostgreSQL rewrites about ${rows.toLocaleString('en')} rows`,
@@ -132,7 +149,7 @@ function judgeContent({ table, content }: DatabaseFacts): Finding[] {
     const count = content.unsent > MAX_UNSENT_COUNTED ? `more than ${MAX_UNSENT_COUNTED}` : String(content.unsent);
     found.push(
       warning(
-        `${table.name} has ${count} unsent rows`,
+        `${table.name} has ${count} unsent ${count === '1' ? 'row' : 'rows'}`,
         'They are sent, oldest first, as soon as sending runs: set auto_sending to false before the first start to look first',
       ),
     );

@@ -23,10 +23,11 @@ export async function lookAtDatabase(ask: Ask): Promise<DatabaseFacts> {
     ...session,
     applied,
     table,
-    content: table === null || adopted ? null : await lookAtContent(ask, table),
+    content: table?.kind !== 'table' || adopted ? null : await lookAtContent(ask, table),
     elsewhere: await ask(ELSEWHERE, [MIGRATIONS_TABLE]),
     ownTables: ownTables.map(({ name }) => name),
     indexes: await ask<IndexFacts>(INDEXES, [Object.keys(MESSAGE_INDEXES)]),
+    limits: await ask(LIMITS),
     missingRights: table === null ? [] : await missingRights(ask, table),
   };
 }
@@ -42,6 +43,13 @@ const SESSION = `
     current_setting('server_encoding') AS encoding,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS "mayCreate",
     has_database_privilege(current_database(), 'TEMPORARY') AS "mayMakeTemporaryTables"`;
+
+/** What the role, the database or the server set for new sessions, whatever this session has set since. */
+const LIMITS = `
+  SELECT name, reset_val || coalesce(unit, '') AS value FROM pg_settings
+  WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'default_transaction_read_only')
+    AND reset_val NOT IN ('0', 'off')
+  ORDER BY 1`;
 
 /** Tables that look like the seed's. An installation keeps its migrations beside its table. */
 const ELSEWHERE = `

@@ -65,9 +65,9 @@ const TRIGGERS = `
   WHERE tgrelid = ${MESSAGES} AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 20 <> 0 ORDER BY 1`;
 
 const PUBLICATIONS = `
-  SELECT quote_ident(pubname) AS name FROM pg_publication
-  WHERE puballtables OR EXISTS (SELECT FROM pg_publication_rel WHERE prpubid = pg_publication.oid AND prrelid = ${MESSAGES})
-  ORDER BY 1`;
+  SELECT DISTINCT quote_ident(pubname) AS name FROM pg_publication_tables
+    JOIN pg_class ON relname = tablename JOIN pg_namespace ON pg_namespace.oid = relnamespace AND nspname = schemaname
+  WHERE pg_class.oid = ${MESSAGES} ORDER BY 1`;
 
 /** Default, indexes and foreign keys of the column follow it by themselves. */
 const DEPEND_ON_ID = `
