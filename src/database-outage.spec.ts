@@ -24,6 +24,13 @@ describe('isDatabaseOutage', () => {
     },
   );
 
+  it('holds for whatever a connection could not be made for', () => {
+    const error = withCode('EMFILE');
+    expect(isDatabaseOutage(error)).toBe(false);
+    noteNothingDone(error);
+    expect(isDatabaseOutage(new QueryFailedError('SELECT 1', [], error))).toBe(true);
+  });
+
   it('holds for a server that is not there', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');

@@ -29,10 +29,10 @@ const undone = new WeakSet<Error>();
 
 /**
  * Whether this error says that PostgreSQL is out of reach for the moment, so that trying again can help.
- * Looks through causes, TypeORM's `driverError` and every member of an AggregateError.
+ * A connection that could not be made is one, whatever the reason was called. Looks through causes, TypeORM's `driverError` and every member of an AggregateError.
  */
 export function isDatabaseOutage(error: unknown): boolean {
-  return holds(error, saysOutage);
+  return holds(error, (link) => undone.has(link) || saysOutage(link));
 }
 
 /**
@@ -52,7 +52,7 @@ export function isExhausted(error: unknown): boolean {
 }
 
 /**
- * Remembers that nothing was done by what failed with this error, which the error does not tell: a connection is reset in the
+ * Remembers that this error says that no connection could be made, so that nothing was done, which it does not tell: a connection is reset in the
  * same words while it is made and after a commit was sent.
  */
 export function noteNothingDone(error: unknown): void {

@@ -116,6 +116,24 @@ describe('ProcessExit', () => {
     expect(output.match(/early/g)).toHaveLength(2);
   });
 
+  it.each([
+    ['an exception', `throw new Error('cannot load this');`],
+    ['a module that cannot be loaded', `await import('./no-such-module.mjs');`],
+    ['a module that fails while it is loaded', `await Promise.reject(new Error('cannot load this'));`],
+  ])('tells on standard error what ended it before there was a logger: %s', async (name, failing) => {
+    const file = join(folder, `failing-${name.replaceAll(' ', '-')}.mjs`);
+    await writeFile(
+      file,
+      `import { ProcessExit } from './process-exit.mjs';\nnew ProcessExit().install();\n${failing}\n`,
+    );
+    const child = spawn(process.execPath, [file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let output = '';
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await once(child, 'close');
+    expect(child.exitCode).toBe(1);
+    expect(output).toMatch(/^fatal: .*(?:cannot load this|no-such-module)/);
+  });
+
   it('does not open the inspector on SIGUSR1', async () => {
     const script = `
       import { url } from 'node:inspector';

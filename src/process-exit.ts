@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+import { inspect } from 'node:util';
 import type { Logger } from 'pino';
 
 /** An orchestrator kills what has not ended 15 s after SIGTERM; half a second is left for the last words. */
@@ -19,7 +21,8 @@ interface Step {
 /**
  * How the process ends. SIGTERM, SIGINT or SIGHUP: everything that was added is stopped, the latest first, each in its own
  * time at most, and the exit code is 0 within 15 s, whatever hangs. A second signal: exit code 1 at once. An exception that
- * nobody caught: exit code 1. Imports nothing, so that it is in force before anything else of the process is loaded.
+ * nobody caught: exit code 1. Imports nothing but Node's own, so that it is in force before anything else of the process is
+ * loaded. What there was no logger for goes to standard error when the process ends.
  */
 export class ProcessExit {
   private readonly steps: Step[] = [];
@@ -42,6 +45,7 @@ export class ProcessExit {
       this.say('fatal', 'An exception that nobody caught ends the process', error);
       process.exit(1);
     });
+    process.on('exit', () => this.tellUnsaid());
     process.on('unhandledRejection', (reason) => {
       this.say('error', 'A promise was rejected and nobody listened; the service goes on', reason);
     });
@@ -112,6 +116,18 @@ export class ProcessExit {
       'error',
       `Stopping ${name} took longer than ${Math.round(withinMs)} ms; still open: ${open}. The process ends without it`,
     );
+  }
+
+  /** For an end before there is a logger: a module that cannot be loaded, for one. */
+  private tellUnsaid(): void {
+    for (const [level, text, error] of this.unsaid.splice(0)) {
+      const reason = error === undefined ? '' : `: ${inspect(error)}`;
+      try {
+        writeSync(2, `${level}: ${text}${reason}\n`);
+      } catch {
+        // Standard error is closed or full.
+      }
+    }
   }
 
   /** Never throws: the last resorts call it. */

@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unwatchFile, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unwatchFile,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -68,8 +78,24 @@ describe('the watched YAML file', () => {
     writeFileSync(path, 'rate_limit: 4\n');
     await rateLimitIs(4);
     writeFileSync(path, '# nothing\n');
-    await rateLimitIs(2);
+    await eventually(() => expect(live.current.rateLimit).toBe(2), 15_000);
     expect(warnings).toEqual([]);
+  });
+
+  it('removes no key while a file is being written line by line, and one that is really gone once it is quiet', async () => {
+    const lines = ['on_uncertain: hold', 'max_attempts: 9', 'webhook_concurrency: 5', 'rate_limit: 3'];
+    const seen = new Set<string>();
+    await start(lines.join('\n'));
+    live.onChange(({ after }) => seen.add(`${after.onUncertain} ${after.maxAttempts} ${after.rateLimit}`));
+    writeFileSync(path, 'rate_limit: 4\n');
+    await rateLimitIs(4);
+    for (const line of lines.slice(0, 2)) {
+      appendFileSync(path, `${line}\n`);
+      await eventually(() => expect(source()?.version).toBe(statSync(path).mtime.toISOString()));
+    }
+    await eventually(() => expect(live.current.webhookConcurrency).toBe(64), 15_000);
+    expect([...seen]).toEqual(['hold 9 4']);
+    expect(live.current).toMatchObject({ onUncertain: 'hold', maxAttempts: 9, rateLimit: 4 });
   });
 
   it('counts after an editor wrote another file and renamed it, time and again', async () => {

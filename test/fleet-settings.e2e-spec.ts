@@ -18,6 +18,8 @@ interface Setting {
 interface Overview {
   readonly state: string;
   readonly interval_seconds: number;
+  readonly queue_capacity: number;
+  readonly changed_by: string | null;
   readonly settings_notes: readonly string[];
 }
 
@@ -132,6 +134,42 @@ describe('with etcd', () => {
     expect((await third.get('/health/ready')).status).toBe(200);
   });
 
+  it('made again with the same flags is heard from its first put on, and at a start says what it holds', async () => {
+    for (let count = 0; count < 20; count += 1) await etcd.hands.put('rate_limit', '2');
+    await etcd.hands.put('scheduler_interval', '1');
+    await etcd.hands.put('auto_sending', 'true');
+    await etcd.hands.put('on_uncertain', 'hold');
+    const app = await stage.replica({ on_uncertain: 'resend' }, env);
+    await fleetIs(app, { state: 'running', interval_seconds: 1 });
+    await etcd.kill();
+    etcd.wipe();
+    await etcd.start();
+    await app.logged(/the store was replaced by one without/, 30_000);
+    await etcd.hands.put('auto_sending', 'false');
+    await fleetIs(app, { state: 'stopped' });
+    await etcd.hands.put('scheduler_interval', '5');
+    await fleetIs(app, { interval_seconds: 5, settings_notes: [] });
+    // The fleet has these from the store before, whose revisions were higher.
+    await stage.database.query(`UPDATE fleet_settings SET value = 'true', version = '26' WHERE key = 'auto_sending'`);
+    await stage.database.query(
+      `UPDATE fleet_settings SET value = '1', version = '22' WHERE key = 'scheduler_interval'`,
+    );
+    await app.end('SIGKILL');
+    await stage.database.query(`UPDATE scheduler_state SET interval_ms = 1000, running = TRUE, auto_sending = TRUE`);
+
+    const next = await stage.successor(app, env);
+    await fleetIs(next, { state: 'stopped', interval_seconds: 5, settings_notes: [] });
+    // Nobody said resend: the file's word is older than the fleet's, and etcd lost it.
+    expect(await settingOf(next, 'on_uncertain')).toMatchObject({
+      value: 'hold',
+      source: 'fleet',
+      fleet: { value: 'hold', source: 'etcd' },
+      difference: expect.stringContaining('on_uncertain is "resend" (file') as unknown,
+    });
+    await etcd.hands.put('on_uncertain', 'resend');
+    await eventually(async () => expect(await settingOf(next, 'on_uncertain')).toMatchObject({ value: 'resend' }));
+  });
+
   it('a first boot without it begins nothing by itself', async () => {
     await etcd.hands.put('auto_sending', 'false');
     etcd.pause();
@@ -186,5 +224,39 @@ describe('with files alone', () => {
     await blind.setLive(stage.live({ auto_sending: true, scheduler_interval: 1 }));
     await fleetIs(blind, { interval_seconds: 1, state: 'running', settings_notes: [] });
     await eventually(() => expect(stage.receiver.ledger).toHaveLength(1));
+  });
+
+  it('a key that is absent from a file says nothing: no default starts, slows or trims a fleet that holds a value', async () => {
+    const whole = { auto_sending: false, scheduler_interval: 7, scheduler_queue_capacity: 1000, on_uncertain: 'hold' };
+    const first = await stage.replica(whole);
+    await fleetIs(first, { state: 'stopped', interval_seconds: 7 });
+    // A setting had stopped it already: the operator's word counts all the same.
+    await first.post('/stop');
+    expect(await overviewOf(first)).toMatchObject({ changed_by: expect.stringContaining('POST /stop') as unknown });
+    await stage.database.insertMessages(1);
+    await first.end('SIGKILL');
+
+    await writeFile(join(first.configDir, 'dynamic_config.yaml'), `webhook_url: ${stage.receiver.url}\n`);
+    const cut = await stage.successor(first);
+    await settled(cut);
+    await cut.logged(/^scheduler_interval is 120 \(default.*the fleet works with 7/);
+    const joined = await stage.replica({ rate_limit: undefined, scheduler_interval: undefined });
+    await settled(joined);
+    for (const app of [cut, joined]) {
+      await fleetIs(app, { state: 'stopped', interval_seconds: 7, queue_capacity: 1000 });
+      expect(await settingOf(app, 'on_uncertain')).toMatchObject({ value: 'hold', source: 'fleet' });
+      expect(await settingOf(app, 'scheduler_queue_capacity')).toMatchObject({ value: 100, fleet: { value: 1000 } });
+    }
+    // What is written, and differs, counts at once; what is removed again never starts anything.
+    await cut.setLive(stage.live({ ...whole, scheduler_interval: 5 }));
+    await fleetIs(cut, { state: 'stopped', interval_seconds: 5 });
+    await cut.setLive(stage.live({ scheduler_interval: undefined }));
+    await fleetIs(cut, { state: 'stopped', interval_seconds: 120 });
+    expect((await overviewOf(cut)).settings_notes).toContainEqual(
+      expect.stringMatching(/^auto_sending is true \(default\).*the fleet works with false/),
+    );
+    expect(stage.receiver.ledger).toEqual([]);
+    await cut.setLive(stage.live({ auto_sending: true }));
+    await eventually(() => expect(stage.receiver.ledger).toHaveLength(1), 20_000);
   });
 });

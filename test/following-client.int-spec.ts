@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { primaryFinder } from '../src/data-source.js';
-import { isDatabaseOutage } from '../src/database-outage.js';
+import { databaseFaultOf } from '../src/database-fault.js';
+import { isDatabaseOutage, leftNothingDone } from '../src/database-outage.js';
+import { replyFor } from '../src/error-mapping.js';
 import { FollowingClient } from '../src/following-client.js';
 import { eventually } from './support/eventually.js';
 import { TestDatabase } from './support/test-database.js';
@@ -74,6 +78,25 @@ describe('a connection whose server must answer within a time', () => {
     const asked = client.query('SELECT pg_sleep(60)');
     stall(900);
     await expect(asked).rejects.toThrow('Query read timeout');
+  });
+
+  it.each([
+    ['says nothing', () => undefined],
+    ['says what no PostgreSQL does', (socket: Socket) => void socket.write('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ])('fails as an outage that did nothing when the server accepts and %s', async (_what, answer) => {
+    const server = createServer(answer).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    const primary = primaryFinder(`postgres://postgres@127.0.0.1:${port}/x?connect_timeout=1`);
+    client = new FollowingClient({ primary });
+    client.on('error', () => undefined);
+    const failure: unknown = await client.connect().catch((error: unknown) => error);
+    server.close();
+    expect(failure).toBeInstanceOf(Error);
+    expect([isDatabaseOutage(failure), leftNothingDone(failure)]).toEqual([true, true]);
+    expect(databaseFaultOf(failure)).toBe('outage');
+    expect(replyFor(failure, 'POST')).toMatchObject({ status: 503, body: { code: 'database.unavailable' } });
   });
 
   it('stays when nothing is asked for longer than that, inside a transaction too', async () => {

@@ -17,7 +17,16 @@ export interface ConfigDocument {
   readonly entries: ReadonlyMap<string, RawEntry>;
   readonly version: string;
   /** Of which history this is a state, and up to which version of it nothing is missing here. */
-  readonly history?: { readonly origin: string; readonly version: string };
+  readonly history?: SourceHistory;
+}
+
+export interface SourceHistory {
+  readonly origin: string;
+  readonly version: string;
+  /** When the newest full read that is part of this was asked for, in milliseconds of the monotonic clock. */
+  readonly readAskedAt?: number;
+  /** What has this version or a lower one came with a store that replaced another; nobody was seen putting it. */
+  readonly restoredUpTo?: string;
 }
 
 export interface SourceStatus {
@@ -46,6 +55,9 @@ export abstract class ConfigSource {
    * One watch at a time.
    */
   abstract watch(onDocument: (document: ConfigDocument) => void, signal: AbortSignal): Promise<void>;
+
+  /** Reads everything again and hands it over, also when nothing differs. Where that cannot help, there is none. */
+  readAgain?(): void;
 
   /** Resolves when everything that the aborted watch held (connections, watchers, timers) is released. */
   abstract stopped(): Promise<void>;

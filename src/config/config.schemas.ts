@@ -62,7 +62,7 @@ export const settingSchema = z
     }),
     fleet: z
       .strictObject({
-        value: z.union([z.number(), z.boolean()]),
+        value: z.union([z.number(), z.boolean(), z.string(), z.array(z.number())]),
         source: z.enum(['etcd', 'file', 'memory', 'default']),
         version: z.string(),
         set_at: time,
@@ -70,12 +70,12 @@ export const settingSchema = z
       .nullable()
       .meta({
         description:
-          'What all replicas work with: of `auto_sending` and `scheduler_interval`, which are one thing for all of them. null for others, and before the first boot.',
+          'What the replicas last agreed on. All work with it where it is one thing for all of them: `auto_sending`, `scheduler_interval`, `scheduler_queue_capacity`, `scheduler_workers`. null for secrets and `webhook_url`, and before the first boot.',
       }),
-    difference: z
-      .string()
-      .nullable()
-      .meta({ description: "Why the fleet's value is not this replica's, and what to do; null when it is." }),
+    difference: z.string().nullable().meta({
+      description:
+        'Why what the replicas agreed on is not what the sources of this one say, and what to do; null when it is.',
+    }),
     refused: z
       .array(z.strictObject({ source: sourceName, version: z.string(), reason: z.string() }))
       .meta({ description: 'What a source holds and what does not fit; it changes nothing.' }),
@@ -108,9 +108,14 @@ export function toSetting(report: LiveKeyReport): z.infer<typeof settingSchema> 
 }
 
 function toFleet({ fleet }: LiveKeyReport): z.infer<typeof settingSchema>['fleet'] {
-  if (fleet === null || (typeof fleet.value !== 'number' && typeof fleet.value !== 'boolean')) return null;
+  if (fleet === null || fleet.value === null) return null;
   const { value, source, setAt } = fleet;
-  return { value, source, version: fleet.version, set_at: new Date(setAt).toISOString() };
+  return {
+    value: typeof value === 'object' ? [...value] : value,
+    source,
+    version: fleet.version,
+    set_at: new Date(setAt).toISOString(),
+  };
 }
 
 export function toConfig({ complete, settings, sources }: LiveReport): z.infer<typeof configSchema> {

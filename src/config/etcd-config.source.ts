@@ -30,6 +30,10 @@ export class EtcdConfigSource implements ConfigSource {
   private deliver: Deliver = () => undefined;
   private running: Promise<void> = Promise.resolve();
   private saidEmpty = false;
+  /** When the newest full read was asked for. */
+  private readAskedAt = -Infinity;
+  /** Whether the next full read is handed over even if nothing differs. */
+  private isAskedAgain = false;
   private lossLogged = false;
   private lossLoggedAt = Number.NEGATIVE_INFINITY;
 
@@ -73,8 +77,14 @@ export class EtcdConfigSource implements ConfigSource {
       throw new ConfigUnavailable(new Date(), error);
     }
     if (revision === null) throw new ConfigChangedMeanwhile(name);
-    if (value === null && this.known.forget(name)) this.deliver(this.known.document);
+    if (value === null && this.known.forget(name)) this.deliver(this.document);
     return revision;
+  }
+
+  readAgain(): void {
+    this.isAskedAgain = true;
+    // A connection that fails is replaced, and what follows reads everything anyway.
+    if (this.connection !== null) void this.reread(this.connection).catch(() => undefined);
   }
 
   /**
@@ -140,7 +150,10 @@ export class EtcdConfigSource implements ConfigSource {
 
   private async reread(connection: EtcdConnection): Promise<void> {
     const askedAt = this.known.revision;
-    if (this.known.takeRead(await connection.read(), askedAt)) this.publish();
+    const readAskedAt = performance.now();
+    const differs = this.known.takeRead(await connection.read(), askedAt);
+    this.readAskedAt = Math.max(this.readAskedAt, readAskedAt);
+    if (differs || this.isAskedAgain) this.publish();
     if (!this.saidEmpty && this.known.document.entries.size === 0) {
       this.saidEmpty = true;
       this.logger.warn(
@@ -158,7 +171,14 @@ export class EtcdConfigSource implements ConfigSource {
         : `the store was replaced by one without ${names.join(', ')}; the last good values stay until they are written again`;
     if (problem !== null && problem !== this.state.problem) this.logger.warn(`etcd: ${problem}`);
     this.state = { ...this.state, problem };
-    this.deliver(this.known.document);
+    this.isAskedAgain = false;
+    this.deliver(this.document);
+  }
+
+  private get document(): ConfigDocument {
+    const { document } = this.known;
+    if (document.history === undefined) return document;
+    return { ...document, history: { ...document.history, readAskedAt: this.readAskedAt } };
   }
 
   private reportConnected(endpoint: string): void {

@@ -12,6 +12,8 @@ export class EtcdDocument {
   private seen = 0n;
   /** Events up to here are part of `entries`. */
   private applied = 0n;
+  /** What is not newer came with a store that replaced another; nobody was seen putting it. */
+  private restoredUpTo = 0n;
   private entries = new Map<string, RawEntry>();
   private retained: ReadonlySet<string> = new Set();
 
@@ -31,7 +33,11 @@ export class EtcdDocument {
   }
 
   get document(): ConfigDocument {
-    const history = { origin: this.origin, version: String(this.applied) };
+    const history = {
+      origin: this.origin,
+      version: String(this.applied),
+      restoredUpTo: String(this.restoredUpTo),
+    };
     return { entries: new Map(this.entries), version: this.revision, history };
   }
 
@@ -59,6 +65,7 @@ export class EtcdDocument {
       if (entry !== undefined) entries.set(name, entry);
     }
     this.clusterId = header.cluster_id;
+    if (replaced) this.restoredUpTo = revision;
     this.seen = revision;
     this.applied = revision;
     this.entries = entries;

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { isForFleet, isNews, sameValue, type Candidate, type FleetSetting } from './fleet-settings.js';
+import { isForFleet, isLater, isNews, sameValue, type Candidate, type FleetSetting } from './fleet-settings.js';
 import { FLEET_WIDE, LiveConfig } from './live-config.js';
 import { LIVE_KEYS } from './live-keys.js';
 
@@ -24,6 +24,8 @@ export class FleetAgreement {
   private readonly settled = new Map<string, BroughtSetting>();
   private consideredAt = -1;
   private settledAt = -1;
+  /** Since when this process has known what the fleet holds of each key, on the monotonic clock. */
+  private readonly heldSince = new Map<string, { readonly held: string; readonly at: number }>();
   private readonly warned = new Map<string, string>();
 
   constructor(private readonly live: LiveConfig) {}
@@ -33,7 +35,15 @@ export class FleetAgreement {
     if (text === this.text) return;
     this.text = text;
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the query builds it
-    this.live.setFleet(JSON.parse(text) as FleetSetting[]);
+    const settings = JSON.parse(text) as FleetSetting[];
+    const now = performance.now();
+    for (const setting of settings) {
+      const held = JSON.stringify(setting);
+      if (this.heldSince.get(setting.key)?.held !== held) this.heldSince.set(setting.key, { held, at: now });
+    }
+    this.live.setFleet(settings);
+    // Either this replica has not read so far yet, or etcd was replaced: only a fresh read tells.
+    if (KEYS.some((name) => this.isBehind(name))) this.live.readAgain();
   }
 
   /** Finds what is news for the fleet. `stoppedAt`: an operator stopped then, which no older file undoes. */
@@ -47,7 +57,9 @@ export class FleetAgreement {
       const notBefore = candidate.key === 'auto_sending' ? (stoppedAt ?? 0) : 0;
       return !isHeld(candidate, held) && isNews(candidate, held, notBefore);
     });
-    return { brings: news.map(broughtOf), considered: candidates.map(broughtOf) };
+    // What a fresh read has to tell about is looked at once more after it.
+    const judged = candidates.filter(({ key, otherHistory }) => otherHistory || !this.isBehind(key));
+    return { brings: news.map(broughtOf), considered: judged.map(broughtOf) };
   }
 
   /** Call it when what was to be brought is written, `at` a time of the database's clock: from then on only a change is news. */
@@ -75,7 +87,27 @@ export class FleetAgreement {
         !sameValue(before.value, candidate.value) ||
         (candidate.source === 'etcd' && (before.version !== candidate.version || before.origin !== candidate.origin)));
     // A file's time counts for what is found at the start: after it, clocks that differ would let an old file win.
-    return { ...candidate, changedHere, fileChangedAt: before === undefined ? candidate.fileChangedAt : null };
+    return {
+      ...candidate,
+      changedHere,
+      otherHistory: this.isBehind(name) && (candidate.etcd?.readAskedAt ?? -Infinity) > this.knownSince(name),
+      fileChangedAt: before === undefined ? candidate.fileChangedAt : null,
+    };
+  }
+
+  /** Whether the fleet holds a later revision of this replica's etcd than this replica has read. */
+  private isBehind(name: string): boolean {
+    const held = this.live.fleetSetting(name);
+    const candidate = this.live.candidate(name);
+    if (held?.source !== 'etcd' || candidate?.etcd?.origin !== held.origin) return false;
+    if (candidate.source !== 'etcd') return isLater(held.version, candidate.etcd.version);
+    if (candidate.origin !== held.origin) return false;
+    if (candidate.version === held.version) return !sameValue(candidate.value, held.value);
+    return isLater(held.version, candidate.version);
+  }
+
+  private knownSince(name: string): number {
+    return this.heldSince.get(name)?.at ?? Infinity;
   }
 
   private warnOfDifference(name: string): void {

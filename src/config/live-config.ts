@@ -1,14 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationShutdown, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { ConfigDocument, ConfigSource, SourceName } from './config-source.js';
-import { differenceOf, isForFleet, newestOrigin, type Candidate, type FleetSetting } from './fleet-settings.js';
+import {
+  differenceOf,
+  isForFleet,
+  isLater,
+  newestOrigin,
+  type Candidate,
+  type FleetSetting,
+} from './fleet-settings.js';
 import { liveKeyNamed, LIVE_KEYS, type LiveKey, type LiveValue, type ShownValue } from './live-keys.js';
 import { LiveLayer } from './live-layer.js';
 import { describeKey, describeLive, type LiveKeyReport, type LiveReport } from './live-report.js';
 import { SANDBOX, type LiveChange, type LiveSettings } from './live-settings.js';
 
 /** What is one thing for all replicas, kept with the schedule. */
-export const FLEET_WIDE: readonly string[] = ['auto_sending', 'scheduler_interval'];
+export const FLEET_WIDE: readonly string[] = [
+  'auto_sending',
+  'scheduler_interval',
+  'scheduler_queue_capacity',
+  'scheduler_workers',
+];
 
 // How long the start waits for a source that is out of reach; the service then runs on what the others say.
 const FIRST_READ_MS = 3000;
@@ -24,6 +36,11 @@ export interface EffectiveValue {
    * what is safe, and decides nothing for others.
    */
   readonly unknown: string | null;
+}
+
+export interface QueueLimits {
+  readonly capacity: number;
+  readonly workers: number;
 }
 
 /** The built-in receiver of `local`. */
@@ -138,6 +155,11 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
     this.publish();
   }
 
+  /** Has the sources that can be asked read once more. Subscribers are told when one was. */
+  readAgain(): void {
+    for (const { source } of this.layers) source.readAgain?.();
+  }
+
   get fleetSettings(): readonly FleetSetting[] {
     return [...this.fleet.values()];
   }
@@ -154,9 +176,9 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   }
 
   /** What the sources of this process say of a key, for the fleet; null when they do not tell it. */
-  candidate(name: string): Omit<Candidate, 'changedHere'> | null {
+  candidate(name: string): Omit<Candidate, 'changedHere' | 'otherHistory'> | null {
     const key = keyNamed(name);
-    const { value, source, version, origin, unknown } = this.effective(key);
+    const { value, source, version, origin, unknown } = this.own(key);
     if (unknown !== null || source === 'fleet') return null;
     const etcd = this.layers.find((layer) => layer.source.name === 'etcd');
     const fileTime = this.layers.find((layer) => layer.source.name === 'file')?.version;
@@ -176,7 +198,7 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
 
   /** What an operator should know of the settings where nothing is sent, or not as this replica's sources say. */
   get notes(): readonly string[] {
-    const unknown = FLEET_WIDE.flatMap((name) => {
+    const unknown = ['auto_sending', 'scheduler_interval'].flatMap((name) => {
       const why = this.effective(keyNamed(name)).unknown;
       return why === null
         ? []
@@ -189,9 +211,19 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
     );
   }
 
-  /** Why this replica's own value is not what the fleet works with; null when it is. */
+  /** How many jobs may wait and run in the fleet, which is one thing for all replicas. */
+  get queueLimits(): QueueLimits {
+    const ofFleet = (name: string) => this.fleetSetting(name)?.value;
+    const [capacity, workers] = [ofFleet('scheduler_queue_capacity'), ofFleet('scheduler_workers')];
+    return {
+      capacity: typeof capacity === 'number' ? capacity : this.snapshot.schedulerQueueCapacity,
+      workers: typeof workers === 'number' ? workers : this.snapshot.schedulerWorkers,
+    };
+  }
+
+  /** Why this replica's own value is not what the fleet agreed on; null when it is. */
   difference(name: string): string | null {
-    return differenceOf(this.candidate(name), this.fleetSetting(name));
+    return differenceOf(this.candidate(name), this.fleetSetting(name), FLEET_WIDE.includes(name));
   }
 
   /** The value in force of each key with its source, what is refused and why, and how the sources do. No secrets. */
@@ -201,10 +233,8 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
 
   /** The part of `describe` that is about one key. */
   describeKey(key: LiveKey): LiveKeyReport {
-    const shared = FLEET_WIDE.includes(key.name);
-    const fleet = shared ? this.fleetSetting(key.name) : null;
-    const difference = shared ? this.difference(key.name) : null;
-    return describeKey(this.layers, key, this.effective(key), fleet, difference);
+    const { name } = key;
+    return describeKey(this.layers, key, this.effective(key), this.fleetSetting(name), this.difference(name));
   }
 
   beforeApplicationShutdown(): Promise<void> {
@@ -275,7 +305,21 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
     return key.show(this.effective(key).value);
   }
 
+  /** What the sources of this process say; of `on_uncertain` the more careful of that and what the fleet holds. */
   private effective(key: LiveKey): EffectiveValue {
+    const own = this.own(key);
+    if (key.field !== 'onUncertain' || own.value !== 'resend') return own;
+    const held = this.fleetSetting(key.name);
+    if (held?.value !== 'hold') return own;
+    // A put that was made since counts at once; all else when a turn has found it to be news for the fleet.
+    const isPut =
+      own.source === 'etcd' &&
+      (held.source !== 'etcd' || (held.origin === own.origin && isLater(own.version ?? '', held.version)));
+    if (isPut) return own;
+    return { ...own, value: 'hold', source: 'fleet', version: held.version || null, origin: held.origin };
+  }
+
+  private own(key: LiveKey): EffectiveValue {
     let unknown: string | null = null;
     for (const layer of this.layers) {
       unknown ??= layer.unknown(key);
@@ -303,8 +347,8 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
   private compose(): LiveSettings {
     const effective = new Map(LIVE_KEYS.map((key) => [key.field, this.effective(key)]));
     for (const key of LIVE_KEYS) {
-      const value = effective.get(key.field);
-      if (value?.unknown === null) this.lastKnown.set(key, value);
+      const value = this.own(key);
+      if (value.unknown === null) this.lastKnown.set(key, value);
     }
     const values = Object.fromEntries([...effective].map(([field, { value }]) => [field, value]));
     // A request without its key or signature would be refused, and one to a place that may have moved is worse.

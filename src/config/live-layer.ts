@@ -1,5 +1,5 @@
 import { didYouMean } from './did-you-mean.js';
-import type { ConfigDocument, ConfigSource, RawEntry, RawValue } from './config-source.js';
+import type { ConfigDocument, ConfigSource, RawEntry, RawValue, SourceHistory } from './config-source.js';
 import { LIVE_KEYS, LIVE_KEY_NAMES, type LiveKey, type LiveValue, type ParsedValue } from './live-keys.js';
 
 export interface GoodValue {
@@ -23,7 +23,7 @@ export class LiveLayer {
   /** Version of the last document; null until there was one. */
   version: string | null = null;
   /** Of that document; null where the source has no history, and until there was one. */
-  history: { readonly origin: string; readonly version: string } | null = null;
+  history: SourceHistory | null = null;
   private readonly good = new Map<LiveKey, GoodValue>();
   private readonly refused = new Map<LiveKey, RefusedValue>();
   private unknownNames: ReadonlySet<string> = new Set();

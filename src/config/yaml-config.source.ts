@@ -11,6 +11,8 @@ import { parseYamlMapping } from './read-yaml-file.js';
 // A writer that truncates and writes shows two states; what stays the same this long is taken as written.
 const QUIET_MS = 50;
 const FRESH_MS = 2000;
+// A writer that takes its time shows a file that lacks keys; a key is gone once the file has lacked it, unchanged, for so long.
+const REMOVAL_QUIET_MS = 3000;
 // For file systems that report nothing (network mounts, Docker Desktop).
 const STAT_INTERVAL_MS = 2000;
 
@@ -23,6 +25,7 @@ type Reading =
 
 /**
  * A watched YAML file. Sees writes in place, editors that rename, and swapped symlinks (ConfigMaps).
+ * A key that is removed counts until the file has been quiet for three seconds: a file may be written line by line.
  * A file that is broken, emptied or gone at run time leaves the last good document in force, with one warning;
  * a file that is absent from the start holds nothing, and of one that is broken from the start nothing is known.
  */
@@ -31,6 +34,11 @@ export class YamlConfigSource implements ConfigSource {
   private readonly logger = new Logger(YamlConfigSource.name);
   private state: SourceStatus = { connected: false, since: new Date(), problem: 'not read yet' };
   private last: string | null = null;
+  private lastVersion = '';
+  /** What was handed over, and what of it the file holds. */
+  private entries: ReadonlyMap<string, RawEntry> = new Map();
+  private written: ReadonlyMap<string, RawEntry> = new Map();
+  private removal: NodeJS.Timeout | null = null;
   private delivered = false;
   private changed = false;
   private warned = false;
@@ -47,6 +55,7 @@ export class YamlConfigSource implements ConfigSource {
     if (signal.aborted) return;
     this.delivered = false;
     this.last = null;
+    this.entries = new Map();
     let active = false;
     const onChange = (): void => {
       this.changed = true;
@@ -81,6 +90,7 @@ export class YamlConfigSource implements ConfigSource {
     watchFile(this.path, { interval: STAT_INTERVAL_MS, persistent: false }, onChange);
     const close = (): void => {
       unwatchFile(this.path, onChange);
+      this.keepRemoved();
       this.release = watcher.close();
     };
     signal.addEventListener('abort', close, { once: true });
@@ -126,6 +136,7 @@ export class YamlConfigSource implements ConfigSource {
 
   private take(reading: Reading, onDocument: (document: ConfigDocument) => void): void {
     if ('problem' in reading) {
+      this.keepRemoved();
       if (!reading.absent || this.last !== null) this.report(false, reading.problem);
       else {
         this.report(true, null);
@@ -135,8 +146,12 @@ export class YamlConfigSource implements ConfigSource {
     }
     if (reading.text === this.last) {
       this.report(true, null);
+      // Written once more: whoever writes may not have come to the end.
+      if (this.removal === null || reading.version !== this.lastVersion) this.removeWhenQuiet(onDocument);
+      this.lastVersion = reading.version;
       return;
     }
+    this.keepRemoved();
     // Emptied, but not even a comment left: a write that has not come to its end.
     if (reading.text.trim() === '') {
       this.report(false, 'it is empty; to unset all keys, leave a comment in it');
@@ -147,12 +162,34 @@ export class YamlConfigSource implements ConfigSource {
       const entries = new Map<string, RawEntry>();
       for (const [key, raw] of values) entries.set(key, { raw, version: reading.version });
       this.last = reading.text;
+      this.lastVersion = reading.version;
       this.delivered = true;
       this.report(true, null);
-      onDocument({ entries, version: reading.version });
+      // What is missing stays until the file has been quiet: it may be half written.
+      const removed = [...this.entries].filter(([key]) => !entries.has(key));
+      this.entries = new Map([...removed, ...entries]);
+      this.written = entries;
+      onDocument({ entries: this.entries, version: reading.version });
+      this.removeWhenQuiet(onDocument);
     } catch (error) {
       this.report(false, `it is not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  /** Lets go of the keys that the file lacks, unless it changes before `REMOVAL_QUIET_MS` have passed. */
+  private removeWhenQuiet(onDocument: (document: ConfigDocument) => void): void {
+    this.keepRemoved();
+    if (this.entries.size === this.written.size) return;
+    this.removal = setTimeout(() => {
+      this.removal = null;
+      this.entries = this.written;
+      onDocument({ entries: this.entries, version: this.lastVersion });
+    }, REMOVAL_QUIET_MS);
+  }
+
+  private keepRemoved(): void {
+    if (this.removal !== null) clearTimeout(this.removal);
+    this.removal = null;
   }
 
   private deliverAbsence(onDocument: (document: ConfigDocument) => void): void {

@@ -5,7 +5,7 @@ import type { Actor } from '../caller.js';
 import { isDatabaseOutage } from '../database-outage.js';
 import { DomainError } from '../domain-error.js';
 import { SchemaGate } from '../schema-gate.js';
-import { IntervalQueue } from './interval-queue.js';
+import { BY_SETTING, IntervalQueue, operatorDecided } from './interval-queue.js';
 import type { BegunJob } from './plan.js';
 import { LEASE_MS } from './running-job.js';
 import { start, stop, type Schedule } from './schedule.js';
@@ -87,19 +87,24 @@ export class FleetControl {
     }
   }
 
+  private get decidedAutoSending(): boolean | null {
+    return this.live.isDecided(BY_SETTING) ? this.live.current.autoSending : null;
+  }
+
   private async change(action: string, actor: Actor, rule: (seen: Sighting) => Schedule): Promise<void> {
     if (!this.gate.ready) throw new SchemaNotReady(this.gate.problem ?? 'the database schema is missing');
     for (;;) {
       const seen = await this.store.observe();
       const schedule = rule(seen);
-      // Before the first value of auto_sending is known, also a stop of what does not run has to be remembered.
-      if (schedule === seen.schedule && seen.autoSending !== null) return;
+      // Also a stop of what does not run is an operator's word: what a setting stopped, a setting could start.
+      if (schedule === seen.schedule && (schedule.running || operatorDecided(seen))) return;
       const written = await this.store.apply(
         seen.version,
         {
           schedule,
-          // Before the first turn of all nothing was compared yet: what is in force now must not undo this act.
-          autoSending: seen.autoSending ?? this.live.current.autoSending,
+          // Before the first turn of all nothing was compared yet: what is in force now must not undo this act. While that
+          // is unknown it stays so, and the first value that comes changes nothing.
+          autoSending: seen.autoSending ?? this.decidedAutoSending,
           slots: [],
           begin: null,
           ended: null,

@@ -30,7 +30,7 @@ const DEAF_REST_MS = 5_000;
 /** The longest rest while sending is stopped: a start that was not heard must not be slept past. */
 const STOPPED_REST_MS = 30_000;
 /** Who starts and stops where no operator did. */
-const BY_SETTING = 'auto_sending';
+export const BY_SETTING = 'auto_sending';
 
 /** What keeps a replica from its part; null: nothing of that kind. */
 export interface QueueCondition extends Ailments {
@@ -237,15 +237,12 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   }
 
   private circumstances(seen: Sighting, answeredAt: number, { brings }: Consideration): Circumstances {
-    const { current } = this.live;
-    const { schedulerQueueCapacity: capacity } = current;
     const broughtOf = (name: string) => brings.find(({ key }) => key === name)?.value;
     const [intervalSeconds, autoSending] = [broughtOf('scheduler_interval'), broughtOf('auto_sending')];
     return {
       self: this.owner,
-      // What is unknown trims nothing and widens nothing.
-      capacity: this.live.isDecided('scheduler_queue_capacity') ? capacity : Math.max(capacity, seen.schedule.waiting),
-      workers: this.live.isDecided('scheduler_workers') ? current.schedulerWorkers : 1,
+      capacity: this.capacity(seen, brings),
+      workers: this.workers(brings),
       newIntervalMs: typeof intervalSeconds === 'number' ? intervalSeconds * 1000 : null,
       newAutoSending: typeof autoSending === 'boolean' ? autoSending : null,
       newSettings: brings,
@@ -257,6 +254,22 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       deferMs: (job) => this.deferMs(seen, job, answeredAt),
       takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - answeredAt,
     };
+  }
+
+  /** How many jobs may wait: what the fleet agreed on, or is to agree on now. What nobody said trims nothing. */
+  private capacity(seen: Sighting, brings: Consideration['brings']): number {
+    const name = 'scheduler_queue_capacity';
+    const brought = brings.find(({ key }) => key === name);
+    const capacity = typeof brought?.value === 'number' ? brought.value : this.live.queueLimits.capacity;
+    const said = brought ?? this.live.fleetSetting(name);
+    return said === null || said.source === 'default' ? Math.max(capacity, seen.schedule.waiting) : capacity;
+  }
+
+  private workers(brings: Consideration['brings']): number {
+    const name = 'scheduler_workers';
+    const brought = brings.find(({ key }) => key === name)?.value;
+    if (typeof brought === 'number') return brought;
+    return this.live.fleetSetting(name) === null ? 1 : this.live.queueLimits.workers;
   }
 
   /** A replica that can do nothing with a job leaves it to those that can; when nobody takes it, it passes here. */
@@ -305,7 +318,7 @@ function withoutStart(settings: Consideration['brings']): Consideration['brings'
 }
 
 /** Whether it was an operator who last started or stopped. */
-function operatorDecided({ changedBy }: Sighting): boolean {
+export function operatorDecided({ changedBy }: Sighting): boolean {
   return changedBy !== null && changedBy !== BY_SETTING;
 }
 

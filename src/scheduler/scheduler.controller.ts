@@ -105,8 +105,8 @@ export class SchedulerController {
       last_slot_at: schedule.lastSlotAt === null ? null : utc(schedule.lastSlotAt),
       interval_seconds: schedule.intervalMs / 1000,
       rate_limit: current.rateLimit,
-      queue_capacity: current.schedulerQueueCapacity,
-      workers: current.schedulerWorkers,
+      queue_capacity: this.live.queueLimits.capacity,
+      workers: this.live.queueLimits.workers,
       waiting: schedule.waiting,
       overflow_total: schedule.overflowTotal,
       changed_at: seen.changedAt.toISOString(),
@@ -116,6 +116,7 @@ export class SchedulerController {
         cannotWork: this.queue.cannotWork,
         trouble: handler?.trouble ?? null,
         condition,
+        unknown: this.live.notes.find((note) => note.startsWith('auto_sending is unknown: ')) ?? null,
       }),
       this_replica: handler && {
         in_flight: handler.inFlight,

@@ -6,15 +6,18 @@ export interface OwnCondition {
   readonly cannotWork: string | null;
   readonly trouble: string | null;
   readonly condition: QueueCondition;
+  /** Why it does not know whether sending is to run; null when it does. */
+  readonly unknown?: string | null;
 }
 
 /** Why messages wait and none is sent, in words for people; null when nothing keeps them. */
 export function whyNothingIsSent(
   { schedule, workExists, changedAt, changedBy }: Pick<Sighting, 'schedule' | 'workExists' | 'changedAt' | 'changedBy'>,
-  { cannotWork, trouble, condition }: OwnCondition,
+  { cannotWork, trouble, condition, unknown = null }: OwnCondition,
 ): string | null {
   if (!workExists) return null;
   if (!schedule.running) {
+    if (changedBy === null && unknown !== null) return `sending has not begun: ${unknown}; POST /start starts it`;
     const by = changedBy === null ? '' : ` by ${changedBy}`;
     return `sending is stopped since ${changedAt.toISOString()}${by}; POST /start resumes it`;
   }

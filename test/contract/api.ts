@@ -656,9 +656,9 @@ export interface components {
       version: string | null;
       /** @description Why the sources of this replica do not tell it; null when they do. It decides nothing for others then. */
       unknown: string | null;
-      /** @description What all replicas work with: of `auto_sending` and `scheduler_interval`, which are one thing for all of them. null for others, and before the first boot. */
+      /** @description What the replicas last agreed on. All work with it where it is one thing for all of them: `auto_sending`, `scheduler_interval`, `scheduler_queue_capacity`, `scheduler_workers`. null for secrets and `webhook_url`, and before the first boot. */
       fleet: {
-        value: number | boolean;
+        value: number | boolean | string | number[];
         /** @enum {string} */
         source: 'etcd' | 'file' | 'memory' | 'default';
         version: string;
@@ -668,7 +668,7 @@ export interface components {
          */
         set_at: string;
       } | null;
-      /** @description Why the fleet's value is not this replica's, and what to do; null when it is. */
+      /** @description Why what the replicas agreed on is not what the sources of this one say, and what to do; null when it is. */
       difference: string | null;
       /** @description What a source holds and what does not fit; it changes nothing. */
       refused: {
