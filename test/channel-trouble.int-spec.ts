@@ -190,17 +190,90 @@ describe('trouble of the way, and trouble of single messages', () => {
     expect(await sent()).toBe(50);
   });
 
-  it('leaves a receiver alone that asks all messages to wait, and charges no more of them meanwhile', async () => {
+  it('leaves a receiver alone that asks all messages to wait, but for one a slot to another recipient', async () => {
     await begin();
     await database.insertMessages(100);
     receiver.behave = answer(429, '', { 'retry-after': '30' });
     for (let slot = 0; slot < 20; slot += 1) await runner.slot(20);
-    expect(receiver.ledger).toHaveLength(6);
-    expect(await charged()).toBe(6);
+    // One more a slot, to somebody else: it may have spoken of the first six.
+    expect(receiver.ledger).toHaveLength(6 + 19);
+    expect(await charged()).toBe(6 + 19);
+    for (let slot = 0; slot < 10; slot += 1) await runner.slot(20);
+    expect(receiver.ledger).toHaveLength(32);
     expect((await runner.slot(20)).note).toMatch(
       /^the receiver asked for no requests until about 20.*Z \(Retry-After\)$/,
     );
     expect(runner.dispatcher.status().trouble).toContain('Retry-After');
+  });
+
+  const insert = async (phone: string, count: number, more: Readonly<Record<'attempts', number>> = { attempts: 0 }) =>
+    await database.query(
+      `INSERT INTO messages (recipient_phone, content, attempts, next_attempt_at)
+       SELECT $1 || lpad(n::text, 4, '0'), 'text', $3::int, CASE WHEN $3 > 0 THEN now() - interval '1 h' END
+       FROM generate_series(1, $2::int) n`,
+      [phone, count, more.attempts],
+    );
+  /** Answers `bad` to these recipients, and accepts the others. */
+  const behaveTo = (isBad: (phone: string) => boolean, bad: Behaviour) => {
+    receiver.behave = (received, response) => (isBad(received.to) ? bad : accept)(received, response);
+  };
+  const toGood = () => new Set(receiver.ledger.map(({ to }) => to).filter((to) => to.startsWith('+90555'))).size;
+  const askForAnHour = answer(429, 'one message an hour to this number', { 'retry-after': '3600' });
+
+  it('sends the others while all messages to one number are asked to wait', async () => {
+    await begin();
+    for (let copy = 0; copy < 12; copy += 1) await insert('+90556000', 1);
+    behaveTo((phone) => phone.startsWith('+90556'), askForAnHour);
+    for (let slot = 0; slot < 4; slot += 1) await runner.slot(2);
+    await insert('+90555000', 6);
+    for (let slot = 0; slot < 5; slot += 1) await runner.slot(2);
+    expect(toGood()).toBe(6);
+    expect(receiver.ledger).toHaveLength(18);
+  });
+
+  it('sends in the next slot what comes while six numbers are asked to wait', async () => {
+    await begin();
+    await insert('+90556000', 6);
+    behaveTo((phone) => phone.startsWith('+90556'), askForAnHour);
+    for (let slot = 0; slot < 6; slot += 1) await runner.slot(2);
+    expect(receiver.ledger).toHaveLength(6);
+    expect(runner.dispatcher.status().trouble).toContain('Retry-After');
+    await insert('+90555000', 2);
+    await runner.slot(2);
+    expect(toGood()).toBe(2);
+    expect(runner.dispatcher.status().trouble).toBeNull();
+  });
+
+  it('finds the due retries that are good while fresh bad ones come and the way counts as down', async () => {
+    await begin();
+    await insert('+90556000', 200);
+    await insert('+90555000', 20, { attempts: 1 });
+    behaveTo(() => true, answer(503));
+    for (let slot = 0; slot < 2; slot += 1) await runner.slot(20);
+    expect(runner.dispatcher.status().trouble).not.toBeNull();
+    await runner.pass(7_200);
+    behaveTo((phone) => phone.startsWith('+90556'), answer(503));
+    const before = receiver.ledger.length;
+    for (let slot = 0; slot < 2; slot += 1) await runner.slot(1);
+    expect(receiver.ledger.slice(before).some(({ to }) => to.startsWith('+90555'))).toBe(true);
+    expect(runner.dispatcher.status().trouble).toBeNull();
+  });
+
+  it('sends the good ones in their turns where five of six numbers are bad, in any order', async () => {
+    await begin();
+    await insert('+90555000', 1);
+    await runner.slot(1);
+    let seed = 5;
+    const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    let good = 1;
+    for (let id = 0; id < 240; id += 1) {
+      const isBad = random() < 5 / 6;
+      if (!isBad) good += 1;
+      await insert(`${isBad ? '+90556' : '+90555'}${String(id).padStart(3, '0')}`, 1);
+    }
+    behaveTo((phone) => phone.startsWith('+90556'), answer(404));
+    for (let slot = 0; slot < 24 + 2; slot += 1) await runner.slot(10);
+    expect(toGood()).toBe(good);
   });
 
   it.each([

@@ -106,6 +106,7 @@ describe('the run of a job', () => {
       live,
       window: new ConcurrencyWindow(() => 1),
       watch: new ChannelWatch(),
+      waitNote: null,
       logger,
       installationId,
       makeSettler: (onWritten) =>

@@ -168,12 +168,17 @@ describe('what operators do to messages', () => {
       expect((await act(undelivered, 'resolve', { delivered: false, by })).json<Message>().state).toBe('waiting');
     }
     expect((await act(delivered, 'resolve', { delivered: false })).status).toBe(409);
+    const [doubtful = 0, certain = 0] = await insertParked('cancelled', 2);
+    await database.query(`UPDATE messages SET doubt = 'read ECONNRESET' WHERE id = $1`, [doubtful]);
+    expect((await act(doubtful, 'resolve', { delivered: true })).json<Message>().state).toBe('sent');
+    expect((await act(certain, 'resolve', { delivered: true })).json()).toMatchObject({ code: 'messages.cancelled' });
     const [failed = 0] = await insertParked('failed');
     expect((await act(failed, 'resolve', { delivered: true })).json()).toMatchObject({ code: 'messages.failed' });
     expect((await act(failed, 'resolve', {})).status).toBe(400);
     expect(await actions()).toMatchObject([
       { actor: '127.0.0.1', action: 'resolve-delivered', message_id: delivered },
       { actor: 'ali', action: 'resolve-undelivered', message_id: undelivered },
+      { actor: '127.0.0.1', action: 'resolve-delivered', message_id: doubtful },
     ]);
   });
 

@@ -47,7 +47,8 @@ const LIMITS: Readonly<Record<string, Limit>> = {
 /** Each message that is looked at is also looked for in `unwritten_outcomes`. */
 const KEPT_LIMITS: Readonly<Record<string, Limit>> = {
   'messages.claim-far': { rows: 160_000, buffers: 260_000 },
-  'messages.claim-probe': { rows: 105_000, buffers: 260_000 },
+  'messages.claim-probe-fresh': { rows: 55_000, buffers: 130_000 },
+  'messages.claim-probe-retry': { rows: 55_000, buffers: 130_000 },
   'messages.set-refused-claims-aside': { rows: 41_000, buffers: 100_000 },
 };
 const limitOf = (name: string, shape: string): Limit =>
@@ -94,7 +95,9 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   await claims.claim(elsewhere, 100, { fresh: middle, retries: midst, far: false });
   await claims.claim(elsewhere, 100, { fresh: null, retries: null, far: true });
   for (const fresh of [null, middle]) await claims.claim(elsewhere, 100, { fresh, retries: 'ended', far: false });
-  for (const place of [0, 0.5, 1]) await claims.claimProbe(elsewhere, place);
+  for (const place of [0, 0.5, 1])
+    for (const retryFirst of [false, true])
+      await claims.claimProbe(elsewhere, place, { retryFirst, known: ['+905550000000'], othersOnly: true });
   await database.execute(
     `UPDATE messages SET claimed_by = NULL, claim_fence = NULL WHERE claimed_by = ${elsewhere.id}`,
   );

@@ -9,13 +9,14 @@ const unavailable: Delivery = { outcome: 'unavailable', status: 503, error: 'HTT
 const asking: Delivery = { outcome: 'unavailable', status: 429, error: 'HTTP 429', retryAfterMs: 30_000 };
 const uncertain: Delivery = { outcome: 'uncertain', status: 504, error: 'HTTP 504' };
 
-/** A watch, and messages that get these outcomes: each another one, numbered from 1, a probe where one is wanted. */
+/** A watch, and messages that get these outcomes: each to another recipient, a probe where one is wanted. */
 function watched() {
   const watch = new ChannelWatch();
   const target = watch.aim('http://receiver/', null);
   let id = 0;
   const fare = (delivery: Delivery, times = 1) => {
-    for (let count = 0; count < times; count += 1) watch.note((id += 1), delivery, target, watch.wantsProbe, 0, 0);
+    for (let count = 0; count < times; count += 1)
+      watch.note(`+90${(id += 1)}`, delivery, target, watch.wantsProbe, 0, 0);
   };
   return { watch, fare };
 }
@@ -41,12 +42,12 @@ describe('ChannelWatch', () => {
 
   it('takes the row for those messages’ own trouble when a probe gets through, and waits twice as long from then on', () => {
     const { watch, fare } = watched();
-    const rows = [3, 6, 12, 24, 48, 48].map((row) => {
-      fare(denied, row - 1);
+    const rows = [10, 20, 40, 80, 160, 160].map((row) => {
+      fare(unavailable, row - 1);
       const early = watch.wantsProbe;
-      fare(denied);
+      fare(unavailable);
       const inTime = watch.wantsProbe;
-      fare(denied, 2);
+      fare(unavailable, 2);
       fare(accepted);
       return { row, early, inTime };
     });
@@ -64,14 +65,67 @@ describe('ChannelWatch', () => {
         return place;
       });
     expect(places()).toEqual([1, 0.4, 0.4]);
-    watch.beginJob();
+    watch.beginJob(0);
     expect(places()).toEqual([0.4, 1, 0.4]);
   });
 
-  it('counts different messages, not the same one again and again', () => {
+  it('bears many answered failures in any order while some messages are accepted, for ten jobs', () => {
+    const { watch, fare } = watched();
+    fare(accepted);
+    fare(denied, 23);
+    expect(watch.suspected).toBe(false);
+    fare(denied);
+    expect(watch.wantsProbe).toBe(true);
+    fare(denied, 9);
+    expect(watch.trouble).toBeNull();
+    fare(denied);
+    expect(watch.trouble).not.toBeNull();
+
+    watch.beginJob(0);
+    fare(accepted);
+    for (let job = 0; job < 11; job += 1) watch.beginJob(0);
+    fare(denied, 3);
+    expect(watch.wantsProbe).toBe(true);
+  });
+
+  it('waits only where different recipients were asked to, and tries others meanwhile, one a job and not without end', () => {
     const { watch } = watched();
     const target = watch.aim('http://receiver/', null);
-    for (let count = 0; count < 100; count += 1) watch.note(1, denied, target, false, 0, 0);
+    const fare = (recipient: string) => watch.note(recipient, asking, target, watch.wantsProbe, 0, 0);
+    for (let count = 0; count < 100; count += 1) fare('+901');
+    expect(watch).toMatchObject({ suspected: false, trouble: null });
+    for (const recipient of ['+902', '+903', '+901', '+902', '+903']) fare(recipient);
+    expect(watch.waitUntil(0, 0)).not.toBeNull();
+    expect(watch.probeWish(0)).toMatchObject({ othersOnly: true, known: ['+901', '+902', '+903'] });
+
+    const untilFirst = watch.waitUntil(0, 10_000);
+    for (let id = 4; id < 33; id += 1) {
+      expect(watch.mayTryOthers).toBe(true);
+      watch.beginJob(10_000);
+      watch.note(`+90${id}`, asking, target, true, 10_000, 10_000);
+      expect(watch.wantsProbe).toBe(false);
+    }
+    expect(watch.mayTryOthers).toBe(false);
+    expect(watch.waitUntil(0, 10_000)).toBe(untilFirst);
+    expect(watch.probeWish(0).known).toHaveLength(32);
+  });
+
+  it('asks for probes of both kinds in turn', () => {
+    const { watch, fare } = watched();
+    fare(denied, 6);
+    const kinds = [0, 1, 2, 3].map(() => {
+      watch.beginJob(0);
+      const { retryFirst } = watch.probeWish(0);
+      fare(denied);
+      return retryFirst;
+    });
+    expect(kinds).toEqual([true, false, true, false]);
+  });
+
+  it('counts different recipients, not the same one again and again', () => {
+    const { watch } = watched();
+    const target = watch.aim('http://receiver/', null);
+    for (let count = 0; count < 100; count += 1) watch.note('+901', denied, target, false, 0, 0);
     expect(watch).toMatchObject({
       wantsProbe: false,
       trouble: null,
@@ -97,12 +151,12 @@ describe('ChannelWatch', () => {
     ] as const) {
       const { watch, fare } = watched();
       fare(bad, row + 3);
-      watch.beginJob();
+      watch.beginJob(0);
       fare(bad, probes - 1);
       expect(watch.wantsProbe).toBe(true);
       fare(bad);
       expect(watch.wantsProbe).toBe(false);
-      watch.beginJob();
+      watch.beginJob(0);
       fare(accepted);
       expect(watch).toMatchObject({ suspected: false, trouble: null });
     }
@@ -111,10 +165,10 @@ describe('ChannelWatch', () => {
   it('keeps a probe for the next job when the budget ended before it', () => {
     const { watch, fare } = watched();
     for (let job = 0; job < 3; job += 1) {
-      watch.beginJob();
+      watch.beginJob(0);
       fare(denied);
     }
-    watch.beginJob();
+    watch.beginJob(0);
     expect(watch.wantsProbe).toBe(true);
   });
 
@@ -128,7 +182,7 @@ describe('ChannelWatch', () => {
       '1970-01-01T00:00:30Z',
       null,
     ]);
-    watch.beginJob();
+    watch.beginJob(0);
     fare(accepted);
     expect(watch.waitUntil(0, 0)).toBeNull();
   });
@@ -136,10 +190,10 @@ describe('ChannelWatch', () => {
   it('counts no message without an answer whose request began before another one was accepted', () => {
     const { watch } = watched();
     const target = watch.aim('http://receiver/', null);
-    watch.note(99, accepted, target, false, 5, 6);
-    for (let id = 0; id < 50; id += 1) watch.note(id, uncertain, target, false, 5, 10);
+    watch.note('+9099', accepted, target, false, 5, 6);
+    for (let id = 0; id < 50; id += 1) watch.note(`+90${id}`, uncertain, target, false, 5, 10);
     expect(watch).toMatchObject({ wantsProbe: false, doubt: null });
-    for (let id = 0; id < 10; id += 1) watch.note(id, uncertain, target, false, 7, 12);
+    for (let id = 0; id < 10; id += 1) watch.note(`+90${id}`, uncertain, target, false, 7, 12);
     expect(watch.wantsProbe).toBe(true);
   });
 
@@ -148,7 +202,7 @@ describe('ChannelWatch', () => {
     expect(watch.acceptedAgoMs(5)).toBe(Infinity);
     fare(accepted);
     expect(watch.acceptedAgoMs(5)).toBe(5);
-    fare(denied, 6);
+    fare(unconnected, 6);
     expect(watch.acceptedAgoMs(5)).toBe(Infinity);
   });
 
@@ -162,7 +216,7 @@ describe('ChannelWatch', () => {
     // What was under way to the former target says nothing about this one.
     fare(accepted);
     expect(watch.acceptedAgoMs(0)).toBe(Infinity);
-    watch.note(1, accepted, target, false, 0, 0);
+    watch.note('+901', accepted, target, false, 0, 0);
     expect(watch.acceptedAgoMs(0)).toBe(0);
   });
 });

@@ -1,3 +1,4 @@
+import type { ProbeWish } from '../messages/message-claims.js';
 import type { Delivery } from './delivery.js';
 
 /** So many different messages in a row with answers that may be the fault of the way. */
@@ -6,6 +7,15 @@ const SUSPECT_AFTER = 3;
 const FAILING_AFTER = 10;
 /** So many messages from elsewhere must fare the same before it counts as the fault of the way. */
 const PROBES = 3;
+/**
+ * Where answers come that cost nothing, and a message was accepted in one of the latest jobs, the rows may be so much longer
+ * and are probed so often: most of the messages may be bad, in any order.
+ */
+const MIXED_TOLERANCE = 8;
+const MIXED_PROBES = 10;
+const MIXED_JOBS = 10;
+/** So many recipients that fared badly are remembered for the choice of probes. */
+const KNOWN_RECIPIENTS = 32;
 /** How much longer the rows may get where probes keep telling that the way works. */
 const LARGEST_TOLERANCE = 16;
 
@@ -18,23 +28,26 @@ export interface Target {
 type Bad = Exclude<Delivery, { readonly outcome: 'accepted' | 'refused' }>;
 
 /**
- * Tells trouble of the way to the receiver from trouble of single messages: by how the others fare. A row of different
- * messages that fare badly is a suspicion; then a message from far away is sent, alone: a probe. If one gets through, the
+ * Tells trouble of the way to the receiver from trouble of single messages: by how the others fare. A row of messages to
+ * different recipients that fare badly is a suspicion; then a message from far away is sent, alone: a probe. If one gets through, the
  * trouble is of those messages, and the job goes on with them; if none does, it is of the way, and jobs end early, each after
  * a probe, until one gets through. The row lives on from job to job, so that it works with one message per job too.
  *
- * In memory, per process: a restart forgets it. Holds a few hundred ids at most. Times are milliseconds of a monotonic clock.
+ * In memory, per process: a restart forgets it. Holds a few hundred recipients at most. Times are milliseconds of a monotonic clock.
  */
 export class ChannelWatch {
   private target: Target = { url: '', authKey: null };
-  private readonly suspects = new Set<number>();
-  private readonly failing = new Set<number>();
+  private readonly suspects = new Set<string>();
+  private readonly failing = new Set<string>();
+  private readonly askers = new Set<string>();
+  private readonly known = new Set<string>();
   private tolerance = 1;
   private probesLeft = 0;
   private probesMade = 0;
   private isDown = false;
   private latest: Bad | null = null;
   private latestAcceptance = -Infinity;
+  private jobsSinceAcceptance = Infinity;
   private askedToWaitUntil = -Infinity;
 
   /** Names where the next request goes. What was learned of another target, or with another key, counts no more. */
@@ -44,13 +57,15 @@ export class ChannelWatch {
     this.trust();
     this.tolerance = 1;
     this.latestAcceptance = -Infinity;
+    this.jobsSinceAcceptance = Infinity;
     return this.target;
   }
 
   /** A new job tries the way that was in trouble with a probe: several where an answer came, for it may still be the message's. */
-  beginJob(): void {
+  beginJob(now: number): void {
+    this.jobsSinceAcceptance += 1;
     if (!this.isDown) return;
-    this.probesLeft = this.latest?.outcome === 'channel' && this.latest.status !== null ? PROBES : 1;
+    this.probesLeft = !this.isWaiting(now) && this.isAnswered ? PROBES : 1;
   }
 
   /** Whether the next request must be a probe, alone in flight. */
@@ -64,6 +79,19 @@ export class ChannelWatch {
    */
   probePlace(random: number): number {
     return this.probesMade % 4 === 0 ? 1 : random;
+  }
+
+  /**
+   * Which message to probe with: of both kinds in turn, so that bad ones of one kind do not keep good ones of the other back,
+   * and to a recipient that has not fared badly. While the receiver asks to wait, to no other: it may have spoken of those.
+   */
+  probeWish(now: number): ProbeWish {
+    return { retryFirst: this.probesMade % 2 === 1, known: [...this.known], othersOnly: this.isWaiting(now) };
+  }
+
+  /** Whether one message may be tried while the receiver asks to wait: so many that ask the same speak for all. */
+  get mayTryOthers(): boolean {
+    return this.known.size < KNOWN_RECIPIENTS;
   }
 
   /** Whether messages fare badly one after another, so that no outcome is held against a single one. */
@@ -87,12 +115,12 @@ export class ChannelWatch {
     const count = this.failing.size;
     return count === 1
       ? `the latest message did not get through: ${latest.error}`
-      : `none of the latest ${count} messages got through: ${latest.error}`;
+      : `none of the messages to the latest ${count} recipients got through: ${latest.error}`;
   }
 
   /** Until when the receiver asked to be left alone, on the wall clock, to a second; null: it does not ask for that. */
   waitUntil(wallMs: number, now: number): string | null {
-    if (now >= this.askedToWaitUntil) return null;
+    if (!this.isWaiting(now)) return null;
     const until = Math.round((wallMs + this.askedToWaitUntil - now) / 1000) * 1000;
     return new Date(until).toISOString().replace('.000', '');
   }
@@ -102,37 +130,58 @@ export class ChannelWatch {
     return now - this.latestAcceptance;
   }
 
-  /** Notes how a message fared whose request began at `startedAt`. */
-  note(id: number, delivery: Delivery, target: Target, isProbe: boolean, startedAt: number, now: number): void {
+  /** Notes how a message to `recipient` fared whose request began at `startedAt`. */
+  note(recipient: string, delivery: Delivery, target: Target, isProbe: boolean, startedAt: number, now: number): void {
     if (target !== this.target) return;
     // The way worked while no answer came to this one. Requests that hang end together, and would look like a row.
     if (delivery.outcome === 'uncertain' && this.latestAcceptance > startedAt && !isProbe) return;
     if (delivery.outcome === 'accepted' || delivery.outcome === 'refused') {
-      if (delivery.outcome === 'accepted') this.latestAcceptance = now;
+      if (delivery.outcome === 'accepted') {
+        this.latestAcceptance = now;
+        this.jobsSinceAcceptance = 0;
+      }
       if (this.latest === null) return;
       if (isProbe && !this.isDown) this.tolerance = Math.min(2 * this.tolerance, LARGEST_TOLERANCE);
       return this.trust();
     }
     this.latest = delivery;
-    this.failing.add(id);
-    if (delivery.outcome === 'channel' || asksToWait(delivery)) this.suspects.add(id);
+    this.failing.add(recipient);
+    if (this.known.size < KNOWN_RECIPIENTS) this.known.add(recipient);
+    if (asksToWait(delivery) && this.askers.size < SUSPECT_AFTER) this.askers.add(recipient);
+    if (delivery.outcome === 'channel' || asksToWait(delivery)) this.suspects.add(recipient);
     if (isProbe && this.wantsProbe) {
       this.probesLeft -= 1;
       this.probesMade += 1;
       if (this.probesLeft === 0) this.distrust(delivery, now);
-    } else if (!this.suspected && this.isRow) this.probesLeft = PROBES;
+    } else if (!this.suspected && this.isRow) this.probesLeft = this.isMixed ? MIXED_PROBES : PROBES;
   }
 
   private get isRow(): boolean {
-    const { suspects, failing, tolerance } = this;
+    const { suspects, failing } = this;
+    const tolerance = this.isMixed ? Math.max(this.tolerance, MIXED_TOLERANCE) : this.tolerance;
     return suspects.size >= SUSPECT_AFTER * tolerance || failing.size >= FAILING_AFTER * tolerance;
+  }
+
+  private get isAnswered(): boolean {
+    return this.latest?.outcome === 'channel' && this.latest.status !== null;
+  }
+
+  private get isMixed(): boolean {
+    return this.isAnswered && this.jobsSinceAcceptance <= MIXED_JOBS;
+  }
+
+  private isWaiting(now: number): boolean {
+    return now < this.askedToWaitUntil;
   }
 
   private distrust(delivery: Bad, now: number): void {
     this.isDown = true;
     this.tolerance = 1;
     this.latestAcceptance = -Infinity;
-    if (asksToWait(delivery)) this.askedToWaitUntil = now + (delivery.retryAfterMs ?? 0);
+    this.jobsSinceAcceptance = Infinity;
+    // One recipient may have a limit of its own; and a probe while it lasts does not prolong it.
+    if (asksToWait(delivery) && this.askers.size >= SUSPECT_AFTER && !this.isWaiting(now))
+      this.askedToWaitUntil = now + (delivery.retryAfterMs ?? 0);
     // Only how many there were is of use from now on, and a long trouble has many.
     this.suspects.clear();
     this.failing.clear();
@@ -141,6 +190,8 @@ export class ChannelWatch {
   private trust(): void {
     this.suspects.clear();
     this.failing.clear();
+    this.askers.clear();
+    this.known.clear();
     this.probesLeft = 0;
     this.probesMade = 0;
     this.isDown = false;

@@ -136,6 +136,14 @@ describe('withoutSecrets', () => {
     expect(reply).toMatchObject({ body: 'maximum exceeded: "***", ***' });
   });
 
+  it('replaces what breaks a line in an error', () => {
+    const error = 'Parse Error: HTTP/1.1 2\r\n\u001b[31mX\u2028Y';
+    expect(withoutSecrets({ left: true, error }, told)).toEqual({
+      left: true,
+      error: 'Parse Error: HTTP/1.1 2 [31mX Y',
+    });
+  });
+
   it('masks what a receiver says when it hangs up', () => {
     const reply = withoutSecrets({ left: true, error: 'bad header: s3cret/key' }, told);
     expect(classify(reply, NOW)).toMatchObject({ error: 'bad header: ***' });

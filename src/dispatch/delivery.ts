@@ -46,6 +46,9 @@ const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429]);
  */
 const UNKNOWN: ReadonlySet<number> = new Set([502, 504, 520, 521, 522, 523, 524, 598, 599]);
 
+/** Whatever breaks a line or moves a cursor, in rows. */
+const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]+/gu;
+
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const EXCERPT_MAX_BYTES = 4_096;
 /** As much as is gone through for an excerpt, in characters. */
@@ -88,7 +91,8 @@ function timeOf(httpDate: string): number {
  * acceptance: nothing but the provider's id is kept of it.
  */
 export function withoutSecrets(reply: Answer | NoAnswer, told: Told): Answer | NoAnswer {
-  if ('left' in reply) return { ...reply, error: redact(reply.error, told) };
+  // A parser's words may quote what came, with its line breaks.
+  if ('left' in reply) return { ...reply, error: redact(reply.error, told).replaceAll(CONTROL_CHARACTERS, ' ') };
   if (reply.status >= 200 && reply.status < 300) {
     // For nearly every message this is all: only what is escaped can be there and not be found so.
     const { body } = reply;

@@ -90,10 +90,10 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     if (webhookUrl === null) return this.pass(this.live.sendingObstacle ?? NO_URL, null);
     const target = this.watch.aim(webhookUrl, webhookAuthKey);
     const waitUntil = this.watch.waitUntil(Date.now(), performance.now());
-    if (waitUntil !== null) {
-      return this.pass(`the receiver asked for no requests until about ${waitUntil} (Retry-After)`, target);
-    }
-    this.watch.beginJob();
+    const waitNote =
+      waitUntil === null ? null : `the receiver asked for no requests until about ${waitUntil} (Retry-After)`;
+    if (waitNote !== null && !this.watch.mayTryOthers) return this.pass(waitNote, target);
+    this.watch.beginJob(performance.now());
 
     this.window.reopen(performance.now());
     const { claims, stretches, client, live, window, watch } = this;
@@ -109,6 +109,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       live,
       window,
       watch,
+      waitNote,
       logger,
       installationId,
       makeSettler,

@@ -37,6 +37,8 @@ export interface RunParts {
   readonly live: LiveConfig;
   readonly window: ConcurrencyWindow;
   readonly watch: ChannelWatch;
+  /** Why only a probe is sent, if the receiver asked to wait. */
+  readonly waitNote: string | null;
   readonly logger: Logger;
   readonly installationId: string;
   readonly makeSettler: (onWritten: (batch: readonly Settlement[]) => void) => Settler;
@@ -183,11 +185,13 @@ export class JobRun {
       if (this.metInvalid) await this.parkInvalid();
       // Where nothing lies, or what lies there is locked, the newest is as good as any.
       const place = watch.probePlace(Math.random());
-      const probe = (await claims.claimProbe(this.job, place)) ?? (await claims.claimProbe(this.job, 1));
+      const wish = watch.probeWish(performance.now());
+      const claim = async (at: number) => await claims.claimProbe(this.job, at, wish);
+      const probe = (await claim(place)) ?? (place === 1 ? null : await claim(1));
       await this.job.due;
       this.cursor.restart();
       this.probe = probe?.id ?? null;
-      if (probe === null) this.endedBy ??= watch.doubt;
+      if (probe === null) this.endedBy ??= this.parts.waitNote ?? watch.doubt;
       else this.queue.add([probe]);
     } catch (error) {
       await this.afterClaimFault(error, 1);
@@ -314,7 +318,7 @@ export class JobRun {
     };
     const others = { suspected: watch.suspected, acceptedAgoMs: watch.acceptedAgoMs(knownAt) };
     this.settler.add(settleOutcome(message, attempt, live.current, others, Math.random()));
-    watch.note(message.id, delivery, target, message.id === this.probe, startedAt, knownAt);
+    watch.note(message.recipientPhone, delivery, target, message.id === this.probe, startedAt, knownAt);
     if (message.id === this.probe) this.probe = null;
     this.adjust(delivery, startedAt, knownAt);
     this.pumpAtTurnEnd();
@@ -329,7 +333,7 @@ export class JobRun {
     } else if (delivery.outcome === 'uncertain') window.unanswered(startedAt, now);
     else if (delivery.outcome !== 'refused' && !isAnswerOfChannel(delivery)) window.turnedAway(startedAt, now);
     if (watch.suspected) window.collapse();
-    this.endedBy ??= watch.wantsProbe ? null : watch.trouble;
+    if (!watch.wantsProbe && watch.trouble !== null) this.endedBy ??= this.parts.waitNote ?? watch.trouble;
   }
 
   private afterWriting(batch: readonly Settlement[]): void {

@@ -6,49 +6,53 @@ const SEEN_ROWS = 50_000;
 /** Of those that may be claimed, so many are tried, for the case that others have them locked. */
 const TRIED_ROWS = 1_000;
 
-const FRESH_FROM = `id >= coalesce($4::bigint, ${LOWEST_ID})`;
-const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))`;
+type Kind = 'fresh' | 'retry';
+
+/** `$6` the fresh id before which there is none. */
+const FRESH_FROM = `id >= coalesce($6::bigint, ${LOWEST_ID})`;
+const FRESH_SEEN = `edges AS (
+      SELECT (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} ORDER BY id LIMIT 1) AS oldest,
+        (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
+      FROM job
+    ), seen AS MATERIALIZED (
+      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
+      WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT oldest + floor((newest - oldest) * $3::float8)::bigint FROM edges)
+      ORDER BY id DESC LIMIT ${SEEN_ROWS}
+    )`;
+
+/** `$6`, `$7` the end of pause and id of the retry before which there is none. */
+const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$6::bigint')}, coalesce($7::bigint, ${LOWEST_ID}))`;
 const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} AND ${RETRY_FROM}
           ORDER BY next_attempt_at, id LIMIT 1)`;
-
-/** The CTE `kind`: one of those in `kind`_seen that may be claimed and are not locked. */
-const lockOne = (kind: 'fresh' | 'retry', condition: string) => `${kind}_free AS MATERIALIZED (
-      SELECT source, place FROM ${kind}_seen WHERE claimed_by IS NULL AND ${WRITABLE} AND ${condition} LIMIT ${TRIED_ROWS}
-    ), ${kind} AS (
-      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces(`${kind}_free`)}
-        AND ${kind === 'fresh' ? FRESH : RETRY} AND claimed_by IS NULL
-      LIMIT 1
-      FOR UPDATE OF message SKIP LOCKED
+const RETRY_SEEN = `seen AS MATERIALIZED (
+      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
+      WHERE ${RETRY} AND ${RETRY_FROM}
+        AND next_attempt_at <= (SELECT retry_horizon - greatest(retry_horizon - ${FIRST_RETRY}, interval '0') * (1 - $3::float8) FROM job)
+      ORDER BY next_attempt_at DESC, id DESC LIMIT ${SEEN_ROWS}
     )`;
 
 /**
- * `$3` from 0 to 1: where between the oldest and the newest to look, backwards from there. A fresh message, or a retry that is
- * due when there is none. `$4` the fresh id, and `$5`, `$6` the end of pause and id of the retry, before which there is none.
+ * `$3` from 0 to 1: where between the oldest and the newest to look, backwards from there. `$4` recipients that fared badly:
+ * a message to another one is preferred, and the only one that is taken if `$5`.
  * The job notes it apart (`probe_id`) from the range of its other claims, which would otherwise reach over the whole backlog.
  */
-export const CLAIM_PROBE: Statement = {
-  name: 'messages.claim-probe',
+const claimProbe = (kind: Kind): Statement => ({
+  name: `messages.claim-probe-${kind}`,
   text: `
     WITH job AS (
       SELECT horizon, retry_horizon FROM dispatch_jobs
       WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running' AND budget > claimed
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
-    ), edges AS (
-      SELECT (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} ORDER BY id LIMIT 1) AS oldest,
-        (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
-      FROM job
-    ), fresh_seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
-      WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT oldest + floor((newest - oldest) * $3::float8)::bigint FROM edges)
-      ORDER BY id DESC LIMIT ${SEEN_ROWS}
-    ), ${lockOne('fresh', 'TRUE')}, retry_seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
-      WHERE ${RETRY} AND ${RETRY_FROM}
-        AND next_attempt_at <= (SELECT retry_horizon - greatest(retry_horizon - ${FIRST_RETRY}, interval '0') * (1 - $3::float8) FROM job)
-      ORDER BY next_attempt_at DESC, id DESC LIMIT ${SEEN_ROWS}
-    ), ${lockOne('retry', 'NOT EXISTS (SELECT FROM fresh)')}, probe AS (
-      SELECT source, place FROM fresh UNION ALL SELECT source, place FROM retry
+    ), ${kind === 'fresh' ? FRESH_SEEN : RETRY_SEEN}, free AS MATERIALIZED (
+      SELECT source, place FROM seen WHERE claimed_by IS NULL AND ${WRITABLE} LIMIT ${TRIED_ROWS}
+    ), probe AS (
+      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('free')}
+        AND ${kind === 'fresh' ? FRESH : RETRY} AND claimed_by IS NULL
+        AND (NOT $5::boolean OR recipient_phone <> ALL ($4::text[]))
+      ORDER BY recipient_phone = ANY ($4::text[]), ${kind === 'fresh' ? '' : 'next_attempt_at DESC, '}id DESC
+      LIMIT 1
+      FOR UPDATE OF message SKIP LOCKED
     ), claimed AS (
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       FROM ${atPlaces('probe')}
@@ -59,7 +63,10 @@ export const CLAIM_PROBE: Statement = {
       WHERE id = $1 AND EXISTS (SELECT FROM claimed)
     )
     SELECT * FROM claimed`,
-};
+});
+
+export const CLAIM_PROBE_FRESH = claimProbe('fresh');
+export const CLAIM_PROBE_RETRY = claimProbe('retry');
 
 const heldProbe = (fence: string) => `
     job AS (

@@ -12,7 +12,7 @@ import {
 import { PARK_INVALID_FRESH, PARK_INVALID_RETRIES, type InvalidSlice } from './invalid-messages.js';
 import { CONTENT_LENGTH_FAULT, PHONE_FAULT } from './message-rules.js';
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
-import { CLAIM_PROBE, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
+import { CLAIM_PROBE_FRESH, CLAIM_PROBE_RETRY, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { SendableLook } from './sendable-look.js';
 import { CLAIM, CLAIM_FAR, CLAIM_FRESH, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
 
@@ -92,16 +92,19 @@ export class MessageClaims {
 
   /**
    * Claims one message from elsewhere than the head, to probe the way with: at `place` of the backlog, from 0, the oldest, to 1,
-   * the newest. null: there is none, or a claim would be empty for another reason. The job's former probe must be settled.
+   * the newest, of the kind that is asked for if there is one. null: there is none, or a claim would be empty for another
+   * reason. The job's former probe must be settled.
    */
-  async claimProbe(job: ClaimKey, place: number): Promise<ClaimedMessage | null> {
-    const [probe] = await this.database.query<ClaimedMessage>(CLAIM_PROBE, [
-      job.id,
-      job.fence,
-      place,
-      ...this.placesOf(FROM_THE_START),
-    ]);
-    return probe ?? null;
+  async claimProbe(job: ClaimKey, place: number, wish: ProbeWish = ANY_PROBE): Promise<ClaimedMessage | null> {
+    const [freshFrom, ...retriesFrom] = this.placesOf(FROM_THE_START);
+    const values = [job.id, job.fence, place, wish.known, wish.othersOnly];
+    const fresh = async () => await this.database.query<ClaimedMessage>(CLAIM_PROBE_FRESH, [...values, freshFrom]);
+    const retry = async () => await this.database.query<ClaimedMessage>(CLAIM_PROBE_RETRY, [...values, ...retriesFrom]);
+    for (const claim of wish.retryFirst ? [retry, fresh] : [fresh, retry]) {
+      const [probe] = await claim();
+      if (probe !== undefined) return probe;
+    }
+    return null;
   }
 
   /**
@@ -170,6 +173,17 @@ export class MessageClaims {
     return straySlice(rows, from, ([dueAt, id]) => [dueAt, id + 1]);
   }
 }
+
+/** Which message a probe should be. */
+export interface ProbeWish {
+  readonly retryFirst: boolean;
+  /** Recipients that fared badly: a message to another one is preferred. */
+  readonly known: readonly string[];
+  /** Whether only a message to another one will do. */
+  readonly othersOnly: boolean;
+}
+
+const ANY_PROBE: ProbeWish = { retryFirst: false, known: [], othersOnly: false };
 
 interface Left {
   readonly left: number;

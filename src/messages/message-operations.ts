@@ -91,7 +91,8 @@ const RESOLVE_DELIVERED = action(
      (SELECT started_at FROM delivery_attempts WHERE message_id = $1 AND ${OF_THIS_MESSAGE} ORDER BY id DESC LIMIT 1),
      clock_timestamp())
      AT TIME ZONE 'UTC'`,
-  `parked_as = 'uncertain'`,
+  // One that was in doubt when it was cancelled may have been sent all the same.
+  `parked_as = 'uncertain' OR (parked_as = 'cancelled' AND doubt IS NOT NULL)`,
 );
 
 const RESOLVE_UNDELIVERED = action('resolve-undelivered', `${SEND_AGAIN}, doubt = NULL`, `parked_as = 'uncertain'`);
