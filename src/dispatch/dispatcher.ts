@@ -1,6 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { LiveConfig } from '../config/live-config.js';
-import { MessageClaims, type ClaimKey } from '../messages/message-claims.js';
+import { LAST_SENT, MessageClaims, type ClaimKey } from '../messages/message-claims.js';
 import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import type { StrayClaim } from '../messages/stray-claims.js';
@@ -27,6 +27,7 @@ const CLAIM_MAX = 500;
 @Injectable()
 export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   readonly work: WorkLook;
+  readonly lastSuccess = LAST_SENT;
   readonly window: ConcurrencyWindow;
   private readonly logger = new Logger('Dispatch');
   private readonly stretches = new LockedStretches();

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../database.js';
+import { Database, type Statement } from '../database.js';
 import {
   FROM_THE_START,
   lookedAtFresh,
@@ -184,6 +184,15 @@ export interface ProbeWish {
 }
 
 const ANY_PROBE: ProbeWish = { retryFirst: false, known: [], othersOnly: false };
+
+/** When the newest message was sent, in milliseconds since 1970; marks of the future do not count. */
+export const LAST_SENT: Statement = {
+  name: 'messages.last-sent',
+  text: `
+    SELECT extract(epoch FROM sent_at AT TIME ZONE 'UTC')::float8 * 1000 AS at FROM messages
+    WHERE sent_status = TRUE AND coalesce(sent_at, '-infinity'::timestamp) <= clock_timestamp() AT TIME ZONE 'UTC'
+    ORDER BY coalesce(sent_at, '-infinity'::timestamp) DESC, id DESC LIMIT 1`,
+};
 
 interface Left {
   readonly left: number;

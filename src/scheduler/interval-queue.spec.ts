@@ -13,6 +13,7 @@ const queueWith = (whenReady: () => Promise<void>) =>
   );
 const handler = {
   work: { expression: 'FALSE', values: () => [], exists: () => false },
+  lastSuccess: { name: 'never', text: 'SELECT' },
   status: () => ({ inFlight: 0, concurrency: 1, concurrencyLimit: 1, trouble: null }),
   cannotWork: () => null,
   run: () => Promise.reject(new Error('it is never run')),

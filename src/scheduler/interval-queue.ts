@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { FleetAgreement, type Consideration } from '../config/fleet-agreement.js';
 import { LiveConfig } from '../config/live-config.js';
+import type { Statement } from '../database.js';
 import { SchemaGate } from '../schema-gate.js';
 import { clockJumpMs, type ClockReading } from './database-clock.js';
 import { FleetChannel } from './fleet-channel.js';
@@ -94,6 +95,11 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   /** Why jobs come to nothing on this replica; null when they do not. */
   get cannotWork(): string | null {
     return this.handler?.cannotWork() ?? null;
+  }
+
+  /** Tells when a job of the fleet last achieved something; null before there is a handler. */
+  get lastSuccess(): Statement | null {
+    return this.handler?.lastSuccess ?? null;
   }
 
   /** How this replica's handler is doing; null before there is one. */

@@ -30,6 +30,12 @@ export class JobHistory {
   async recent(): Promise<JobRecord[]> {
     return await this.database.query<JobRecord>(ENDED);
   }
+
+  /** When a job last achieved something, as the handler's `statement` tells; null: never. */
+  async lastSuccessAt(statement: Statement | null): Promise<number | null> {
+    const [row] = statement === null ? [] : await this.database.query<{ at: number }>(statement);
+    return row !== undefined && Number.isFinite(row.at) ? row.at : null;
+  }
 }
 
 const utc = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ${column}`;

@@ -1,3 +1,4 @@
+import type { Statement } from '../database.js';
 /** A job as its handler sees it: a slot's permission to make up to `budget` attempts. */
 export interface Job {
   readonly id: number;
@@ -49,6 +50,8 @@ export interface JobHandler {
   /** Evaluated at each look at the schedule. */
   readonly work: WorkLook;
   status(): HandlerStatus;
+  /** Tells in one row, as `at`, when a job of any replica last achieved something, in milliseconds since 1970; no row: never. */
+  readonly lastSuccess: Statement;
   /** Why a job would come to nothing here, while another replica may do it; null when it can be done. */
   cannotWork(): string | null;
   /**

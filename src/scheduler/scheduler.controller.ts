@@ -91,10 +91,11 @@ export class SchedulerController {
   @ApiOkResponse({ description: 'The state of the fleet, as the database holds it.', standardSchema: overviewSchema })
   @ApiErrors(503)
   async overview(): Promise<Overview> {
-    const [seen, running, recent] = await Promise.all([
+    const [seen, running, recent, lastSuccessAt] = await Promise.all([
       this.store.observe(this.database),
       this.history.running(),
       this.history.recent(),
+      this.history.lastSuccessAt(this.queue.lastSuccess),
     ]);
     const { schedule } = seen;
     const { current } = this.live;
@@ -112,12 +113,16 @@ export class SchedulerController {
       changed_at: seen.changedAt.toISOString(),
       changed_by: seen.changedBy,
       changed_why: seen.changedWhy,
-      nothing_sent_because: whyNothingIsSent(seen, {
-        cannotWork: this.queue.cannotWork,
-        trouble: handler?.trouble ?? null,
-        condition,
-        unknown: this.live.notes.find((note) => note.startsWith('auto_sending is unknown: ')) ?? null,
-      }),
+      nothing_sent_because: whyNothingIsSent(
+        seen,
+        {
+          cannotWork: this.queue.cannotWork,
+          trouble: handler?.trouble ?? null,
+          condition,
+          unknown: this.live.notes.find((note) => note.startsWith('auto_sending is unknown: ')) ?? null,
+        },
+        { now: seen.now, lastSuccessAt, running, recent },
+      ),
       this_replica: handler && {
         in_flight: handler.inFlight,
         concurrency: handler.concurrency,

@@ -1,3 +1,5 @@
+import { JOB_EXAMPLE } from './scheduler.examples.js';
+import type { JobRecord } from './job-history.js';
 import { whyNothingIsSent, type OwnCondition } from './why-nothing-is-sent.js';
 
 const at = new Date('2025-07-20T14:00:00Z');
@@ -12,6 +14,10 @@ const condition = {
 };
 const well: OwnCondition = { cannotWork: null, trouble: null, condition };
 const stopped = { ...seen, schedule: { ...schedule, running: false } };
+
+const still = { now: at.getTime(), lastSuccessAt: null, running: [], recent: [] };
+const secondsAgo = (seconds: number) => new Date(at.getTime() - seconds * 1000).toISOString();
+const job = (fields: Partial<JobRecord>): JobRecord => ({ ...(JOB_EXAMPLE as JobRecord), sent: 0, ...fields });
 
 describe('why nothing is sent', () => {
   it.each([
@@ -31,7 +37,7 @@ describe('why nothing is sent', () => {
     ],
     ['the receiver is in trouble', seen, { ...well, trouble: 'HTTP 404' }, 'HTTP 404'],
   ])('is told when %s', (_when, sighting, own, told) => {
-    expect(whyNothingIsSent(sighting, own)).toBe(told);
+    expect(whyNothingIsSent(sighting, own, still)).toBe(told);
   });
 
   it.each([
@@ -39,6 +45,24 @@ describe('why nothing is sent', () => {
     ['jobsFailSince', /each job of this replica fails since 2025/],
     ['slotOverdueSince', /slot of 2025.* has not been taken/],
   ])('is told by %s', (ailment, told) => {
-    expect(whyNothingIsSent(seen, { ...well, condition: { ...condition, [ailment]: at } })).toMatch(told);
+    expect(whyNothingIsSent(seen, { ...well, condition: { ...condition, [ailment]: at } }, still)).toMatch(told);
+  });
+
+  it('is told of a job that runs on and on, whatever holds it', () => {
+    const running = [job({ id: 7, state: 'running', started_at: secondsAgo(20), finished_at: null })];
+    const told = (progress: object) => whyNothingIsSent(seen, well, { ...still, running, ...progress });
+    expect(told({})).toMatch(/^job 7 has run since .* and nothing was sent since$/);
+    expect(told({ lastSuccessAt: at.getTime() - 25_000 })).toMatch(/^job 7/);
+    expect(told({ lastSuccessAt: at.getTime() - 1_000 })).toBeNull();
+    expect(told({ running: [job({ started_at: secondsAgo(10) })] })).toBeNull();
+  });
+
+  it('is told of jobs that come to nothing, and not of slots without work', () => {
+    const vain = [2, 10, 18].map((ago) => job({ started_at: secondsAgo(ago), note: 'PostgreSQL refuses a claim' }));
+    const told = (recent: readonly JobRecord[]) => whyNothingIsSent(seen, well, { ...still, recent });
+    expect(told(vain)).toMatch(/^the last 3 jobs, since .*, sent nothing: PostgreSQL refuses a claim$/);
+    expect(told([job({ sent: 1, started_at: secondsAgo(1) }), ...vain])).toBeNull();
+    expect(told(vain.map((each) => ({ ...each, owner: null })))).toBeNull();
+    expect(told(vain.slice(0, 2))).toBeNull();
   });
 });

@@ -1,4 +1,5 @@
 import type { QueueCondition } from './interval-queue.js';
+import type { JobRecord } from './job-history.js';
 import type { Sighting } from './schedule-store.js';
 
 /** What the replica that answers knows of itself. */
@@ -10,10 +11,23 @@ export interface OwnCondition {
   readonly unknown?: string | null;
 }
 
+/** What the fleet's jobs have come to. Times are milliseconds since 1970. */
+export interface Progress {
+  readonly now: number;
+  readonly lastSuccessAt: number | null;
+  readonly running: readonly JobRecord[];
+  /** Newest first. */
+  readonly recent: readonly JobRecord[];
+}
+
+/** Jobs that bring nothing to its end for longer than this are told, whatever the cause is. */
+const NO_PROGRESS_MS = 15_000;
+
 /** Why messages wait and none is sent, in words for people; null when nothing keeps them. */
 export function whyNothingIsSent(
   { schedule, workExists, changedAt, changedBy }: Pick<Sighting, 'schedule' | 'workExists' | 'changedAt' | 'changedBy'>,
   { cannotWork, trouble, condition, unknown = null }: OwnCondition,
+  progress: Progress,
 ): string | null {
   if (!workExists) return null;
   if (!schedule.running) {
@@ -32,5 +46,24 @@ export function whyNothingIsSent(
   if (condition.slotOverdueSince !== null) {
     return `the slot of ${condition.slotOverdueSince.toISOString()} has not been taken; see the log`;
   }
-  return trouble;
+  return trouble ?? noProgress(schedule.waiting, progress);
+}
+
+/** What is seen of the jobs when nobody knows why: one that runs on and on, or several that came to nothing. */
+function noProgress(waiting: number, { now, lastSuccessAt, running, recent }: Progress): string | null {
+  const isStill = (since: string | null) =>
+    since !== null && now - Date.parse(since) > NO_PROGRESS_MS && (lastSuccessAt ?? -Infinity) < Date.parse(since);
+  const stuck = running.find(({ started_at }) => isStill(started_at));
+  if (stuck !== undefined) {
+    const behind = waiting === 0 ? '' : `, and ${waiting} jobs wait behind it`;
+    return `job ${stuck.id} has run since ${stuck.started_at} at ${stuck.owner ?? 'no replica'} and nothing was sent since${behind}`;
+  }
+  // A slot without work is written down without an owner.
+  const worked = recent.filter(({ owner }) => owner !== null);
+  const success = worked.findIndex(({ sent }) => sent > 0);
+  const vain = success === -1 ? worked : worked.slice(0, success);
+  const first = vain.at(-1);
+  if (vain.length < 2 || first === undefined || !isStill(first.started_at)) return null;
+  const note = vain.find((job) => job.note !== null)?.note;
+  return `the last ${vain.length} jobs, since ${first.started_at}, sent nothing${note == null ? '' : `: ${note}`}`;
 }
