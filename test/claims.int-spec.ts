@@ -58,6 +58,20 @@ describe('claims', () => {
        SELECT '+905551111111', 'text', ${nextAttemptAt} FROM generate_series(1, ${count}) n`,
     );
   const claimIds = async (limit: number) => (await claim(limit)).map(({ id }) => id);
+
+  it('spend what came back on the budget while they waited for the row of the job', async () => {
+    await claims.open(job);
+    await insert(10, 'NULL');
+    await claims.open(job);
+    await database.query(`UPDATE dispatch_jobs SET horizon = 10, claimed = 5 WHERE id = $1`, [job.id]);
+    await other.query('BEGIN');
+    await other.query(`UPDATE dispatch_jobs SET claimed = 3 WHERE id = $1`, [job.id]);
+    const waiting = claimIds(10);
+    await blocked(1);
+    await other.query('COMMIT');
+    expect(await waiting).toEqual([1, 2]);
+    expect(await charged()).toBe(5);
+  });
   /** Everything that writes by place, on messages that lie at the same places as sent ones of another table. */
   const useAll = async () => {
     await claims.open(job);

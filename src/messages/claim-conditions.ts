@@ -33,6 +33,13 @@ export const timeOf = (microseconds: string) =>
   `CASE WHEN ${microseconds} > 0 THEN timestamptz 'epoch' + ${microseconds} * interval '1 microsecond' ELSE '-infinity' END`;
 
 /**
+ * What a job has claimed, of the CTE `job` that locked its row. A statement that waited for that lock finds the row again as it
+ * was before, and PostgreSQL checks the constraints of what it would write from that: `claimed + 2` of a version from before a
+ * refund is more than the budget.
+ */
+export const LOCKED_CLAIMED = '(SELECT claimed FROM job)';
+
+/**
  * The columns of a `ClaimedMessage`; an adopted table may have a NULL in them, which is a message that cannot be sent. The
  * text of `createdAt` is part of the Idempotency-Key: it depends on no setting of the session and may not change.
  */

@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, CLAIMED, FRESH, LOWEST_ID, RETRY, timeOf, WRITABLE, writable } from './claim-conditions.js';
+import { atPlaces, CLAIMED, FRESH, LOCKED_CLAIMED, LOWEST_ID, RETRY, timeOf, WRITABLE, writable } from './claim-conditions.js';
 
 /** So many messages a probe passes over at most that are claimed, or kept in `unwritten_outcomes`. */
 const SEEN_ROWS = 50_000;
@@ -40,7 +40,7 @@ const claimProbe = (kind: Kind): Statement => ({
   name: `messages.claim-probe-${kind}`,
   text: `
     WITH job AS (
-      SELECT horizon, retry_horizon FROM dispatch_jobs
+      SELECT claimed, horizon, retry_horizon FROM dispatch_jobs
       WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running' AND budget > claimed
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
@@ -59,7 +59,7 @@ const claimProbe = (kind: Kind): Statement => ({
         AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
       RETURNING ${CLAIMED}
     ), charged AS (
-      UPDATE dispatch_jobs SET claimed = claimed + 1, probe_id = (SELECT id FROM claimed)
+      UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} + 1, probe_id = (SELECT id FROM claimed)
       WHERE id = $1 AND EXISTS (SELECT FROM claimed)
     )
     SELECT * FROM claimed`,
@@ -70,7 +70,7 @@ export const CLAIM_PROBE_RETRY = claimProbe('retry');
 
 const heldProbe = (fence: string) => `
     job AS (
-      SELECT probe_id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
+      SELECT claimed, probe_id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
     ), claim AS (
       SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
     ), held AS (
@@ -89,7 +89,7 @@ export const RELEASE_PROBE: Statement = {
       WHERE message.id = (SELECT id FROM held) AND ${MINE}
       RETURNING message.id
     ), refunded AS (
-      UPDATE dispatch_jobs SET claimed = claimed - 1 WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM freed)
+      UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} - 1 WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM freed)
     )
     SELECT (SELECT count(*) FROM claim) - (SELECT count(*) FROM freed) AS left`,
 };

@@ -4,6 +4,7 @@ import {
   CLAIMED,
   FRESH,
   HIGHEST_ID,
+  LOCKED_CLAIMED,
   LOWEST_ID,
   microsecondsOf,
   RETRY,
@@ -45,7 +46,7 @@ const claim = (name: string, candidates: number): Statement => ({
   name,
   text: `
     WITH job AS (
-      SELECT least($3::int, budget - claimed) AS wanted, claimed + $1::bigint AS place, horizon, retry_horizon
+      SELECT claimed, least($3::int, budget - claimed) AS wanted, claimed + $1::bigint AS place, horizon, retry_horizon
       ${CLAIMING_JOB}
     ), share AS (
       SELECT wanted, CASE WHEN NOT $8::bool THEN 0 WHEN $7::bool THEN (place + wanted + 1) / 2 - (place + 1) / 2 ELSE wanted END
@@ -91,7 +92,7 @@ const claim = (name: string, candidates: number): Statement => ({
       FROM claimed
     ), charged AS (
       UPDATE dispatch_jobs job SET
-        claimed = job.claimed + counted.all,
+        claimed = ${LOCKED_CLAIMED} + counted.all,
         claimed_from = least(job.claimed_from, counted.fresh_from), claimed_to = greatest(job.claimed_to, counted.fresh_to),
         retries_from = least(job.retries_from, counted.retries_from),
         retries_to = greatest(job.retries_to, counted.retries_to)
@@ -168,7 +169,7 @@ export const CLAIMED_PLACES = `coalesce(claimed_from, ${LOWEST_ID}) AS fresh_fro
 
 const jobWithClaims = (condition: string) => `
     job AS (
-      SELECT ${CLAIMED_PLACES} FROM dispatch_jobs WHERE id = $1 AND fence = $2${condition}
+      SELECT claimed, ${CLAIMED_PLACES} FROM dispatch_jobs WHERE id = $1 AND fence = $2${condition}
       FOR NO KEY UPDATE
     )`;
 
@@ -221,7 +222,7 @@ export const RELEASE: Statement = {
   name: 'messages.release',
   text: `
     WITH ${jobWithClaims('')}, ${hold(andWritable(MINE))}, ${free(MINE)}
-    UPDATE dispatch_jobs SET claimed = claimed - counted.freed FROM counted
+    UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} - counted.freed FROM counted
     WHERE id = $1 AND fence = $2
     RETURNING counted.left`,
 };
@@ -230,7 +231,7 @@ export const GIVE_BACK: Statement = {
   name: 'messages.give-back',
   text: `
     WITH job AS (
-      SELECT id FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE
+      SELECT id, claimed FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE
     ), claim AS (
       SELECT count(*) AS count FROM messages, job WHERE messages.id = ANY ($3::bigint[]) AND ${MINE}
     ), held AS (
@@ -244,7 +245,7 @@ export const GIVE_BACK: Statement = {
     ), counted AS (
       SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count FROM claim) - (SELECT count(*) FROM freed) AS left
     )
-    UPDATE dispatch_jobs SET claimed = claimed - (cardinality($3::bigint[]) - counted.left) FROM job, counted
+    UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} - (cardinality($3::bigint[]) - counted.left) FROM job, counted
     WHERE dispatch_jobs.id = job.id
     RETURNING counted.left`,
 };
