@@ -45,9 +45,18 @@ describe('messages that cannot be sent as they stand', () => {
       '\u{1f4f1}',
       '\u00a0',
     );
+    // What a spreadsheet makes of a number, and texts that are nearly so.
+    const decimal = fc
+      .tuple(
+        fc.constantFrom('', '+', ' '),
+        fc.stringMatching(/^[0-9]{0,34}$/),
+        fc.constantFrom('.', '.0', '.00', '.000000', '.5', '.0 ', '.0\n', '..0', '.0.0', '-0'),
+      )
+      .map((parts) => parts.join(''));
     const phone = fc.oneof(
       fc.array(pieces, { maxLength: 20 }).map((parts) => parts.join('')),
       fc.string({ unit: 'binary' }),
+      decimal,
     );
     const content = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }),
@@ -70,7 +79,7 @@ describe('messages that cannot be sent as they stand', () => {
     const claims = new MessageClaims(new Database(migrated.dataSource));
     await database.query(`
       INSERT INTO messages (recipient_phone, content, next_attempt_at)
-      SELECT CASE WHEN n % 1000 = 0 THEN '+905551111111' ELSE 'n/a' END, 'text', CASE WHEN n > 6000 THEN now() END
+      SELECT CASE WHEN n % 1000 = 0 THEN '+905551111111' WHEN n = 4 THEN '905551111111.0' ELSE 'n/a' END, 'text', CASE WHEN n > 6000 THEN now() END
       FROM generate_series(1, 6010) n`);
     await database.query(`UPDATE messages SET doubt = 'no answer' WHERE id = 1`);
     await database.query(`UPDATE messages SET claimed_by = 7, claim_fence = 1 WHERE id = 2`);
@@ -99,5 +108,6 @@ describe('messages that cannot be sent as they stand', () => {
     expect(await database.value(`SELECT parked_reason FROM messages WHERE id = 1`)).toMatch(
       /^recipient_phone must be a phone number .*; an earlier attempt may have sent it: no answer$/,
     );
+    expect(await database.value(`SELECT parked_reason FROM messages WHERE id = 4`)).toMatch(/not a decimal number/);
   });
 });

@@ -123,7 +123,7 @@ export const CLAIM_FRESH: Statement = {
   name: 'messages.claim-fresh',
   text: `
     WITH job AS (
-      SELECT least($3::int, budget - claimed) AS wanted, horizon ${CLAIMING_JOB}
+      SELECT claimed, least($3::int, budget - claimed) AS wanted, horizon ${CLAIMING_JOB}
     ), last_fresh AS (
       SELECT id FROM messages
       WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
@@ -147,7 +147,7 @@ export const CLAIM_FRESH: Statement = {
       SELECT count(*) AS all, min(id) AS fresh_from, max(id) AS fresh_to FROM claimed
     ), charged AS (
       UPDATE dispatch_jobs job SET
-        claimed = job.claimed + counted.all,
+        claimed = ${LOCKED_CLAIMED} + counted.all,
         claimed_from = least(job.claimed_from, counted.fresh_from), claimed_to = greatest(job.claimed_to, counted.fresh_to)
       FROM counted WHERE job.id = $1 AND counted.all > 0
     ), look AS (

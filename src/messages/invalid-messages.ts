@@ -1,12 +1,15 @@
 import type { Statement } from '../database.js';
 import { atPlaces, FRESH, LOWEST_ID, NOW, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
 
+/** What a spreadsheet makes of a number. */
+const isDecimal = (phone: string) => `(length(${phone}) <= 32 AND ${phone} ~ '^[+]?[0-9]+[.]0+$')`;
+
 /**
  * The rules of `message-rules.ts` as SQL: true only where they refuse. What one of them refuses and SQL cannot tell is met one
  * by one. Characters are counted where PostgreSQL knows them: in SQL_ASCII `length` counts bytes.
  */
 export const phoneIsInvalid = (phone: string) =>
-  `(${phone} IS NULL OR length(${phone}) > 32 OR translate(${phone}, ' ().-', '') !~ '^[+]?[0-9]{3,15}$')`;
+  `(${phone} IS NULL OR length(${phone}) > 32 OR translate(${phone}, ' ().-', '') !~ '^[+]?[0-9]{3,15}$' OR ${isDecimal(phone)})`;
 export const contentIsInvalid = (content: string) =>
   `(${content} IS NULL OR ${content} = '' OR (getdatabaseencoding() = 'UTF8' AND length(${content}) > 160))`;
 
@@ -23,9 +26,10 @@ const SAMPLES = 5;
 
 const PHONE_INVALID = phoneIsInvalid('message.recipient_phone');
 const INVALID = `(${PHONE_INVALID} OR ${contentIsInvalid('message.content')})`;
-const REASON = `CASE WHEN ${PHONE_INVALID} THEN $1 ELSE $2 END`;
+const REASON = `CASE WHEN ${isDecimal('message.recipient_phone')} THEN ($1::text[])[2]
+          WHEN ${PHONE_INVALID} THEN ($1::text[])[1] ELSE ($1::text[])[3] END`;
 
-/** `$1` what is wrong with a phone number, `$2` with a text. What others have locked is left to the next look. */
+/** `$1` what is wrong with a phone number, with a decimal number and with a text. What others have locked is left to the next look. */
 const park = (name: string, kind: string, seen: string): Statement => ({
   name,
   text: `
@@ -47,17 +51,17 @@ const park = (name: string, kind: string, seen: string): Statement => ({
       (SELECT coalesce(json_agg(sample), '[]') FROM (SELECT * FROM parked ORDER BY id LIMIT ${SAMPLES}) AS sample) AS samples`,
 });
 
-/** `$3` the id from which to look. */
+/** `$2` the id from which to look. */
 export const PARK_INVALID_FRESH = park(
   'messages.park-invalid-fresh',
   FRESH,
-  `id >= coalesce($3::bigint, ${LOWEST_ID}) ORDER BY id`,
+  `id >= coalesce($2::bigint, ${LOWEST_ID}) ORDER BY id`,
 );
 
-/** `$3`, `$4` the end of the pause and the id from which to look. */
+/** `$2`, `$3` the end of the pause and the id from which to look. */
 export const PARK_INVALID_RETRIES = park(
   'messages.park-invalid-retries',
   RETRY,
-  `(next_attempt_at, id) >= (${timeOf('$3::bigint')}, coalesce($4::bigint, ${LOWEST_ID}))
+  `(next_attempt_at, id) >= (${timeOf('$2::bigint')}, coalesce($3::bigint, ${LOWEST_ID}))
         AND next_attempt_at <= ${NOW} ORDER BY next_attempt_at, id`,
 );

@@ -10,7 +10,7 @@ import {
   type RetryPlace,
 } from './claim-look.js';
 import { PARK_INVALID_FRESH, PARK_INVALID_RETRIES, type InvalidSlice } from './invalid-messages.js';
-import { CONTENT_LENGTH_FAULT, PHONE_FAULT } from './message-rules.js';
+import { CONTENT_LENGTH_FAULT, PHONE_DECIMAL_FAULT, PHONE_FAULT } from './message-rules.js';
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
 import { CLAIM_PROBE_FRESH, CLAIM_PROBE_RETRY, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { SendableLook } from './sendable-look.js';
@@ -143,11 +143,15 @@ export class MessageClaims {
    * stand. No budget is charged, and what others have locked is passed over.
    */
   async parkInvalid(look: ClaimLook): Promise<InvalidSlice[]> {
-    const faults = [`recipient_phone ${PHONE_FAULT}`, `content ${CONTENT_LENGTH_FAULT}`];
+    const faults = [
+      `recipient_phone ${PHONE_FAULT}`,
+      `recipient_phone ${PHONE_DECIMAL_FAULT}`,
+      `content ${CONTENT_LENGTH_FAULT}`,
+    ];
     const [from, ...place] = this.placesOf(look);
     return [
-      ...(await this.database.query<InvalidSlice>(PARK_INVALID_FRESH, [...faults, from])),
-      ...(await this.database.query<InvalidSlice>(PARK_INVALID_RETRIES, [...faults, ...place])),
+      ...(await this.database.query<InvalidSlice>(PARK_INVALID_FRESH, [faults, from])),
+      ...(await this.database.query<InvalidSlice>(PARK_INVALID_RETRIES, [faults, ...place])),
     ];
   }
 

@@ -9,15 +9,15 @@ const NUMBER = /^\+?\d{3,15}$/;
 const DECIMAL = /^\+?\d+\.0+$/;
 
 export const PHONE_FAULT = `must be a phone number of 3 to 15 digits, such as ${PHONE_EXAMPLE}`;
+export const PHONE_DECIMAL_FAULT =
+  'must be a phone number, not a decimal number: format the column as text in the spreadsheet';
 export const CONTENT_LENGTH_FAULT = `must have 1 to ${CONTENT_MAX_CHARACTERS} characters`;
 
 /** Why a recipient cannot be one, or null: 3 to 15 digits (ITU-T E.164), a `+` before and separators between allowed. */
 export function phoneFault(phone: string): string | null {
   // First, because a text of megabytes takes long to look through.
   if (phone.length > 32) return PHONE_FAULT;
-  if (DECIMAL.test(phone)) {
-    return 'must be a phone number, not a decimal number: format the column as text in the spreadsheet';
-  }
+  if (DECIMAL.test(phone)) return PHONE_DECIMAL_FAULT;
   return NUMBER.test(phone.replaceAll(SEPARATORS, '')) ? null : PHONE_FAULT;
 }
 

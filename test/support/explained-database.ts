@@ -47,7 +47,8 @@ export class ExplainedDatabase extends Database {
 
   static async connect(dataSource: ServiceDataSource, planCacheMode: string): Promise<ExplainedDatabase> {
     const client = await dataSource.dispatchPool.connect();
-    await client.query(`SET plan_cache_mode = ${planCacheMode}`);
+    // Little memory, so that nothing is bounded only as long as a hash of it fits.
+    await client.query(`SET plan_cache_mode = ${planCacheMode}; SET work_mem = '64kB'`);
     return new ExplainedDatabase(dataSource, client);
   }
 
