@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { Database } from '../src/database.js';
+import { FROM_THE_START } from '../src/messages/claim-look.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { SendableLook } from '../src/messages/sendable-look.js';
 import { eventually } from './support/eventually.js';
@@ -59,17 +60,19 @@ describe('claims', () => {
     );
   const claimIds = async (limit: number) => (await claim(limit)).map(({ id }) => id);
 
-  it('spend what came back on the budget while they waited for the row of the job', async () => {
-    await claims.open(job);
+  it.each([
+    ['of both kinds', FROM_THE_START],
+    ['of fresh messages alone', { ...FROM_THE_START, retries: 'ended' as const }],
+  ])('%s spend what came back on the budget while they waited for the row of the job', async (_kinds, look) => {
     await insert(10, 'NULL');
     await claims.open(job);
-    await database.query(`UPDATE dispatch_jobs SET horizon = 10, claimed = 5 WHERE id = $1`, [job.id]);
+    await database.query(`UPDATE dispatch_jobs SET claimed = 5 WHERE id = $1`, [job.id]);
     await other.query('BEGIN');
     await other.query(`UPDATE dispatch_jobs SET claimed = 3 WHERE id = $1`, [job.id]);
-    const waiting = claimIds(10);
+    const waiting = claims.claim(job, 10, look);
     await blocked(1);
     await other.query('COMMIT');
-    expect(await waiting).toEqual([1, 2]);
+    expect((await waiting).messages.map(({ id }) => id)).toEqual([1, 2]);
     expect(await charged()).toBe(5);
   });
   /** Everything that writes by place, on messages that lie at the same places as sent ones of another table. */

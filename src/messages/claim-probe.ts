@@ -1,5 +1,15 @@
 import type { Statement } from '../database.js';
-import { atPlaces, CLAIMED, FRESH, LOCKED_CLAIMED, LOWEST_ID, RETRY, timeOf, WRITABLE, writable } from './claim-conditions.js';
+import {
+  atPlaces,
+  CLAIMED,
+  FRESH,
+  LOCKED_CLAIMED,
+  LOWEST_ID,
+  RETRY,
+  timeOf,
+  WRITABLE,
+  writable,
+} from './claim-conditions.js';
 
 /** So many messages a probe passes over at most that are claimed, or kept in `unwritten_outcomes`. */
 const SEEN_ROWS = 50_000;
