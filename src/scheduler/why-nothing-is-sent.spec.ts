@@ -19,6 +19,8 @@ const still = { now: at.getTime(), lastSuccessAt: null, running: [], recent: [] 
 const secondsAgo = (seconds: number) => new Date(at.getTime() - seconds * 1000).toISOString();
 const job = (fields: Partial<JobRecord>): JobRecord => ({ ...(JOB_EXAMPLE as JobRecord), sent: 0, ...fields });
 
+const toldAfter = (recent: readonly JobRecord[]) => whyNothingIsSent(seen, well, { ...still, recent });
+
 describe('why nothing is sent', () => {
   it.each([
     ['nothing keeps messages', seen, well, null],
@@ -50,19 +52,18 @@ describe('why nothing is sent', () => {
 
   it('is told of a job that runs on and on, whatever holds it', () => {
     const running = [job({ id: 7, state: 'running', started_at: secondsAgo(20), finished_at: null })];
-    const told = (progress: object) => whyNothingIsSent(seen, well, { ...still, running, ...progress });
-    expect(told({})).toMatch(/^job 7 has run since .* and nothing was sent since$/);
-    expect(told({ lastSuccessAt: at.getTime() - 25_000 })).toMatch(/^job 7/);
-    expect(told({ lastSuccessAt: at.getTime() - 1_000 })).toBeNull();
-    expect(told({ running: [job({ started_at: secondsAgo(10) })] })).toBeNull();
+    const toldOf = (progress: object) => whyNothingIsSent(seen, well, { ...still, running, ...progress });
+    expect(toldOf({})).toMatch(/^job 7 has run since .* and nothing was sent since$/);
+    expect(toldOf({ lastSuccessAt: at.getTime() - 25_000 })).toMatch(/^job 7/);
+    expect(toldOf({ lastSuccessAt: at.getTime() - 1_000 })).toBeNull();
+    expect(toldOf({ running: [job({ started_at: secondsAgo(10) })] })).toBeNull();
   });
 
   it('is told of jobs that come to nothing, and not of slots without work', () => {
     const vain = [2, 10, 18].map((ago) => job({ started_at: secondsAgo(ago), note: 'PostgreSQL refuses a claim' }));
-    const told = (recent: readonly JobRecord[]) => whyNothingIsSent(seen, well, { ...still, recent });
-    expect(told(vain)).toMatch(/^the last 3 jobs, since .*, sent nothing: PostgreSQL refuses a claim$/);
-    expect(told([job({ sent: 1, started_at: secondsAgo(1) }), ...vain])).toBeNull();
-    expect(told(vain.map((each) => ({ ...each, owner: null })))).toBeNull();
-    expect(told(vain.slice(0, 2))).toBeNull();
+    expect(toldAfter(vain)).toMatch(/^the last 3 jobs, since .*, sent nothing: PostgreSQL refuses a claim$/);
+    expect(toldAfter([job({ sent: 1, started_at: secondsAgo(1) }), ...vain])).toBeNull();
+    expect(toldAfter(vain.map((each) => ({ ...each, owner: null })))).toBeNull();
+    expect(toldAfter(vain.slice(0, 2))).toBeNull();
   });
 });
