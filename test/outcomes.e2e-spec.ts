@@ -49,7 +49,7 @@ describe('what an answer means for its message', () => {
   /** Resolves when these settings are in force on top of those of every test; they count until its end. */
   const change = async (more: Readonly<Record<string, unknown>>) => {
     changed = true;
-    await app.changeLive(live(more));
+    await app.changeLive(live({ on_uncertain: 'resend', ...more }));
   };
   const find = async (id: number) => (await app.get(`/messages/${id}`)).json<Message>();
   const inState = async (id: number, state: string) =>
