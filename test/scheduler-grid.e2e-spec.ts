@@ -15,7 +15,7 @@ describe('the grid of slots', () => {
     app = await stage.replica({ auto_sending: false });
     await stage.database.insertMessages(200);
     await app.end();
-    await app.setLive(stage.live());
+    await app.setLive(stage.live({ auto_sending: true }));
     app = await stage.successor(app);
   });
   afterAll(() => stage.strike());
