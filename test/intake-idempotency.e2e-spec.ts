@@ -63,7 +63,7 @@ describe('Idempotency-Key on POST /messages', () => {
     const body = '['.repeat(20_000) + ']'.repeat(20_000);
     const headers = { 'content-type': 'application/json', 'idempotency-key': 'key-1' };
     const reply = await fetch(`${apps[0].origin}/messages`, { method: 'POST', headers, body });
-    expect([reply.status, await reply.json()]).toEqual([400, expect.objectContaining({ code: 'messages.invalid' })]);
+    expect([reply.status, await reply.json()]).toEqual([400, expect.objectContaining({ code: 'request.too_complex' })]);
   });
 
   it('answers 409 while the first is under way, and the same as to the first after it', async () => {
