@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { Client } from 'pg';
 import { QueryFailedError } from 'typeorm';
-import { isDatabaseOutage, leftNothingDone, noteNothingDone } from './database-outage.js';
+import { isDatabaseOutage, leftNothingDone, noteNothingDone, noteUnconnected } from './database-outage.js';
 
 const withCode = (code: string, message = 'something') => Object.assign(new Error(message), { code });
 
@@ -27,7 +27,7 @@ describe('isDatabaseOutage', () => {
   it('holds for whatever a connection could not be made for', () => {
     const error = withCode('EMFILE');
     expect(isDatabaseOutage(error)).toBe(false);
-    noteNothingDone(error);
+    noteUnconnected(error);
     expect(isDatabaseOutage(new QueryFailedError('SELECT 1', [], error))).toBe(true);
   });
 

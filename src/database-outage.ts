@@ -26,13 +26,14 @@ const UNSENT_TEXT = new RegExp(`^(?:${UNSENT})`, 'i');
 const OUTAGE_TEXT = new RegExp(`^(?:${UNSENT}|Connection terminated|Query read timeout)`, 'i');
 
 const undone = new WeakSet<Error>();
+const unconnected = new WeakSet<Error>();
 
 /**
  * Whether this error says that PostgreSQL is out of reach for the moment, so that trying again can help.
  * A connection that could not be made is one, whatever the reason was called. Looks through causes, TypeORM's `driverError` and every member of an AggregateError.
  */
 export function isDatabaseOutage(error: unknown): boolean {
-  return holds(error, (link) => undone.has(link) || saysOutage(link));
+  return holds(error, (link) => unconnected.has(link) || saysOutage(link));
 }
 
 /**
@@ -51,8 +52,14 @@ export function isExhausted(error: unknown): boolean {
   return holds(error, (link) => EXHAUSTED_SQLSTATE.test(codeOf(link) ?? ''));
 }
 
+/** Remembers that no connection could be made, whatever the error calls it: an outage in which nothing was done. */
+export function noteUnconnected(error: unknown): void {
+  if (isError(error)) unconnected.add(error);
+  noteNothingDone(error);
+}
+
 /**
- * Remembers that this error says that no connection could be made, so that nothing was done, which it does not tell: a connection is reset in the
+ * Remembers that nothing was done by what failed with this error, which the error does not tell: a connection is reset in the
  * same words while it is made and after a commit was sent.
  */
 export function noteNothingDone(error: unknown): void {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { DatabaseServer } from './config/database-address.js';
-import { noteNothingDone } from './database-outage.js';
+import { noteUnconnected } from './database-outage.js';
 import { codeOf } from './described-error.js';
 import { READ_ONLY, type PrimaryFinder } from './primary-finder.js';
 
@@ -52,7 +52,7 @@ export class FollowingClient extends Client {
   override connect(callback: ((err: Error) => void) | ((err: null, client: Client) => void)): void;
   override connect(callback?: (error: never, client: Client) => void): Promise<Client> | void {
     const connecting = this.connectToPrimary().catch((error: unknown) => {
-      noteNothingDone(error);
+      noteUnconnected(error);
       throw error;
     });
     if (callback === undefined) return connecting;

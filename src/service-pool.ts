@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { DatabaseBusy } from './database-busy.js';
-import { noteNothingDone } from './database-outage.js';
+import { noteUnconnected } from './database-outage.js';
 import { codeOf } from './described-error.js';
 
 export interface ServicePoolConfig extends PoolConfig {
@@ -54,7 +54,7 @@ export class ServicePool extends Pool {
       try {
         return await super.connect();
       } catch (error) {
-        noteNothingDone(error);
+        noteUnconnected(error);
         if (this.waitedInVain(error)) throw new DatabaseBusy(error);
         if (codeOf(error) !== TOO_MANY_CONNECTIONS || tries >= TRIES || this.ending) throw error;
         if (this.totalCount === 0) await sleep(TRY_AGAIN_MS);
