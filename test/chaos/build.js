@@ -23,8 +23,8 @@ const SABOTAGES = {
   receipt: [
     {
       file: 'src/dispatch/delivery-receipts.js',
-      from: "if (this.redis.status === 'off' || ids.length === 0)",
-      to: "if (this.redis.status === 'off' || ids.length >= 0)",
+      from: "if (this.redis.status === 'off' || wanted.size === 0)",
+      to: "if (this.redis.status === 'off' || wanted.size >= 0)",
       times: 1,
     },
   ],
