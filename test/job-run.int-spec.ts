@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { Logger } from '@nestjs/common';
 import { LiveConfig } from '../src/config/live-config.js';
@@ -22,13 +21,12 @@ import { RefusedClaims } from '../src/messages/refused-claims.js';
 import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
 import { SchemaGate } from '../src/schema-gate.js';
-import type { Job } from '../src/scheduler/job.js';
+import { openJob } from './support/open-job.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 
 Logger.overrideLogger(false);
 
 const INVALID_PHONE = 'nobody';
-const never = new AbortController().signal;
 const nowhere = new WebhookTargets({ env: 'production', webhookAllow: { ranges: [], hosts: [] } });
 
 describe('the run of a job', () => {
@@ -40,23 +38,7 @@ describe('the run of a job', () => {
   });
   afterEach(() => migrated.drop());
 
-  const createJob = async (budget: number): Promise<Job> => {
-    const id = await migrated.database.value<number>(
-      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
-      [budget],
-    );
-    return {
-      id,
-      fence: 1,
-      dueAt: new Date(),
-      due: Promise.resolve(),
-      correlationId: randomUUID(),
-      winding: never,
-      cut: never,
-      abandoned: never,
-      mayBegin: () => true,
-    };
-  };
+  const createJob = (budget: number) => openJob(migrated.database, budget);
 
   it('spends what invalid messages give back, also when a claim that did not see it is answered after it', async () => {
     const { database, dataSource } = migrated;

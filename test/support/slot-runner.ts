@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { LiveConfig } from '../../src/config/live-config.js';
 import { MemoryConfigSource } from '../../src/config/memory-config.source.js';
 import { WebhookTargets } from '../../src/config/webhook-targets.js';
@@ -17,9 +16,8 @@ import { RedisConnection } from '../../src/redis.js';
 import { SchemaGate } from '../../src/schema-gate.js';
 import { IntervalQueue } from '../../src/scheduler/interval-queue.js';
 import type { JobReport } from '../../src/scheduler/job.js';
+import { openJob } from './open-job.js';
 import type { MigratedDatabase } from './migrated-database.js';
-
-const never = new AbortController().signal;
 
 /** A dispatcher without a scheduler: a test runs slot after slot by hand, and says how much time passes between them. */
 export class SlotRunner {
@@ -65,22 +63,9 @@ export class SlotRunner {
   /** Runs one job to its end. */
   async slot(budget: number): Promise<JobReport> {
     const { database } = this.migrated;
-    const id = await database.value<number>(
-      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
-      [budget],
-    );
-    const report = await this.dispatcher.run({
-      id,
-      fence: 1,
-      dueAt: new Date(),
-      due: Promise.resolve(),
-      correlationId: randomUUID(),
-      winding: never,
-      cut: never,
-      abandoned: never,
-      mayBegin: () => true,
-    });
-    await database.query(`UPDATE dispatch_jobs SET state = 'done' WHERE id = $1`, [id]);
+    const job = await openJob(database, budget);
+    const report = await this.dispatcher.run(job);
+    await database.query(`UPDATE dispatch_jobs SET state = 'done' WHERE id = $1`, [job.id]);
     return report;
   }
 
