@@ -64,7 +64,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     return {
       inFlight: this.client.requestsInFlight,
       concurrency: this.window.size,
-      concurrencyLimit: Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size),
+      concurrencyLimit: this.window.ceiling(),
       trouble: [this.trouble, this.retry.trouble].filter((text) => text !== null).join('; ') || null,
     };
   }
