@@ -8,9 +8,12 @@ export interface MigratedDatabase {
   drop(): Promise<void>;
 }
 
-/** A database of a test's own that has the service's schema, for a test of what works on it without the service. */
-export async function createMigratedDatabase(): Promise<MigratedDatabase> {
-  const database = await TestDatabase.create();
+/**
+ * A database of a test's own that has the service's schema, for a test of what works on it without the service; in the test
+ * run's PostgreSQL, or in another one.
+ */
+export async function createMigratedDatabase(server?: string): Promise<MigratedDatabase> {
+  const database = await TestDatabase.create(server);
   const dataSource = createDataSource(database.url);
   await dataSource.initialize();
   await dataSource.runMigrations();
