@@ -15,8 +15,8 @@ const LATE_PAUSES_US = 60_000_000;
 
 const foundSchema = z.object({
   fresh: z.number().nullable(),
-  retry: z.tuple([z.number(), z.number()]).nullable(),
-  isRetryDue: z.boolean(),
+  /** The end of its pause, its id, and whether the pause is over: its end is cut to the present. */
+  retry: z.tuple([z.number(), z.number(), z.boolean()]).nullable(),
   newestId: z.number().nullable(),
   newestAct: z.number().nullable(),
   /** When the look began and ended, in microseconds. */
@@ -54,12 +54,10 @@ export class SendableLook {
     SELECT json_build_object(
       'from', ${microsecondsOf('clock_timestamp()')},
       'fresh', (SELECT id FROM messages WHERE ${FRESH} AND id >= floor.fresh ORDER BY id LIMIT 1),
-      'retry', (SELECT json_build_array(${microsecondsOf('next_attempt_at')}, id) FROM messages
+      'retry', (SELECT json_build_array(${microsecondsOf('next_attempt_at')}, id, next_attempt_at <= clock_timestamp())
+                FROM messages
                 WHERE ${RETRY} AND (next_attempt_at, id) >= (floor.retry_at, floor.retry_id)
                 ORDER BY next_attempt_at, id LIMIT 1),
-      'isRetryDue', coalesce((SELECT next_attempt_at FROM messages
-                WHERE ${RETRY} AND (next_attempt_at, id) >= (floor.retry_at, floor.retry_id)
-                ORDER BY next_attempt_at, id LIMIT 1) <= clock_timestamp(), FALSE),
       'newestId', floor.newest_id, 'newestAct', floor.newest_act, 'at', ${microsecondsOf('clock_timestamp()')},
       'fromStart', NOT floor.holds)
     FROM (
@@ -103,7 +101,8 @@ export class SendableLook {
     const found = foundSchema.parse(value);
     if (found.fromStart) this.noteFullLook(found);
     else if (this.floor !== null) this.floor = floorOf(found);
-    return found.fresh !== null || found.isRetryDue;
+    const [, , isRetryDue] = found.retry ?? [0, 0, false];
+    return found.fresh !== null || isRetryDue;
   }
 
   private noteFullLook(found: Found): void {
@@ -120,8 +119,9 @@ export class SendableLook {
 function floorOf({ fresh, retry, newestId, at }: Found): Floor | null {
   if (newestId === null) return null;
   const late: RetryPlace = [at - LATE_PAUSES_US, 0];
+  const first: RetryPlace | null = retry === null ? null : [retry[0], retry[1]];
   return {
     fresh: Math.min(fresh ?? Infinity, newestId - LATE_IDS),
-    retries: retry !== null && isBefore(retry, late) ? retry : late,
+    retries: first !== null && isBefore(first, late) ? first : late,
   };
 }
