@@ -74,7 +74,7 @@ export class SendableLook {
 
   private floor: Floor | null = null;
   private newestAct: number | null = null;
-  /** Monotonic: until then a look begins at the floor. */
+  /** Monotonic: until then a look begins at the floor, if the last one from the start was dear. */
   private fullLookAt = -Infinity;
 
   constructor(private readonly cheapLookMs = CHEAP_LOOK_MS) {}
@@ -108,10 +108,13 @@ export class SendableLook {
   private noteFullLook(found: Found): void {
     const tookMs = (found.at - found.from) / 1_000;
     this.newestAct = found.newestAct;
-    this.floor = tookMs <= this.cheapLookMs ? null : floorOf(found);
+    // Claims begin there whatever the look cost: a plan of theirs may walk over all that was sent.
+    this.floor = floorOf(found);
     this.fullLookAt =
-      performance.now() +
-      Math.min(FULL_LOOK_INTERVAL_MAX_MS, Math.max(FULL_LOOK_INTERVAL_MS, tookMs / FULL_LOOK_SHARE));
+      tookMs <= this.cheapLookMs
+        ? -Infinity
+        : performance.now() +
+          Math.min(FULL_LOOK_INTERVAL_MAX_MS, Math.max(FULL_LOOK_INTERVAL_MS, tookMs / FULL_LOOK_SHARE));
   }
 }
 
