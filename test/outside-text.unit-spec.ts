@@ -35,14 +35,21 @@ const HOSTILE = UNITS.flatMap((unit) => {
   return [body, `postgres://${body}`, `[${body}x`, `"${body}`];
 });
 
+const LONG_MS = 50;
+
 /** The slowest of `texts`, in milliseconds of this thread's processor time. */
 function slowestMs(texts: readonly string[], run: (text: string) => unknown): number {
   let slowest = 0;
   for (const text of texts) {
-    const { user, system } = process.cpuUsage();
-    run(text);
-    const used = process.cpuUsage({ user, system });
-    slowest = Math.max(slowest, (used.user + used.system) / 1000);
+    // Measured again where it was long: a collection of garbage or a compilation beside it is not its cost.
+    let leastMs = Infinity;
+    for (let tries = 0; tries < 3 && leastMs > LONG_MS; tries += 1) {
+      const { user, system } = process.cpuUsage();
+      run(text);
+      const used = process.cpuUsage({ user, system });
+      leastMs = Math.min(leastMs, (used.user + used.system) / 1000);
+    }
+    slowest = Math.max(slowest, leastMs);
   }
   return slowest;
 }
