@@ -73,6 +73,8 @@ describe('a stop is confirmed', () => {
       ),
     );
     await inMidJob();
+    // All that the job may request: frozen between its last look and the write, a process lets one go when it wakes.
+    await eventually(() => expect(stage.receiver.open).toBe(3), 15_000);
     owner.child.kill('SIGSTOP');
     const first = await other.post('/stop');
     expect([first.status, first.json()]).toMatchObject([503, { code: 'scheduler.stop_unconfirmed' }]);
