@@ -1,5 +1,6 @@
 import { isDatabaseOutage } from './database-outage.js';
 import { causesOf, codeOf, isError } from './described-error.js';
+import { fieldOf, functionOf, isRaisedByFunction, postgresErrorOf } from './postgres-error.js';
 
 /**
  * What a failed statement says, and so what can help:
@@ -29,8 +30,6 @@ const OWN_LIMIT = /^Query read timeout/;
 /** What PostgreSQL says of a prepared statement when a column changed its type: it is prepared again on a new connection. */
 const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery';
 const ROW_POLICY_ROUTINE = 'ExecWithCheckOptions';
-/** Who RAISEs may use any SQLSTATE, also one of an outage. */
-const RAISE_ROUTINE = 'exec_stmt_raise';
 
 /** Classifies the error of a statement. Pure. */
 export function databaseFaultOf(error: unknown): DatabaseFault {
@@ -40,8 +39,8 @@ export function databaseFaultOf(error: unknown): DatabaseFault {
     return isDatabaseOutage(error) ? 'outage' : 'refused';
   }
   const code = codeOf(link) ?? '';
-  const routine = textOf(link, 'routine');
-  if (routine === RAISE_ROUTINE) return 'refused';
+  const routine = fieldOf(link, 'routine');
+  if (isRaisedByFunction(link)) return 'refused';
   if (SLOW.test(code)) return 'slow';
   if (code === LOCKED) return 'locked';
   if (OUTAGE.test(code) || routine === STALE_PLAN_ROUTINE) return 'outage';
@@ -57,31 +56,17 @@ export function refusalOf(error: unknown): Refusal {
   if (link === null) return { sqlstate: null, text: isError(error) ? error.name : 'an unknown error' };
   const sqlstate = codeOf(link) ?? null;
   const named = (['table', 'column', 'constraint'] as const)
-    .map((field) => ({ field, value: textOf(link, field) }))
+    .map((field) => ({ field, value: fieldOf(link, field) }))
     .filter(({ value }) => value !== null)
     .map(({ field, value }) => `${field} ${value}`);
-  const functionName = /PL\/\w+ function ([^\s(]{1,63})/.exec(textOf(link, 'where') ?? '')?.[1];
-  if (functionName !== undefined) named.push(`function ${functionName}`);
-  const isOwnText = DENIED.test(sqlstate ?? '') && textOf(link, 'routine') !== RAISE_ROUTINE;
+  const functionName = functionOf(link);
+  if (functionName !== null) named.push(`function ${functionName}`);
+  const isOwnText = DENIED.test(sqlstate ?? '') && !isRaisedByFunction(link);
   if (isOwnText) named.push(link.message.slice(0, 200));
   return { sqlstate, text: [`SQLSTATE ${sqlstate}`, ...named].join(', ') };
 }
 
 /** Not inside a trigger, and not a row policy: these may let other rows pass. */
 function countsForEveryRow(error: Error): boolean {
-  return textOf(error, 'where') === null && textOf(error, 'routine') !== ROW_POLICY_ROUTINE;
-}
-
-/** The link of the chain that has a SQLSTATE. */
-function postgresErrorOf(error: unknown): Error | null {
-  if (!isError(error)) return null;
-  const links = causesOf(error).flatMap((link) =>
-    'driverError' in link && isError(link.driverError) ? [link, link.driverError] : [link],
-  );
-  return links.find((link) => 'severity' in link && /^[0-9A-Z]{5}$/.test(codeOf(link) ?? '')) ?? null;
-}
-
-function textOf(error: Error, field: 'routine' | 'table' | 'column' | 'constraint' | 'where'): string | null {
-  const value: unknown = Object.entries(error).find(([name]) => name === field)?.[1];
-  return typeof value === 'string' && value !== '' ? value : null;
+  return fieldOf(error, 'where') === null && fieldOf(error, 'routine') !== ROW_POLICY_ROUTINE;
 }

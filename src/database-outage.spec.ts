@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Client } from 'pg';
 import { QueryFailedError } from 'typeorm';
 import { isDatabaseOutage, leftNothingDone, noteNothingDone, noteUnconnected } from './database-outage.js';
+import { replyFor } from './error-mapping.js';
 
 const withCode = (code: string, message = 'something') => Object.assign(new Error(message), { code });
 
@@ -40,6 +41,12 @@ describe('isDatabaseOutage', () => {
     await once(taken, 'close');
     const error: unknown = await new Client({ host: 'localhost', port }).connect().catch((reason: unknown) => reason);
     expect(isDatabaseOutage(error)).toBe(true);
+  });
+
+  it('does not hold for a client that goes away while its body is read', () => {
+    const aborted = Object.assign(withCode('ECONNRESET', 'aborted'), { statusCode: 400 });
+    expect(isDatabaseOutage(aborted)).toBe(false);
+    expect(replyFor(aborted, 'POST')?.body.code).toBe('request.broken_off');
   });
 
   it.each([withCode('23505'), withCode('42601'), new Error('Connection pool sizes'), 'ECONNREFUSED', null])(

@@ -1,4 +1,5 @@
 import { causesOf, codeOf, isError, membersOf } from './described-error.js';
+import { isRaisedByFunction } from './postgres-error.js';
 
 const NETWORK_CODES = new Set([
   'ECONNREFUSED',
@@ -30,7 +31,9 @@ const unconnected = new WeakSet<Error>();
 
 /**
  * Whether this error says that PostgreSQL is out of reach for the moment, so that trying again can help.
- * A connection that could not be made is one, whatever the reason was called. Looks through causes, TypeORM's `driverError` and every member of an AggregateError.
+ * A connection that could not be made is one, whatever the reason was called; what a function of the database raised is none,
+ * whatever its SQLSTATE, nor is what broke while a request was read. Looks through causes, TypeORM's `driverError` and every
+ * member of an AggregateError.
  */
 export function isDatabaseOutage(error: unknown): boolean {
   return holds(error, (link) => unconnected.has(link) || saysOutage(link));
@@ -70,10 +73,15 @@ function holds(error: unknown, test: (link: Error) => boolean): boolean {
   if (!isError(error)) return false;
   return causesOf(error).some(
     (link) =>
-      test(link) ||
+      (test(link) && !isRaisedByFunction(link) && !isOfRequest(link)) ||
       ('driverError' in link && holds(link.driverError, test)) ||
       membersOf(link).some((member) => holds(member, test)),
   );
+}
+
+/** Fastify gives a status to what happens while it reads a body: a client that goes away is an ECONNRESET too. */
+function isOfRequest(link: Error): boolean {
+  return 'statusCode' in link;
 }
 
 function saysOutage(error: Error): boolean {

@@ -1,5 +1,7 @@
-import { causesOf, codeOf, isError } from './described-error.js';
+import { databaseFaultOf } from './database-fault.js';
+import { codeOf } from './described-error.js';
 import type { HttpErrorReply } from './error-reply.js';
+import { fieldOf, functionOf, isRaisedByFunction, postgresErrorOf } from './postgres-error.js';
 
 /** Integrity and data errors, a view's check option, and what a trigger raises: the same call would fare the same. */
 const DATA_SQLSTATE = /^(?:22...|23...|44000|P0001)$/;
@@ -14,15 +16,15 @@ const UNTRANSLATABLE =
  * triggers want; null: the error is another one. It names column and constraint, and nothing of the row.
  */
 export function dataReply(error: unknown): HttpErrorReply | null {
-  const refusal = linkWith(error, DATA_SQLSTATE);
-  if (refusal === null) return null;
-  const { sqlstate, column, table, constraint } = refusal;
+  const link = postgresErrorOf(error);
+  if (link === null || !isRefusedChange(link)) return null;
+  const [table, column, constraint] = (['table', 'column', 'constraint'] as const).map((field) => fieldOf(link, field));
   return {
     status: 422,
     body: {
-      error: `${reasonOf(refusal)}. Nothing was changed`,
+      error: `${reasonOf(link)}. Nothing was changed`,
       code: 'database.refused',
-      sqlstate,
+      sqlstate: codeOf(link),
       ...(table !== null && { table }),
       ...(column !== null && { column }),
       ...(constraint !== null && { constraint }),
@@ -32,52 +34,46 @@ export function dataReply(error: unknown): HttpErrorReply | null {
 
 /** Whether PostgreSQL ended the statement without having done anything of it, and may not do so next time. */
 export function isTransientRefusal(error: unknown): boolean {
-  return linkWith(error, TRANSIENT_SQLSTATE) !== null;
+  return hasOwnCode(error, TRANSIENT_SQLSTATE);
 }
 
 /** Whether the statement ended because it took too long. */
 export function tookTooLong(error: unknown): boolean {
-  return linkWith(error, /^57014$/) !== null;
+  return hasOwnCode(error, /^57014$/);
 }
 
-interface Refusal {
-  readonly sqlstate: string;
-  readonly message: string;
-  readonly table: string | null;
-  readonly column: string | null;
-  readonly constraint: string | null;
+/** Whether PostgreSQL itself says this SQLSTATE, and not a function of the database. */
+export function hasOwnCode(error: unknown, sqlstate: RegExp): boolean {
+  const link = postgresErrorOf(error);
+  return link !== null && sqlstate.test(codeOf(link) ?? '') && !isRaisedByFunction(link);
 }
 
-function linkWith(error: unknown, sqlstate: RegExp): Refusal | null {
-  if (!isError(error)) return null;
-  // TypeORM's error has the fields of the driver's.
-  const link = causesOf(error).find((candidate) => sqlstate.test(codeOf(candidate) ?? ''));
-  if (link === undefined) return null;
-  return {
-    sqlstate: codeOf(link) ?? '',
-    message: link.message,
-    table: textOf(link, 'table'),
-    column: textOf(link, 'column'),
-    constraint: textOf(link, 'constraint'),
-  };
+/** Besides data and constraints: what a function raised, and a row policy (class 42, and yet the matter of this row). */
+function isRefusedChange(link: Error): boolean {
+  const code = codeOf(link) ?? '';
+  if (isRaisedByFunction(link) || DATA_SQLSTATE.test(code)) return true;
+  return code === '42501' && databaseFaultOf(link) === 'refused';
 }
 
-function textOf(link: object, field: string): string | null {
-  const value: unknown = Object.getOwnPropertyDescriptor(link, field)?.value;
-  return typeof value === 'string' ? value : null;
-}
-
-function reasonOf({ sqlstate, message, table, column, constraint }: Refusal): string {
+function reasonOf(link: Error): string {
+  const sqlstate = codeOf(link) ?? '';
+  const [table, column, constraint] = (['table', 'column', 'constraint'] as const).map((field) => fieldOf(link, field));
   const of = table === null ? '' : ` of the table ${table}`;
+  if (isRaisedByFunction(link)) {
+    // The text of a trigger may hold the row.
+    const name = functionOf(link);
+    const source = name === null ? 'A trigger or function' : `A trigger or function (${name})`;
+    return `${source} of the database refused the change (SQLSTATE ${sqlstate})`;
+  }
   if (sqlstate === '23502' && column !== null) {
     return `The column ${column}${of} must have a value, and this service does not fill it: give the column a default`;
   }
   if (constraint !== null) return `The database refused the change: it breaks the constraint ${constraint}${of}`;
   if (sqlstate === '22P05') {
-    return `The database cannot store ${characterIn(message)}: its encoding is not UTF8, which this service needs`;
+    return `The database cannot store ${characterIn(link.message)}: its encoding is not UTF8, which this service needs`;
   }
-  // The text of a trigger may hold the row.
   if (sqlstate === 'P0001') return 'A trigger or function of the database refused the change (SQLSTATE P0001)';
+  if (sqlstate === '42501') return 'A row-level security policy of the database refused the change (SQLSTATE 42501)';
   return `The database refused a value (SQLSTATE ${sqlstate})`;
 }
 

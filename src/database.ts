@@ -3,7 +3,7 @@ import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { StaticSettings } from './config/static-settings.js';
 import { poolOf, ServiceDataSource } from './data-source.js';
-import { codeOf, isError } from './described-error.js';
+import { codeOf, isError, isRaise } from './described-error.js';
 import { bringUpSequence } from './late-sequences.js';
 
 /** A statement that is prepared once per connection under its name. */
@@ -57,7 +57,8 @@ export class Statements {
     } catch (error) {
       if (sequences > 0 && (await bringUpSequence(first, error))) return await this.run(ask, sequences - 1);
       const [next] = others;
-      if (next === undefined || codeOf(error) !== TOO_MANY_CONNECTIONS) throw error;
+      if (next === undefined || codeOf(error) !== TOO_MANY_CONNECTIONS || (isError(error) && isRaise(error)))
+        throw error;
       return await new Statements(() => [next, ...others.slice(1)]).run(ask);
     }
   }

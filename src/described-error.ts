@@ -2,6 +2,8 @@ import { types } from 'node:util';
 import { maskSecrets } from './mask-secrets.js';
 
 const MAX_CAUSES = 8;
+/** RAISE and ASSERT of PL/pgSQL, `plpy.error` and its kind. */
+const RAISE_ROUTINES: ReadonlySet<string> = new Set(['exec_stmt_raise', 'exec_stmt_assert', 'PLy_output']);
 
 /** What the log keeps of an error, in ECS's names. */
 export interface DescribedError {
@@ -35,10 +37,15 @@ function withoutRows(text: string, chain: readonly Error[]): string {
   return chain.filter(speaksOfRow).reduce((rest, link) => rest.replaceAll(link.message, () => sourceOf(link)), text);
 }
 
-/** RAISE in whatever class, and violated constraints (class 23). */
+/** RAISE in whatever class, ASSERT, and violated constraints (class 23). */
 function speaksOfRow(error: Error): boolean {
   if (error.message === '' || !('severity' in error)) return false;
-  return ('routine' in error && error.routine === 'exec_stmt_raise') || /^(P0001|23...)$/.test(codeOf(error) ?? '');
+  return isRaise(error) || /^(P000.|23...)$/.test(codeOf(error) ?? '');
+}
+
+/** Whether PostgreSQL says with this error what a function told it to say, under whatever SQLSTATE. */
+export function isRaise(error: Error): boolean {
+  return 'routine' in error && typeof error.routine === 'string' && RAISE_ROUTINES.has(error.routine);
 }
 
 function sourceOf(error: Error): string {

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { TOO_LARGE_TEXT } from './body-limits.js';
 import { isDatabaseOutage, isExhausted, leftNothingDone } from './database-outage.js';
-import { dataReply, isTransientRefusal, tookTooLong } from './database-refusal.js';
+import { dataReply, hasOwnCode, isTransientRefusal, tookTooLong } from './database-refusal.js';
 import { causesOf, codeOf, isError } from './described-error.js';
 import { DomainError, type DomainErrorKind } from './domain-error.js';
 import { type HttpErrorReply, RequestRefused } from './error-reply.js';
@@ -58,6 +58,7 @@ export function internalReply(correlationId: string): HttpErrorReply {
 export function replyFor(error: unknown, method = 'GET'): HttpErrorReply | null {
   if (error instanceof RequestRefused) return error.reply;
   if (error instanceof DomainError) return domainReply(error);
+  if (isBrokenOff(error)) return refuse(400, 'request.broken_off', 'The request ended before its body did');
   if (isExhausted(error)) return exhaustedReply();
   if (isDatabaseOutage(error)) return method === 'GET' || leftNothingDone(error) ? databaseReply() : doubtReply();
   if (isTransientRefusal(error)) return tookTooLong(error) ? timeoutReply() : contendedReply();
@@ -66,6 +67,11 @@ export function replyFor(error: unknown, method = 'GET'): HttpErrorReply | null 
   const refused = method === 'GET' ? null : dataReply(error);
   if (refused !== null) return refused;
   return frameworkReply(error) ?? (error instanceof HttpException ? httpReply(error) : null);
+}
+
+/** Whether the client went away while its body was read: nobody reads this reply. */
+function isBrokenOff(error: unknown): boolean {
+  return isError(error) && causesOf(error).some((link) => 'statusCode' in link && codeOf(link) === 'ECONNRESET');
 }
 
 /** The reply to what Node's HTTP parser refused before there was a request. */
@@ -130,7 +136,7 @@ function doubtReply(): HttpErrorReply {
 
 /** A table or a column that this version needs is not there. */
 function lacksSchema(error: unknown): boolean {
-  return isError(error) && causesOf(error).some((link) => ['42P01', '42703'].includes(codeOf(link) ?? ''));
+  return hasOwnCode(error, /^42(?:P01|703)$/);
 }
 
 function schemaReply(): HttpErrorReply {

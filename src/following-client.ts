@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { DatabaseServer } from './config/database-address.js';
 import { noteUnconnected } from './database-outage.js';
-import { codeOf } from './described-error.js';
+import { codeOf, isError } from './described-error.js';
+import { isRaisedByFunction } from './postgres-error.js';
 import { READ_ONLY, type PrimaryFinder } from './primary-finder.js';
 
 const CANCEL_REQUEST_CODE = 80_877_102;
@@ -83,7 +84,8 @@ export class FollowingClient extends Client {
     const { connection } = this;
     const unfollow = this.primary.follow((primary) => primary !== server && this.break());
     connection.on('errorMessage', (error: unknown) => {
-      if (codeOf(error) !== READ_ONLY) return;
+      // A function that raises it says nothing of the server.
+      if (!isError(error) || codeOf(error) !== READ_ONLY || isRaisedByFunction(error)) return;
       this.primary.forget(server);
       // Not before the statement has got its error.
       setImmediate(() => this.break());

@@ -8,6 +8,12 @@ import { TestDatabase } from './support/test-database.js';
 
 const good = { recipient_phone: '+905551111111', content: 'x' };
 
+/** A trigger whose function does this with each row. */
+const raising = (statement: string) => `
+  CREATE OR REPLACE FUNCTION refuse_as() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${statement}; RETURN new; END $$;
+  CREATE TRIGGER refuse_as BEFORE INSERT ON messages FOR EACH ROW EXECUTE FUNCTION refuse_as()`;
+const DROP_RAISING = 'DROP TRIGGER refuse_as ON messages';
+
 describe('POST /messages into a table that has more than the service made', () => {
   let database: TestDatabase;
   let dataSource: ServiceDataSource;
@@ -85,12 +91,36 @@ describe('POST /messages into a table that has more than the service made', () =
         'DROP TRIGGER refuse ON messages',
         'A trigger or function',
       ],
+      ...[
+        'U0001',
+        '45000',
+        '42501',
+        '0A000',
+        '53300',
+        '57014',
+        '40001',
+        '08000',
+        '57P01',
+        '25006',
+        '42P01',
+        '22012',
+      ].map(
+        (sqlstate) =>
+          [
+            raising(`RAISE EXCEPTION 'not %', new.content USING ERRCODE = '${sqlstate}'`),
+            DROP_RAISING,
+            sqlstate,
+          ] as const,
+      ),
+      [raising('ASSERT false, new.content'), DROP_RAISING, 'P0004'],
+      [raising('INSERT INTO nowhere VALUES (1)'), DROP_RAISING, '42P01'],
+      [raising('PERFORM 1 / 0'), DROP_RAISING, '(refuse_as)'],
     ] as const;
     for (const [make, drop, named] of refusals) {
       await database.query(make);
       for (const [body, key] of WAYS) {
         const reply = await refused(body, key);
-        expect([reply?.status, reply?.body.code]).toEqual([422, 'database.refused']);
+        expect([named, reply?.status, reply?.body.code]).toEqual([named, 422, 'database.refused']);
         expect(reply?.body.error).toContain(named);
         expect(JSON.stringify(reply?.body)).not.toContain(good.recipient_phone);
       }

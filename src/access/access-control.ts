@@ -21,7 +21,7 @@ export async function controlAccess(
   logger: Logger,
 ): Promise<void> {
   const ring = settings.access === null ? null : ringOf(fastify, settings.access, logger);
-  const guard = new BrowserGuard([...settings.hosts, hostname()]);
+  const guard = new BrowserGuard(settings.hosts, hostname());
   const limit = settings.apiRequestsPerMinute === 0 ? null : await rateLimitOf(fastify, settings.apiRequestsPerMinute);
   fastify.decorateRequest('caller', null);
   fastify.addHook('onRoute', (route) => {

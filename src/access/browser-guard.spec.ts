@@ -1,6 +1,9 @@
 import { BrowserGuard } from './browser-guard.js';
 
-const guard = new BrowserGuard(['dispatcher.example.com', 'Machine-1.corp.example']);
+const guard = new BrowserGuard(
+  ['dispatcher.example.com', 'ported.example.com:8443', 'tls.example.com:443'],
+  'Machine-1.corp.example',
+);
 
 it.each([
   ['POST', { 'sec-fetch-site': 'cross-site' }, 'request.cross_site'],
@@ -18,6 +21,19 @@ it.each([
   // A proxy that ends TLS, and one that changes the Host header.
   ['POST', { origin: 'https://localhost:8080' }, undefined],
   ['POST', { origin: 'https://dispatcher.example.com' }, undefined],
+  ['POST', { origin: 'http://dispatcher.example.com' }, undefined],
+  ['POST', { host: 'dispatcher.example.com:8080', origin: 'http://dispatcher.example.com:8080' }, undefined],
+  ['POST', { host: 'localhost:80', origin: 'http://localhost' }, undefined],
+  ['POST', { origin: 'https://ported.example.com:8443' }, undefined],
+  ['POST', { origin: 'https://ported.example.com' }, 'request.cross_site'],
+  ['POST', { origin: 'https://tls.example.com' }, undefined],
+  ['POST', { origin: 'http://tls.example.com' }, 'request.cross_site'],
+  // Another port of the same machine is another site, however the machine is called.
+  ['POST', { origin: 'https://dispatcher.example.com:9999' }, 'request.cross_site'],
+  ['POST', { host: 'dispatcher.example.com:8080', origin: 'http://dispatcher.example.com:9999' }, 'request.cross_site'],
+  ['POST', { host: 'machine-1.corp.example:8080', origin: 'http://machine-1.corp.example:9999' }, 'request.cross_site'],
+  ['POST', { host: 'machine-1.corp.example:8080', origin: 'http://machine-1.corp.example' }, 'request.cross_site'],
+  ['POST', { host: 'machine-1.corp.example:8080', origin: 'http://machine-1.corp.example:8080' }, undefined],
 ] as const)('a %s with %p is refused with %p', (method, headers, code) => {
   expect(guard.refusalOf(method, { host: 'localhost:8080', ...headers })?.body.code).toBe(code);
 });
@@ -37,6 +53,7 @@ it.each([
   'printer.local',
   'dispatcher.example.com',
   'machine-1.corp.example:8080',
+  'ported.example.com',
   undefined,
 ])('answers to the Host %p', (host) => {
   expect(guard.refusalOf('GET', { ...(host !== undefined && { host }) })).toBeNull();

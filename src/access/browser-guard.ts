@@ -21,11 +21,13 @@ const CROSS_SITE = refuse(
  * so only names count that nobody outside can have, or that are in APP_HOSTS.
  */
 export class BrowserGuard {
+  private readonly named: ReadonlySet<string>;
   private readonly hosts: ReadonlySet<string>;
 
-  /** `hosts`: APP_HOSTS and the machine's own name. */
-  constructor(hosts: readonly string[]) {
-    this.hosts = new Set(hosts.map((host) => host.toLowerCase()));
+  /** `named`: APP_HOSTS, some with a port. `machine`: this machine's own name, by which it answers; its other ports are other sites. */
+  constructor(named: readonly string[], machine: string) {
+    this.named = new Set(named.map((host) => host.toLowerCase()));
+    this.hosts = new Set([...this.named, machine.toLowerCase()].map((host) => host.replace(/:\d+$/, '')));
   }
 
   /** Why this request may not be made where no key is needed; null: it may. */
@@ -42,8 +44,14 @@ export class BrowserGuard {
     if (origin === undefined) return null;
     // Pages in a sandbox, of files and of redirects have the origin `null`.
     const from = URL.canParse(origin) ? new URL(origin) : null;
-    const isOwn = from !== null && (from.host === host?.toLowerCase() || this.hosts.has(from.hostname));
+    const isOwn = from !== null && (from.host === hostOf(host, from.protocol) || this.isNamed(from));
     return isOwn ? null : CROSS_SITE;
+  }
+
+  /** A page on another port of the same host is another site: what is meant has the scheme's port or the one that is listed. */
+  private isNamed({ protocol, hostname: name, port }: URL): boolean {
+    if (port !== '') return this.named.has(`${name}:${port}`);
+    return this.named.has(name) || this.named.has(`${name}:${protocol === 'https:' ? 443 : 80}`);
   }
 
   private foreignHost(header: string | undefined): HttpErrorReply | null {
@@ -54,6 +62,12 @@ export class BrowserGuard {
     const text = `Without API keys this service answers to addresses and local names only, not to ${shown}: name the host in APP_HOSTS`;
     return refuse(403, 'request.unknown_host', text);
   }
+}
+
+/** A Host header as `URL.host` would have it: without the port that the scheme has anyway. */
+function hostOf(header: string | undefined, protocol: string): string | null {
+  const url = `${protocol}//${header}`;
+  return header !== undefined && URL.canParse(url) ? new URL(url).host : null;
 }
 
 /** The name or address of a Host header, in lower case, without port, brackets and the dot of an absolute name. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { ApiDatabase, type Statement } from '../database.js';
-import { causesOf, codeOf, isError } from '../described-error.js';
+import { hasOwnCode } from '../database-refusal.js';
 import { z } from 'zod';
 import type { AttemptView, MessageView } from './message.schemas.js';
 import { OF_THIS_MESSAGE, VIEW, zoned } from './message-view.js';
@@ -18,11 +18,11 @@ export interface AttemptPage {
   readonly next: number | null;
 }
 
-const DIVISION_BY_ZERO = '22012';
+const DIVISION_BY_ZERO = /^22012$/;
 
 /** Whether an insert failed because a row was kept out without an error. */
 export function wasKeptOut(error: unknown): boolean {
-  return isError(error) && causesOf(error).some((link) => codeOf(link) === DIVISION_BY_ZERO);
+  return hasOwnCode(error, DIVISION_BY_ZERO);
 }
 
 const insertedIds = z.array(z.object({ id: z.number() }));
