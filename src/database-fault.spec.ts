@@ -1,5 +1,6 @@
 import { QueryFailedError } from 'typeorm';
 import { databaseFaultOf, refusalOf } from './database-fault.js';
+import { isOfFunction } from './postgres-error.js';
 
 const postgresError = (code: string, fields: Record<string, string> = {}) =>
   Object.assign(new Error('the text of the server'), { severity: 'ERROR', code, ...fields });
@@ -31,10 +32,19 @@ describe('databaseFaultOf', () => {
     expect(databaseFaultOf(error)).toBe(fault);
   });
 
-  it('does not believe the code of a trigger that raises it', () => {
+  it('does not believe the code of a trigger that raises it, nor takes the server that a trigger calls for its own', () => {
     for (const code of ['08006', '57014', '55P03', '42501', '40001']) {
       expect(databaseFaultOf(postgresError(code, { routine: 'exec_stmt_raise' }))).toBe('refused');
     }
+    expect(databaseFaultOf(postgresError('P0004', { routine: 'exec_stmt_assert' }))).toBe('refused');
+    const where = 'PL/pgSQL function tell() line 3 at PERFORM';
+    for (const code of ['08001', '28P01', '3D000', '40P01', '40001', '53100', '57P01'])
+      expect(databaseFaultOf(postgresError(code, { where }))).toBe('refused');
+    // What PostgreSQL itself says in the middle of one.
+    expect(databaseFaultOf(postgresError('57014', { where }))).toBe('slow');
+    expect(databaseFaultOf(postgresError('55P03', { where }))).toBe('locked');
+    expect(databaseFaultOf(postgresError('57P01', { where, routine: 'ProcessInterrupts' }))).toBe('outage');
+    expect(databaseFaultOf(postgresError('57014', { where, routine: 'dblink_res_error' }))).toBe('refused');
   });
 
   it('takes a missing right inside a trigger, and a row policy, for the matter of a row', () => {
@@ -45,6 +55,23 @@ describe('databaseFaultOf', () => {
 
   it('has a statement tried again whose plan a change of the table made stale', () => {
     expect(databaseFaultOf(postgresError('0A000', { routine: 'RevalidateCachedQuery' }))).toBe('outage');
+  });
+});
+
+describe('isOfFunction', () => {
+  it.each([
+    ['P0001', { routine: 'exec_stmt_raise' }, true],
+    ['P0004', { routine: 'exec_stmt_assert' }, true],
+    ['42P01', { where: 'PL/pgSQL function f() line 1 at EXECUTE' }, true],
+    ['42P01', { where: 'PL/pgSQL-Funktion f() Zeile 1 bei EXECUTE' }, true],
+    ['42P01', { where: 'fonction SQL « f », instruction 1' }, true],
+    ['42601', { internalQuery: 'SELECT x' }, true],
+    ['23514', { table: 'messages', constraint: 'short' }, false],
+    ['40P01', { where: 'while updating tuple (0,1) in relation "messages"' }, false],
+    ['22P02', { where: 'COPY messages, line 7, column content: "learn SQL"' }, false],
+    ['22P02', { where: `unnamed portal parameter $1 = '905550000077'` }, false],
+  ] as const)('knows it of %s with %j', (code, fields, inside) => {
+    expect(isOfFunction(postgresError(code, fields))).toBe(inside);
   });
 });
 
@@ -69,6 +96,15 @@ describe('refusalOf', () => {
     const denied = postgresError('42501');
     denied.message = 'permission denied for table messages';
     expect(refusalOf(denied).text).toBe('SQLSTATE 42501, permission denied for table messages');
+    const where = 'PL/pgSQL function audit() line 3 at SQL statement';
+    const dynamic = postgresError('42P01', { where, internalQuery: 'INSERT INTO part_905550000077' });
+    dynamic.message = 'relation "part_905550000077" does not exist';
+    expect(refusalOf(dynamic).text).toBe('SQLSTATE 42P01, function audit');
+    const full = postgresError('23505', { where, table: 'part_905550000077', constraint: 'part_905_550_000077_pkey' });
+    expect(refusalOf(full).text).toBe('SQLSTATE 23505, table part_***, constraint part_***_pkey, function audit');
+    // A cast to regclass of a company's constraint.
+    expect(refusalOf(postgresError('42P01')).text).toBe('SQLSTATE 42P01');
+    expect(refusalOf(postgresError('42703', { position: '8' })).text).toBe('SQLSTATE 42703, the text of the server');
     const raised = postgresError('42501', { routine: 'exec_stmt_raise' });
     expect(refusalOf(raised).text).toBe('SQLSTATE 42501');
   });

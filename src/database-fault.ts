@@ -1,6 +1,6 @@
 import { isDatabaseOutage } from './database-outage.js';
 import { causesOf, codeOf, isError } from './described-error.js';
-import { fieldOf, functionOf, isRaisedByFunction, postgresErrorOf } from './postgres-error.js';
+import { fieldOf, isFromPostgres, isOfFunction, isRaise, shownRefusal } from './postgres-error.js';
 
 /**
  * What a failed statement says, and so what can help:
@@ -30,6 +30,9 @@ const OWN_LIMIT = /^Query read timeout/;
 /** What PostgreSQL says of a prepared statement when a column changed its type: it is prepared again on a new connection. */
 const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery';
 const ROW_POLICY_ROUTINE = 'ExecWithCheckOptions';
+/** The connection ends because the server does, also in the middle of a function. */
+const ENDING = /^57P/;
+const ENDING_ROUTINE = 'ProcessInterrupts';
 
 /** Classifies the error of a statement. Pure. */
 export function databaseFaultOf(error: unknown): DatabaseFault {
@@ -39,34 +42,28 @@ export function databaseFaultOf(error: unknown): DatabaseFault {
     return isDatabaseOutage(error) ? 'outage' : 'refused';
   }
   const code = codeOf(link) ?? '';
-  const routine = fieldOf(link, 'routine');
-  if (isRaisedByFunction(link)) return 'refused';
+  if (isRaise(link)) return 'refused';
   if (SLOW.test(code)) return 'slow';
   if (code === LOCKED) return 'locked';
-  if (OUTAGE.test(code) || routine === STALE_PLAN_ROUTINE) return 'outage';
-  return DENIED.test(code) && countsForEveryRow(link) ? 'denied' : 'refused';
+  if (isOfFunction(link))
+    return ENDING.test(code) && fieldOf(link, 'routine') === ENDING_ROUTINE ? 'outage' : 'refused';
+  if (OUTAGE.test(code) || fieldOf(link, 'routine') === STALE_PLAN_ROUTINE) return 'outage';
+  // A row policy may let other rows pass.
+  return DENIED.test(code) && fieldOf(link, 'routine') !== ROW_POLICY_ROUTINE ? 'denied' : 'refused';
 }
 
-/**
- * Describes a refusal by SQLSTATE, table, column, constraint and function. The text of a company's trigger or of a data
- * error may hold a phone number or a content and is left out; that of a missing right or name holds none.
- */
+/** Describes a refusal by SQLSTATE, names and, where it can hold nothing of a row, PostgreSQL's text. */
 export function refusalOf(error: unknown): Refusal {
   const link = postgresErrorOf(error);
   if (link === null) return { sqlstate: null, text: isError(error) ? error.name : 'an unknown error' };
-  const sqlstate = codeOf(link) ?? null;
-  const named = (['table', 'column', 'constraint'] as const)
-    .map((field) => ({ field, value: fieldOf(link, field) }))
-    .filter(({ value }) => value !== null)
-    .map(({ field, value }) => `${field} ${value}`);
-  const functionName = functionOf(link);
-  if (functionName !== null) named.push(`function ${functionName}`);
-  const isOwnText = DENIED.test(sqlstate ?? '') && !isRaisedByFunction(link);
-  if (isOwnText) named.push(link.message.slice(0, 200));
-  return { sqlstate, text: [`SQLSTATE ${sqlstate}`, ...named].join(', ') };
+  return { sqlstate: codeOf(link) ?? null, text: shownRefusal(link) };
 }
 
-/** Not inside a trigger, and not a row policy: these may let other rows pass. */
-function countsForEveryRow(error: Error): boolean {
-  return fieldOf(error, 'where') === null && fieldOf(error, 'routine') !== ROW_POLICY_ROUTINE;
+/** The link of the chain that PostgreSQL sent; null when none is. */
+export function postgresErrorOf(error: unknown): Error | null {
+  if (!isError(error)) return null;
+  const links = causesOf(error).flatMap((link) =>
+    'driverError' in link && isError(link.driverError) ? [link, link.driverError] : [link],
+  );
+  return links.find(isFromPostgres) ?? null;
 }

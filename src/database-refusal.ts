@@ -1,7 +1,7 @@
-import { databaseFaultOf } from './database-fault.js';
+import { databaseFaultOf, postgresErrorOf } from './database-fault.js';
 import { codeOf } from './described-error.js';
 import type { HttpErrorReply } from './error-reply.js';
-import { fieldOf, functionOf, isRaisedByFunction, postgresErrorOf } from './postgres-error.js';
+import { functionOf, isRaisedByFunction, namesOf } from './postgres-error.js';
 
 /** Integrity and data errors, a view's check option, and what a trigger raises: the same call would fare the same. */
 const DATA_SQLSTATE = /^(?:22...|23...|44000|P0001)$/;
@@ -18,16 +18,13 @@ const UNTRANSLATABLE =
 export function dataReply(error: unknown): HttpErrorReply | null {
   const link = postgresErrorOf(error);
   if (link === null || !isRefusedChange(link)) return null;
-  const [table, column, constraint] = (['table', 'column', 'constraint'] as const).map((field) => fieldOf(link, field));
   return {
     status: 422,
     body: {
       error: `${reasonOf(link)}. Nothing was changed`,
       code: 'database.refused',
       sqlstate: codeOf(link),
-      ...(table !== null && { table }),
-      ...(column !== null && { column }),
-      ...(constraint !== null && { constraint }),
+      ...namesIn(link),
     },
   };
 }
@@ -55,20 +52,24 @@ function isRefusedChange(link: Error): boolean {
   return code === '42501' && databaseFaultOf(link) === 'refused';
 }
 
+function namesIn(link: Error): Readonly<Partial<Record<'table' | 'column' | 'constraint', string>>> {
+  return Object.fromEntries(namesOf(link).map(({ field, name }) => [field, name]));
+}
+
 function reasonOf(link: Error): string {
   const sqlstate = codeOf(link) ?? '';
-  const [table, column, constraint] = (['table', 'column', 'constraint'] as const).map((field) => fieldOf(link, field));
-  const of = table === null ? '' : ` of the table ${table}`;
+  const { table, column, constraint } = namesIn(link);
+  const of = table === undefined ? '' : ` of the table ${table}`;
   if (isRaisedByFunction(link)) {
     // The text of a trigger may hold the row.
     const name = functionOf(link);
     const source = name === null ? 'A trigger or function' : `A trigger or function (${name})`;
     return `${source} of the database refused the change (SQLSTATE ${sqlstate})`;
   }
-  if (sqlstate === '23502' && column !== null) {
+  if (sqlstate === '23502' && column !== undefined) {
     return `The column ${column}${of} must have a value, and this service does not fill it: give the column a default`;
   }
-  if (constraint !== null) return `The database refused the change: it breaks the constraint ${constraint}${of}`;
+  if (constraint !== undefined) return `The database refused the change: it breaks the constraint ${constraint}${of}`;
   if (sqlstate === '22P05') {
     return `The database cannot store ${characterIn(link.message)}: its encoding is not UTF8, which this service needs`;
   }

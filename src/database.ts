@@ -3,8 +3,9 @@ import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { StaticSettings } from './config/static-settings.js';
 import { poolOf, ServiceDataSource } from './data-source.js';
-import { codeOf, isError, isRaise } from './described-error.js';
+import { codeOf, isError } from './described-error.js';
 import { bringUpSequence } from './late-sequences.js';
+import { isRaise } from './postgres-error.js';
 
 /** A statement that is prepared once per connection under its name. */
 export interface Statement {

@@ -1,9 +1,8 @@
 import { types } from 'node:util';
 import { maskSecrets } from './mask-secrets.js';
+import { isFromPostgres, shownText } from './postgres-error.js';
 
 const MAX_CAUSES = 8;
-/** RAISE and ASSERT of PL/pgSQL, `plpy.error` and its kind. */
-const RAISE_ROUTINES: ReadonlySet<string> = new Set(['exec_stmt_raise', 'exec_stmt_assert', 'PLy_output']);
 
 /** What the log keeps of an error, in ECS's names. */
 export interface DescribedError {
@@ -32,28 +31,11 @@ export function describeError(error: unknown): DescribedError {
   };
 }
 
-/** The text without what triggers and constraints of the database's owner say, which may hold a row: where it came from instead. */
+/** The text in which each error of PostgreSQL says only what can hold nothing of a row. */
 function withoutRows(text: string, chain: readonly Error[]): string {
-  return chain.filter(speaksOfRow).reduce((rest, link) => rest.replaceAll(link.message, () => sourceOf(link)), text);
-}
-
-/** RAISE in whatever class, ASSERT, and violated constraints (class 23). */
-function speaksOfRow(error: Error): boolean {
-  if (error.message === '' || !('severity' in error)) return false;
-  return isRaise(error) || /^(P000.|23...)$/.test(codeOf(error) ?? '');
-}
-
-/** Whether PostgreSQL says with this error what a function told it to say, under whatever SQLSTATE. */
-export function isRaise(error: Error): boolean {
-  return 'routine' in error && typeof error.routine === 'string' && RAISE_ROUTINES.has(error.routine);
-}
-
-function sourceOf(error: Error): string {
-  const place = ['schema', 'table', 'constraint'].flatMap((name) => {
-    const value: unknown = Reflect.get(error, name);
-    return typeof value === 'string' ? [`${name} ${value}`] : [];
-  });
-  return [`PostgreSQL refused it with SQLSTATE ${codeOf(error) ?? 'unknown'}`, ...place].join(', ');
+  return chain
+    .filter((link) => link.message !== '' && isFromPostgres(link))
+    .reduce((rest, link) => rest.replaceAll(link.message, () => shownText(link)), text);
 }
 
 /** The error and its causes, outermost first; a circle ends the walk. */

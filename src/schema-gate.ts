@@ -18,6 +18,8 @@ import { MIGRATIONS_TABLE } from './preflight/table-contract.js';
 import { reasonOf } from './reason-of.js';
 
 const LOOK_AGAIN_MS = 5_000;
+/** Problems that are told in fixed words and counts. */
+const OWN_WORDS = /^the (?:schema has not|database schema is (?:missing|old) )/;
 
 /**
  * Whether the database has the schema that this version needs, and lets this role use it. Nothing touches the tables before;
@@ -39,6 +41,12 @@ export class SchemaGate implements OnApplicationBootstrap, OnModuleDestroy, Befo
   /** What is missing and how to mend it; null when nothing is. */
   get problem(): string | null {
     return this.currentProblem;
+  }
+
+  /** What is missing and how to mend it, for a public probe: no names and no words of the database. null when nothing is missing. */
+  get publicProblem(): string | null {
+    if (this.currentProblem === null || OWN_WORDS.test(this.currentProblem)) return this.currentProblem;
+    return 'The database cannot be used as it is, so nothing is sent: the log and "npm run doctor" say why';
   }
 
   /** Resolves when the schema is there, or when the process ends. */

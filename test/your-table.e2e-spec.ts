@@ -81,7 +81,7 @@ describe('docs/your-table.md', () => {
       expect(line.message).toMatch(/sms_service lacks SELECT, INSERT, UPDATE on messages. GRANT SELECT/);
       expect(line.message).toMatch(/sms_service lacks SELECT, INSERT, UPDATE, DELETE on dispatch_jobs/);
       const ready = await app.get('/health/ready');
-      expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('lacks SELECT')]);
+      expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('npm run doctor')]);
       expect(app.said(/out of reach/)).toEqual([]);
 
       await asOwner(blockOf('the rights'));

@@ -5,6 +5,7 @@ import { Database } from '../database.js';
 import { LiveConfig } from '../config/live-config.js';
 import { RedisConnection } from '../redis.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
+import type { HandlerStatus } from '../scheduler/job.js';
 import { SchemaGate } from '../schema-gate.js';
 import { DatabasePing } from './database-ping.js';
 import { HealthController } from './health.controller.js';
@@ -21,13 +22,13 @@ const healthy = () => ({
   database: { query: (): Promise<unknown> => Promise.resolve([]) },
   queue: {
     hangs: null as string | null,
-    handlerStatus: null,
+    handlerStatus: null as HandlerStatus | null,
     condition: { turnsFailSince: null, jobsFailSince: null, slotOverdueSince: null, deafSince: null } as Record<
       string,
       Date | null
     >,
   },
-  schema: { ready: true, problem: null as string | null },
+  schema: { ready: true, publicProblem: null as string | null },
   redis: { status: 'up' },
   etcd: { name: 'etcd', connected: true, since: new Date(0) },
   live: {
@@ -95,7 +96,11 @@ describe('GET /health/ready', () => {
 
   it.each([
     ['the process is shutting down', () => app.get(Lifecycle).beginShutdown(), 'process'],
-    ['the schema is old', () => Object.assign(world.schema, { ready: false, problem: 'the schema is old' }), 'schema'],
+    [
+      'the schema is old',
+      () => Object.assign(world.schema, { ready: false, publicProblem: 'the schema is old' }),
+      'schema',
+    ],
     ['no webhook_url is set', () => (world.live.sendingObstacle = 'webhook_url is not set'), 'webhook'],
     ['turns have failed for long', () => (world.queue.condition['turnsFailSince'] = new Date(0)), 'scheduler'],
     ['jobs have failed for long', () => (world.queue.condition['jobsFailSince'] = new Date(0)), 'scheduler'],
@@ -129,6 +134,17 @@ describe('GET /health/ready', () => {
       body: {
         details: { scheduler: { turns_fail_since: since.toISOString(), deaf_since: '1970-01-01T00:00:00.000Z' } },
       },
+    });
+  });
+
+  it('says that there is trouble, and repeats no word of PostgreSQL or of a receiver', async () => {
+    const trouble = 'HTTP 404: no such number 905550000077';
+    world.queue.handlerStatus = { inFlight: 3, concurrency: 1, concurrencyLimit: 64, trouble };
+    const { status, body } = await ask('/health/ready');
+    expect(status).toBe(200);
+    expect(JSON.stringify(body)).not.toMatch(/404|905550000077/);
+    expect(body).toMatchObject({
+      details: { webhook: { inFlight: 3, trouble: expect.stringMatching('GET /scheduler') as unknown } },
     });
   });
 

@@ -10,6 +10,8 @@ import { DatabasePing, PING_TIMEOUT_MS } from './database-ping.js';
 /** So long a replica may fail to do its part before it is not ready. */
 const BORNE_MS = 60_000;
 
+const TROUBLE = 'There is trouble with sending; GET /scheduler (this_replica.trouble) and the log say what it is';
+
 /** What the service depends on, each `up` or `down` with the reason; none of them throws. */
 @Injectable()
 export class HealthIndicators {
@@ -29,14 +31,23 @@ export class HealthIndicators {
 
   schemaUpToDate(): HealthIndicatorResult {
     const indicator = this.health.check('schema');
-    return this.schema.ready ? indicator.up() : indicator.down(this.schema.problem ?? 'The schema was not checked yet');
+    return this.schema.ready
+      ? indicator.up()
+      : indicator.down(this.schema.publicProblem ?? 'The schema was not checked yet');
   }
 
-  /** A receiver in trouble is told, and costs no readiness: other replicas would fare the same. */
+  /**
+   * A receiver in trouble is told, and costs no readiness: other replicas would fare the same. What the receiver or PostgreSQL
+   * said is for callers with a key: probes are public.
+   */
   webhook(sending: HandlerStatus | null): HealthIndicatorResult {
     const indicator = this.health.check('webhook');
     const obstacle = this.live.sendingObstacle;
-    return obstacle === null ? indicator.up({ ...sending }) : indicator.down(obstacle);
+    if (obstacle !== null) return indicator.down(obstacle);
+    return indicator.up({
+      ...sending,
+      ...(sending !== null && { trouble: sending.trouble === null ? null : TROUBLE }),
+    });
   }
 
   /**
@@ -54,8 +65,7 @@ export class HealthIndicators {
       }).flatMap(([name, since]: [string, Date | null]) => (since === null ? [] : [[name, since.toISOString()]])),
     );
     if (lasts(condition.turnsFailSince)) {
-      const message = condition.turnsFailBecause ?? 'the schedule cannot be read or written';
-      return indicator.down({ message, ...told });
+      return indicator.down({ message: 'Turns of the scheduler fail; GET /scheduler and the log say why', ...told });
     }
     if (lasts(condition.jobsFailSince)) return indicator.down({ message: 'Each job fails; see the log', ...told });
     if (lasts(condition.slotOverdueSince)) return indicator.down({ message: 'A slot is overdue', ...told });

@@ -115,7 +115,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     this.handler = handler;
     this.store.watchWork(handler.work);
     this.loop = this.turnUntilStopped(handler).catch((error: unknown) => {
-      this.pulse.loopEnds(error instanceof Error ? error.message : String(error));
+      this.pulse.loopEnds();
       die(error);
     });
   }

@@ -16,11 +16,11 @@ export class Pulse {
   private turnBeganAt: number | null = null;
   private failsFrom: Date | null = null;
   private nextSlotAt: number | null = null;
-  private endedBy: string | null = null;
+  private ended = false;
 
-  /** Why the process should be restarted; null while the loop turns, or rests between two turns. */
+  /** Why the process should be restarted, in words for a public probe; null while the loop turns, or rests between two turns. */
   hangs(at: number): string | null {
-    if (this.endedBy !== null) return `The scheduler loop has ended (${this.endedBy}); restart the process`;
+    if (this.ended) return 'The scheduler loop has ended, and the log says why; restart the process';
     const sinceMs = this.turnBeganAt === null ? 0 : at - this.turnBeganAt;
     if (sinceMs <= HANGS_AFTER_MS) return null;
     return `The scheduler loop has hung in one turn for ${Math.round(sinceMs / 1000)} s; restart the process`;
@@ -49,7 +49,7 @@ export class Pulse {
     else this.failsFrom ??= new Date();
   }
 
-  loopEnds(why: string): void {
-    this.endedBy = why;
+  loopEnds(): void {
+    this.ended = true;
   }
 }
