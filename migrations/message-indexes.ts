@@ -10,6 +10,9 @@ export const MESSAGE_INDEXES: Readonly<Record<string, string>> = {
   idx_messages_pausing:
     'btree (id) WHERE ((sent_status = false) AND (parked_as IS NULL) AND (next_attempt_at IS NOT NULL))',
   idx_messages_parked: 'btree (parked_as, id) WHERE ((parked_as IS NOT NULL) AND (sent_status = false))',
+  idx_messages_parked_at:
+    "btree (COALESCE(parked_at, created_at), id) WHERE ((parked_as = ANY (ARRAY['failed'::text, 'cancelled'::text])) AND (sent_status = false))",
+  idx_messages_sent_untimed: 'btree (created_at, id) WHERE ((sent_status = true) AND (sent_at IS NULL))',
   idx_messages_sent:
     "btree (COALESCE(sent_at, '-infinity'::timestamp without time zone), id) WHERE (sent_status = true)",
 };

@@ -12,6 +12,7 @@ import { ImportModule } from './import/import.module.js';
 import { loggingParams } from './logging.js';
 import { MessagesModule } from './messages/messages.module.js';
 import { redisClients } from './redis-clients.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { SchedulerModule } from './scheduler/scheduler.module.js';
 import { StartupError } from './startup-error.js';
 
@@ -40,6 +41,7 @@ export class AppModule {
         DispatchModule,
         HealthModule,
         ImportModule,
+        RetentionModule,
         AccessModule,
       ],
     };

@@ -17,6 +17,7 @@ import { CreateFleetSettings1763900000015 } from '../migrations/1763900000015-cr
 import { RememberWhoWentSilent1763900000016 } from '../migrations/1763900000016-remember-who-went-silent.js';
 import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
 import { CountNullAsUnsent1763900000020 } from '../migrations/1763900000020-count-null-as-unsent.js';
+import { KeepRetentionWalks1763900000026 } from '../migrations/1763900000026-keep-retention-walks.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -42,6 +43,7 @@ export const MIGRATIONS = [
   RememberWhoWentSilent1763900000016,
   IndexWhatListsNeed1763900000017,
   CountNullAsUnsent1763900000020,
+  KeepRetentionWalks1763900000026,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */
@@ -151,17 +153,18 @@ function connectWithinMs({ address: { servers, serverTimeoutMs } }: PrimaryFinde
 
 /**
  * The connections of one process. What callers of the API ask for goes over TypeORM's pool; the scheduler has a pool of its
- * own, and the renewals of its leases another one, so that nothing a caller does delays either.
+ * own, and the renewals of its leases another one, so that nothing a caller does delays either; retention has one connection, while it works.
  */
 export class ServiceDataSource extends DataSource {
   readonly dispatchPool: Pool;
   readonly renewalPool: Pool;
+  readonly retentionPool: Pool;
 
   constructor(url: string, plan: ConnectionPlan) {
     super(dataSourceOptions(url, plan));
     const primary = primaryOf(this);
-    const session = plan.viaTransactionPooler ? undefined : `${sessionOf(DISPATCH_STATEMENT_MS)}; ${BY_INDEX}`;
-    const pool = (max: number, purpose: string): Pool => {
+    const pool = (max: number, purpose: string, statementMs = DISPATCH_STATEMENT_MS): Pool => {
+      const session = plan.viaTransactionPooler ? undefined : `${sessionOf(statementMs)}; ${BY_INDEX}`;
       const created = new ServicePool({
         ...clientConfig(primary, ANSWER_WITHIN_MS, session),
         connectionTimeoutMillis: connectWithinMs(primary),
@@ -174,10 +177,12 @@ export class ServiceDataSource extends DataSource {
     };
     this.dispatchPool = pool(plan.dispatchConnections, 'dispatching');
     this.renewalPool = pool(RENEWAL_CONNECTIONS, 'renewing');
+    this.retentionPool = pool(1, 'forgetting', API_STATEMENT_MS);
   }
 
   override async destroy(): Promise<void> {
-    await Promise.all([this.dispatchPool, this.renewalPool].filter((pool) => !pool.ending).map((pool) => pool.end()));
+    const pools = [this.dispatchPool, this.renewalPool, this.retentionPool];
+    await Promise.all(pools.filter((pool) => !pool.ending).map((pool) => pool.end()));
     await super.destroy();
   }
 }

@@ -135,6 +135,25 @@ export class ApiDatabase extends Statements {
   }
 }
 
+/**
+ * The way to PostgreSQL for retention: one connection, opened while there is something to do, whose statements end after 5 s.
+ * It takes none of those that sending and callers wait for.
+ */
+@Injectable()
+export class RetentionDatabase extends Statements {
+  constructor(
+    private readonly dataSource: DataSource,
+    @Optional() settings?: StaticSettings,
+  ) {
+    super(() => [connectionsOf(dataSource).retentionPool], settings);
+  }
+
+  /** Whether a claim, a settlement or a turn of this replica waits for a connection. */
+  get sendingWaits(): boolean {
+    return connectionsOf(this.dataSource).dispatchPool.waitingCount > 0;
+  }
+}
+
 function connectionsOf(dataSource: DataSource): ServiceDataSource {
   if (dataSource instanceof ServiceDataSource) return dataSource;
   throw new Error('the data source was not made by createDataSource');

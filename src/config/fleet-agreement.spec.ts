@@ -33,7 +33,7 @@ describe('FleetAgreement', () => {
   it('brings everything but secrets and the address at the first boot, and then what changed, until that is written', async () => {
     const { source, live, agreement } = await replica({ webhook_url: 'http://h/', webhook_auth_key: 's3cret' });
     const first = agreement.consider(null);
-    expect(first.brings).toHaveLength(10);
+    expect(first.brings).toHaveLength(15);
     expect(JSON.stringify(first)).not.toMatch(/webhook_url|auth_key|signing/);
     agreement.settle(first, 1000);
     expect(keysOf(agreement)).toEqual([]);

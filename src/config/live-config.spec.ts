@@ -64,6 +64,11 @@ describe('LiveConfig', () => {
       maxAttempts: 6,
       retryScheduleMs: [30_000, 120_000, 600_000, 3_600_000, 21_600_000],
       onUncertain: 'resend',
+      eraseAfterDays: 0,
+      retainSentDays: 0,
+      retainParkedDays: 0,
+      retainAttemptsDays: 0,
+      retainActionsDays: 0,
     });
   });
 

@@ -73,6 +73,10 @@ function unreadable(raw: RawValue): string {
 
 const YEAR_SECONDS = 31_536_000;
 const WEEK_SECONDS = 604_800;
+/** What an operator keeps for ever, unless told otherwise: the table may be the company's only record. */
+const NEVER = 0;
+/** A century: more is a mistake. */
+const days = wholeNumber(0, 36_500, 'days');
 
 /** Every live setting. Meanings and units are in `config/dynamic_config.yaml`. */
 export const LIVE_KEYS: readonly LiveKey[] = Object.freeze([
@@ -111,6 +115,11 @@ export const LIVE_KEYS: readonly LiveKey[] = Object.freeze([
     fallback: Object.freeze([30_000, 120_000, 600_000, 3_600_000, 21_600_000]),
   }),
   liveKey({ name: 'on_uncertain', field: 'onUncertain', schema: oneOf('resend', 'hold'), fallback: 'resend' }),
+  liveKey({ name: 'erase_after_days', field: 'eraseAfterDays', schema: days, fallback: NEVER }),
+  liveKey({ name: 'retain_sent_days', field: 'retainSentDays', schema: days, fallback: NEVER }),
+  liveKey({ name: 'retain_parked_days', field: 'retainParkedDays', schema: days, fallback: NEVER }),
+  liveKey({ name: 'retain_attempts_days', field: 'retainAttemptsDays', schema: days, fallback: NEVER }),
+  liveKey({ name: 'retain_actions_days', field: 'retainActionsDays', schema: days, fallback: NEVER }),
 ]);
 
 export const LIVE_KEY_NAMES: readonly string[] = LIVE_KEYS.map(({ name }) => name);

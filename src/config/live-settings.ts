@@ -25,6 +25,13 @@ export interface LiveSettings {
   /** The pause after attempt 1, 2, …; the last one repeats. */
   readonly retryScheduleMs: readonly number[];
   readonly onUncertain: 'resend' | 'hold';
+  /** Days after which number and text of a sent or parked message are overwritten; 0: never. */
+  readonly eraseAfterDays: number;
+  /** Days after which each of these is deleted; 0: never. Attempts go with their message in any case. */
+  readonly retainSentDays: number;
+  readonly retainParkedDays: number;
+  readonly retainAttemptsDays: number;
+  readonly retainActionsDays: number;
 }
 
 /** What a subscriber is told: both snapshots, and which settings differ. */

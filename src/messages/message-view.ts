@@ -3,6 +3,9 @@ export const utc = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI
 /** A TIMESTAMPTZ as RFC 3339 in UTC. */
 export const zoned = (column: string) => utc(`${column} AT TIME ZONE 'UTC'`);
 
+/** What stands for the number and the text of a message that were erased. No phone number is like it: it is never sent. */
+export const ERASED = '[erased]';
+
 /** The columns of a `MessageView`. */
 export const VIEW = `id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
       CASE WHEN sent_status THEN 'sent' WHEN parked_as IS NOT NULL THEN parked_as
