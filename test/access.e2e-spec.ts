@@ -31,6 +31,7 @@ const NEEDS: Readonly<Record<string, Scope | null>> = {
   'get /scheduler': 'read',
   'get /config': 'read',
   'get /operator-actions': 'read',
+  'get /retention': 'read',
   'post /messages': 'send',
   'post /messages/import': 'send',
   'post /start': 'operate',

@@ -4,6 +4,7 @@ import { TerminusModule } from '@nestjs/terminus';
 import { Database } from '../database.js';
 import { LiveConfig } from '../config/live-config.js';
 import { RedisConnection } from '../redis.js';
+import { Retention } from '../retention/retention.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus } from '../scheduler/job.js';
 import { SchemaGate } from '../schema-gate.js';
@@ -31,6 +32,7 @@ const healthy = () => ({
   schema: { ready: true, publicProblem: null as string | null },
   redis: { status: 'up' },
   etcd: { name: 'etcd', connected: true, since: new Date(0) },
+  retention: { trouble: null as string | null },
   live: {
     sendingObstacle: null as string | null,
     describe: () => ({ sources: [world.etcd] }),
@@ -53,6 +55,7 @@ beforeEach(async () => {
       { provide: SchemaGate, useValue: world.schema },
       { provide: RedisConnection, useValue: world.redis },
       { provide: LiveConfig, useValue: world.live },
+      { provide: Retention, useValue: world.retention },
     ],
   }).compile();
   app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false });
@@ -145,6 +148,14 @@ describe('GET /health/ready', () => {
     expect(JSON.stringify(body)).not.toMatch(/404|905550000077/);
     expect(body).toMatchObject({
       details: { webhook: { inFlight: 3, trouble: expect.stringMatching('GET /scheduler') as unknown } },
+    });
+  });
+
+  it('stays 200 when retention is kept from something, and tells it', async () => {
+    world.retention.trouble = 'Retention deletes sent messages, except 3';
+    expect(await ask('/health/ready')).toMatchObject({
+      status: 200,
+      body: { details: { retention: { status: 'up', trouble: 'Retention deletes sent messages, except 3' } } },
     });
   });
 

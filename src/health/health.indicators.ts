@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { LiveConfig } from '../config/live-config.js';
 import { RedisConnection } from '../redis.js';
+import { Retention } from '../retention/retention.js';
 import type { QueueCondition } from '../scheduler/interval-queue.js';
 import type { HandlerStatus } from '../scheduler/job.js';
 import { SchemaGate } from '../schema-gate.js';
@@ -21,6 +22,7 @@ export class HealthIndicators {
     private readonly schema: SchemaGate,
     private readonly redis: RedisConnection,
     private readonly live: LiveConfig,
+    private readonly retention: Retention,
   ) {}
 
   async postgres(): Promise<HealthIndicatorResult> {
@@ -77,6 +79,12 @@ export class HealthIndicators {
     const indicator = this.health.check('redis');
     if (this.redis.status === 'off') return indicator.up({ configured: false });
     return this.redis.status === 'up' ? indicator.up() : indicator.up({ stale: true });
+  }
+
+  /** What is not deleted or erased although it should be is told; it keeps nothing from being sent. */
+  whatIsOld(): HealthIndicatorResult {
+    const { trouble } = this.retention;
+    return this.health.check('retention').up(trouble === null ? {} : { trouble });
   }
 
   etcd(): HealthIndicatorResult {

@@ -40,6 +40,7 @@ export const READY_EXAMPLE = exampleOf({
   scheduler: up,
   redis: { status: 'up', stale: true },
   etcd: up,
+  retention: up,
 });
 export const NOT_READY_EXAMPLE = exampleOf(
   { process: up, schema: up, webhook: up, scheduler: up, redis: up, etcd: up },

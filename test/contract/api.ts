@@ -94,7 +94,7 @@ export interface paths {
     };
     /**
      * The service can send
-     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on.
+     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on. What retention cannot delete or erase is told there, too, and costs no readiness.
      */
     get: operations['getReadiness'];
     put?: never;
@@ -275,6 +275,23 @@ export interface paths {
      * @description Who, when, what and why. When there is more, `Link: <…>; rel="next"` tells the next page.
      */
     get: operations['listOperatorActions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/retention': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What is deleted and erased after how many days, and what became of it */
+    get: operations['getRetention'];
     put?: never;
     post?: never;
     delete?: never;
@@ -983,6 +1000,80 @@ export interface components {
        * @example the provider confirmed it by phone
        */
       reason?: string;
+    };
+    /**
+     * @example {
+     *       "limits": {
+     *         "erase_after_days": 30,
+     *         "retain_sent_days": 365,
+     *         "retain_parked_days": 0,
+     *         "retain_attempts_days": 0,
+     *         "retain_actions_days": 0
+     *       },
+     *       "notes": [],
+     *       "trouble": null,
+     *       "working": null,
+     *       "swept_at": "2026-01-20T14:36:51.123Z",
+     *       "walks": [
+     *         {
+     *           "name": "delete-sent",
+     *           "days": 365,
+     *           "rows": 120000,
+     *           "refused": 0,
+     *           "reason": null,
+     *           "ended_at": "2026-01-20T14:36:51.123Z"
+     *         }
+     *       ]
+     *     }
+     */
+    Retention: {
+      /** @description By which the replica that answers works; 0: never. */
+      limits: {
+        /** @example 0 */
+        erase_after_days: number;
+        /** @example 0 */
+        retain_sent_days: number;
+        /** @example 0 */
+        retain_parked_days: number;
+        /** @example 0 */
+        retain_attempts_days: number;
+        /** @example 0 */
+        retain_actions_days: number;
+      };
+      /** @description Why it does not work by a limit that is set or unknown. */
+      notes: string[];
+      /** @description What kept the replica that answers from something when it last went through the tables. */
+      trouble: string | null;
+      /** @description The replica that goes through the tables now. */
+      working: string | null;
+      /**
+       * Format: date-time
+       * @description When one last went through all of them.
+       * @example 2026-01-20T14:36:51.123Z
+       */
+      swept_at: string | null;
+      /** @description By name; those that had something to look at. */
+      walks: {
+        /**
+         * @description What is done to which rows.
+         * @example delete-sent
+         */
+        name: string;
+        /** @description With which limit it last went. */
+        days: number;
+        /** @description Rows that were deleted or erased, ever. */
+        rows: number;
+        /** @description Rows that PostgreSQL keeps, since it last began with the oldest; they are tried again after a day. */
+        refused: number;
+        /** @description Why one of those is kept. */
+        reason: string | null;
+        /**
+         * Format: date-time
+         * @description When it last came to what is too young to go.
+         * @example 2026-01-20T14:36:51.123Z
+         */
+        ended_at: string | null;
+      }[];
     };
     RowFault: {
       /**
@@ -1714,6 +1805,9 @@ export interface operations {
            *         },
            *         "etcd": {
            *           "status": "up"
+           *         },
+           *         "retention": {
+           *           "status": "up"
            *         }
            *       },
            *       "error": {},
@@ -1738,6 +1832,9 @@ export interface operations {
            *           "stale": true
            *         },
            *         "etcd": {
+           *           "status": "up"
+           *         },
+           *         "retention": {
            *           "status": "up"
            *         }
            *       }
@@ -3027,6 +3124,98 @@ export interface operations {
         };
       };
       /** @description The request does not fit: the reply names each field and its limit. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Keys are in force here, and none came or none that is known: send it as `Authorization: Bearer <key>`. */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The key is known and may not do this; or, where no keys are in force, a page of another site called. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The request took too long to arrive. */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description Too many calls; `Retry-After` says in how many seconds to go on. `RateLimit-*` headers tell in time. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The headers are too large. */
+      431: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description A defect of the service: never expected, and the log has the rest. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+    };
+  };
+  getRetention: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Of the fleet, as the database holds it. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Retention'];
+        };
+      };
+      /** @description The request does not fit. */
       400: {
         headers: {
           [name: string]: unknown;
