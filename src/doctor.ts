@@ -5,6 +5,7 @@ import { createLogger } from './logging.js';
 import { maskSecrets } from './mask-secrets.js';
 import type { DatabaseFacts } from './preflight/database-facts.js';
 import { lineOf, type Finding } from './preflight/finding.js';
+import { judgeDeletion, LOOK_AT_DELETION, type DeletionFacts } from './preflight/judge-deletion.js';
 import { judgeMigration, judgeService } from './preflight/judge-database.js';
 import { lookAtDatabase } from './preflight/look-at-database.js';
 import { reasonOf } from './reason-of.js';
@@ -25,9 +26,13 @@ async function examine(): Promise<void> {
     const url = settings.dbDirectUrl ?? settings.dbUrl;
     if (url === null) throw new StartupError('APP_DB_URL is not set: give the URL of a PostgreSQL database');
     const logger = createLogger(settings);
-    const facts = await lookOnce(url);
+    const { facts, deletion } = await lookOnce(url);
     const migrated = MIGRATIONS.every(({ name }) => facts.applied?.includes(name) === true);
-    const findings: Finding[] = [...(migrated ? [] : judgeMigration(facts)), ...judgeService(facts)];
+    const findings: Finding[] = [
+      ...(migrated ? [] : judgeMigration(facts)),
+      ...judgeService(facts),
+      ...deletion.flatMap(judgeDeletion),
+    ];
     logger.info(sentenceOf(facts, migrated));
     for (const line of new Set(findings.filter(({ level }) => level === 'warning').map(lineOf))) logger.warn(line);
     const obstacles = new Set(findings.filter(({ level }) => level === 'obstacle').map(lineOf));
@@ -40,7 +45,7 @@ async function examine(): Promise<void> {
   }
 }
 
-async function lookOnce(url: string): Promise<DatabaseFacts> {
+async function lookOnce(url: string): Promise<{ facts: DatabaseFacts; deletion: readonly DeletionFacts[] }> {
   const client = new FollowingClient({
     primary: primaryFinder(url),
     session: READ_ONLY_SESSION,
@@ -49,7 +54,9 @@ async function lookOnce(url: string): Promise<DatabaseFacts> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    return await lookAtDatabase(asker(client));
+    const ask = asker(client);
+    const facts = await lookAtDatabase(ask);
+    return { facts, deletion: facts.table === null ? [] : await ask<DeletionFacts>(LOOK_AT_DELETION) };
   } catch (error) {
     throw new StartupError(`PostgreSQL at ${maskSecrets(url)} could not be examined: ${maskSecrets(reasonOf(error))}`, {
       cause: error,

@@ -96,6 +96,13 @@ describe('docs/your-table.md', () => {
       );
       expect(receiver.ledger.map(({ content }) => content).toSorted()).toEqual(['by POST', 'by SQL', 'by import']);
       expect((await app.get('/health/ready')).status).toBe(200);
+      const withoutDelete = (await run('doctor', 'sms_service')).lines.join('\n');
+      expect(withoutDelete).toContain('GRANT DELETE ON messages TO sms_service');
+      await asOwner(blockOf('the right to delete'));
+      await asOwner(`CREATE TABLE bills (message INTEGER REFERENCES messages ON DELETE CASCADE)`);
+      const withDelete = (await run('doctor', 'sms_service')).lines.join('\n');
+      expect(withDelete).not.toContain('may not delete');
+      expect(withDelete).toMatch(/bills_message_fkey of bills deletes the rows .* no index leads to such rows/);
       // Ids that an INTEGER column cannot hold.
       expect((await app.get('/messages/3000000000')).status).toBe(404);
       expect((await app.post('/messages/3000000000/cancel', {})).status).toBe(404);

@@ -62,7 +62,8 @@ const FIND = `SELECT body_sha256, status, answer FROM intake_keys WHERE caller =
 
 const KEEP = `INSERT INTO intake_keys (caller, key, body_sha256, status, answer) VALUES ($1, $2, $3, $4, $5)`;
 
+// By their places: a join might read all that is kept.
 const CLEAR = `
-  DELETE FROM intake_keys WHERE (caller, key) IN (
-    SELECT caller, key FROM intake_keys WHERE created_at < now() - interval '${KEPT_HOURS} hours'
-    ORDER BY created_at LIMIT ${CLEARED_AT_ONCE} FOR UPDATE SKIP LOCKED)`;
+  DELETE FROM intake_keys WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM intake_keys WHERE created_at < now() - interval '${KEPT_HOURS} hours'
+    ORDER BY created_at LIMIT ${CLEARED_AT_ONCE} FOR UPDATE SKIP LOCKED))`;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { RetentionDatabase, type Statement } from '../database.js';
+import { LOOK_AT_DELETION, type DeletionFacts } from '../preflight/judge-deletion.js';
 import type { BatchResult, Place, SingleResult, Walk } from './walk.js';
 
 /** How far a walk is, as the database remembers it. */
@@ -79,29 +80,14 @@ export class RetentionStore {
   }
 
   /** Whether this role may delete messages, and which keys of other tables refer to them. */
-  async examine(): Promise<Examination> {
-    return only(await this.database.query<ExaminationRow>(EXAMINE));
+  async examine(): Promise<DeletionFacts> {
+    return only(await this.database.query<ExaminationRow>({ name: 'retention.examine', text: LOOK_AT_DELETION }));
   }
-}
-
-/** What stands in the way of deleting messages, or goes with it. */
-export interface Examination {
-  readonly role: string;
-  readonly mayDelete: boolean;
-  readonly foreignKeys: readonly ForeignKey[];
-}
-
-export interface ForeignKey {
-  readonly name: string;
-  readonly table: string;
-  readonly onDelete: 'refuses' | 'deletes' | 'empties';
-  /** Whether an index leads to the rows that refer to a message. */
-  readonly indexed: boolean;
 }
 
 type BatchRow = BatchResult & Record<string, unknown>;
 type SingleRow = SingleResult & Record<string, unknown>;
-type ExaminationRow = Examination & Record<string, unknown>;
+type ExaminationRow = DeletionFacts & Record<string, unknown>;
 
 interface ProgressRow {
   days: number;
@@ -165,17 +151,4 @@ const SAVE: Statement = {
       done = known.done + excluded.done,
       refused = CASE WHEN $5 THEN 0 ELSE known.refused END + excluded.refused,
       reason = CASE WHEN $5 THEN excluded.reason ELSE coalesce(excluded.reason, known.reason) END`,
-};
-
-/** Only keys of the table itself, whose rows are those that a deletion checks. */
-const EXAMINE: Statement = {
-  name: 'retention.examine',
-  text: `
-    SELECT quote_ident(current_user) AS role, has_table_privilege('messages', 'DELETE') AS "mayDelete",
-      coalesce((
-        SELECT json_agg(json_build_object('name', quote_ident(conname), 'table', conrelid::regclass::text,
-            'onDelete', CASE confdeltype WHEN 'c' THEN 'deletes' WHEN 'n' THEN 'empties' WHEN 'd' THEN 'empties' ELSE 'refuses' END,
-            'indexed', EXISTS (SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1] AND indisvalid
-                AND indpred IS NULL)) ORDER BY conrelid::regclass::text, conname)
-        FROM pg_constraint WHERE contype = 'f' AND confrelid = 'messages'::regclass), '[]') AS "foreignKeys"`,
 };

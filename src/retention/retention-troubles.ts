@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Examination } from './retention-store.js';
+import { foreignKeyText, type ForeignKey } from '../preflight/judge-deletion.js';
 
 /** What keeps retention from something, for people: each thing is logged when it begins, when its reason changes and when it is over. */
 export class RetentionTroubles {
@@ -26,20 +26,10 @@ export class RetentionTroubles {
   }
 
   /** Says what deleting messages does to other tables, once per change. */
-  noteForeignKeys(found: Examination['foreignKeys']): void {
+  noteForeignKeys(found: readonly ForeignKey[]): void {
     const texts = found.map(foreignKeyText);
     const before = this.foreignKeys;
     this.foreignKeys = texts.join('; ');
     if (this.foreignKeys !== before) for (const text of texts) this.logger.warn(text);
   }
-}
-
-export function foreignKeyText({ name, table, onDelete, indexed }: Examination['foreignKeys'][number]): string {
-  const effect = {
-    refuses: 'keeps messages that it refers to from being deleted by retention',
-    deletes: 'deletes the rows that refer to a message when retention deletes the message',
-    empties: 'empties its columns in the rows that refer to a message when retention deletes the message',
-  }[onDelete];
-  const slow = indexed ? '' : `; no index leads to such rows, so each deletion reads ${table}: create one`;
-  return `The foreign key ${name} of ${table} ${effect}${slow}`;
 }

@@ -58,10 +58,10 @@ export const TABLE_WALKS: readonly Walk[] = [
     () => INTAKE_KEYS_DAYS,
     `
     WITH seen AS MATERIALIZED (
-      SELECT caller, key FROM intake_keys WHERE created_at < ${CUTOFF}
+      SELECT ctid AS place FROM intake_keys WHERE created_at < ${CUTOFF}
       ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), done AS (
-      DELETE FROM intake_keys WHERE (caller, key) IN (SELECT caller, key FROM seen) RETURNING caller
+      DELETE FROM intake_keys WHERE ctid = ANY (ARRAY(SELECT place FROM seen)) RETURNING caller
     )
     SELECT ${COUNTS}, NULL AS last`,
   ),
