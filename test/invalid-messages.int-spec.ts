@@ -1,6 +1,5 @@
 import * as fc from 'fast-check';
 import { Database } from '../src/database.js';
-import { FROM_THE_START } from '../src/messages/claim-look.js';
 import { contentIsInvalid, phoneIsInvalid } from '../src/messages/invalid-messages.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { contentFault, phoneFault } from '../src/messages/message-rules.js';
@@ -75,7 +74,7 @@ describe('messages that cannot be sent as they stand', () => {
     );
   });
 
-  it('are parked 5,000 at a time, and pass over what is locked, claimed or valid', async () => {
+  it('are found 5,000 at a time and parked where they lie, but for what is locked, claimed or valid', async () => {
     const claims = new MessageClaims(new Database(migrated.dataSource));
     await database.query(`
       INSERT INTO messages (recipient_phone, content, next_attempt_at)
@@ -86,15 +85,23 @@ describe('messages that cannot be sent as they stand', () => {
     const other = await database.connect();
     await other.query('BEGIN');
     await other.query('SELECT FROM messages WHERE id = 3 FOR UPDATE');
-    const [fresh, retries] = await claims.parkInvalid(FROM_THE_START);
-    expect(fresh).toMatchObject({ looked: 5_000, parked: 4_993 });
-    expect(fresh?.samples).toHaveLength(5);
-    expect(retries).toMatchObject({ looked: 10, parked: 10 });
-    expect((await claims.parkInvalid(FROM_THE_START))[0]).toMatchObject({ looked: 1_007, parked: 999 });
+    const found = await claims.findInvalidFresh(null);
+    expect([found.looked, found.invalid.length, found.next]).toEqual([5_000, 4_994, 5_001]);
+    // Corrected after it was found, and not yet looked at again.
+    await database.query(`UPDATE messages SET recipient_phone = '+905551111111' WHERE id = 5`);
+    const parked = await claims.parkInvalid(found.invalid);
+    expect(parked).toMatchObject({ held: 4_992, parked: 4_992 });
+    expect(parked.samples).toHaveLength(5);
+    const further = await claims.findInvalidFresh(found.next);
+    expect([further.looked, further.invalid.length, further.next]).toEqual([1_000, 999, null]);
+    const retries = await claims.findInvalidRetries(null);
+    expect([retries.looked, retries.invalid.length, retries.next]).toEqual([10, 10, null]);
+    expect(await claims.parkInvalid([...further.invalid, ...retries.invalid])).toMatchObject({ parked: 1_009 });
     await other.end();
-    expect(await database.query(`SELECT id FROM messages WHERE parked_as IS NULL ORDER BY id LIMIT 3`)).toEqual([
+    expect(await database.query(`SELECT id FROM messages WHERE parked_as IS NULL ORDER BY id LIMIT 4`)).toEqual([
       { id: 2 },
       { id: 3 },
+      { id: 5 },
       { id: 1000 },
     ]);
     expect(
@@ -102,7 +109,7 @@ describe('messages that cannot be sent as they stand', () => {
         `SELECT parked_as, count(*) FROM messages WHERE parked_as IS NOT NULL GROUP BY 1 ORDER BY 1`,
       ),
     ).toEqual([
-      { parked_as: 'failed', count: 6_001 },
+      { parked_as: 'failed', count: 6_000 },
       { parked_as: 'uncertain', count: 1 },
     ]);
     expect(await database.value(`SELECT parked_reason FROM messages WHERE id = 1`)).toMatch(

@@ -10,6 +10,7 @@ import { ClaimFaults } from '../src/dispatch/claim-faults.js';
 import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { EgressGuard } from '../src/dispatch/egress-guard.js';
+import { InvalidParker } from '../src/dispatch/invalid-parker.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { JobRun } from '../src/dispatch/job-run.js';
 import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
@@ -84,6 +85,7 @@ describe('the run of a job', () => {
       claims,
       stretches: new LockedStretches(),
       claimFaults: new ClaimFaults({ refused, work: claims.work, retry, size: new BatchSize(500), logger }, job.id),
+      parker: new InvalidParker(claims, logger),
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
       live,
       window: new ConcurrencyWindow(() => 1),

@@ -1,7 +1,8 @@
 import { SendableLook } from '../src/messages/sendable-look.js';
 import type { Client } from 'pg';
 import { Database } from '../src/database.js';
-import { FROM_THE_START, type RetryPlace } from '../src/messages/claim-look.js';
+import type { RetryPlace } from '../src/messages/claim-look.js';
+import type { InvalidPlace } from '../src/messages/invalid-messages.js';
 import { MessageClaims, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements, type AttemptRecord, type Settlement } from '../src/messages/message-settlements.js';
 import { RefusedClaims, SET_ASIDE_FRESH, SET_ASIDE_RETRIES } from '../src/messages/refused-claims.js';
@@ -37,20 +38,21 @@ const LIMITS: Readonly<Record<string, Limit>> = {
   look: { rows: 4, buffers: 200 },
   // 50,000 of each kind, by the index alone.
   'messages.claim-far': { rows: 105_000, buffers: 8_000 },
-  // Slices of 5,000, which are fetched again by their places, and of 20,000.
-  'messages.park-invalid-fresh': { rows: 11_000, buffers: 8_000 },
-  'messages.park-invalid-retries': { rows: 11_000, buffers: 8_000 },
+  'messages.claim-valid-far': { rows: 105_000, buffers: 8_000 },
+  // Slices of 5,000, and of 20,000.
+  'messages.find-invalid-fresh': { rows: 11_000, buffers: 8_000 },
+  'messages.find-invalid-retries': { rows: 11_000, buffers: 8_000 },
+  'messages.park-invalid': { rows: 11_000, buffers: 8_000 },
   'messages.take-stray-fresh': { rows: 21_000, buffers: 8_000 },
   'messages.take-stray-retries': { rows: 21_000, buffers: 8_000 },
   // Tries 1,000 claims and rolls each back.
   'messages.set-refused-claims-aside': { rows: 21_000, buffers: 20_000 },
   'messages.set-refused-retries-aside': { rows: 21_000, buffers: 20_000 },
 };
-/** Each message that is looked at is also looked for in `unwritten_outcomes`; a probe walks over kept ones from a random place. */
+/** Each message that is looked at is also looked for in `unwritten_outcomes`. */
 const KEPT_LIMITS: Readonly<Record<string, Limit>> = {
   'messages.claim-far': { rows: 160_000, buffers: 260_000 },
-  'messages.claim-probe-fresh': { rows: 110_000, buffers: 220_000 },
-  'messages.claim-probe-retry': { rows: 110_000, buffers: 220_000 },
+  'messages.claim-valid-far': { rows: 160_000, buffers: 260_000 },
   'messages.set-refused-claims-aside': { rows: 41_000, buffers: 100_000 },
 };
 const limitOf = (name: string, shape: string): Limit =>
@@ -97,6 +99,7 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   const elsewhere = await begin(database, claims);
   await claims.claim(elsewhere, 100, { fresh: middle, retries: midst, far: false });
   await claims.claim(elsewhere, 100, { fresh: null, retries: null, far: true });
+  for (const far of [false, true]) await claims.claim(elsewhere, 100, { fresh: middle, retries: midst, far }, true);
   for (const fresh of [null, middle]) await claims.claim(elsewhere, 100, { fresh, retries: 'ended', far: false });
   for (const place of [0, 0.5, 1])
     for (const retryFirst of [false, true])
@@ -105,8 +108,14 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
     `UPDATE messages SET claimed_by = NULL, claim_fence = NULL WHERE claimed_by = ${elsewhere.id}`,
   );
   await database.execute(`UPDATE dispatch_jobs SET state = 'done' WHERE id = ${elsewhere.id}`);
-  await claims.parkInvalid(FROM_THE_START);
-  await claims.parkInvalid({ fresh: middle, retries: midst, far: false });
+  for (const [fresh, retries] of [
+    [null, null],
+    [middle, midst],
+  ] as const) {
+    await claims.findInvalidFresh(fresh);
+    await claims.findInvalidRetries(retries);
+  }
+  await claims.parkInvalid(await firstPlaces(database));
 
   const job = await begin(database, claims);
   const first = await claims.claim(job, 100);
@@ -156,6 +165,14 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   await claims.takeStrayRetries(null);
   await claims.takeStrayRetries(midst);
   return [first.messages.length, second.messages.length, taken.length, probe === null ? 0 : 1];
+}
+
+/** Where 5,000 messages lie, whatever they are. */
+async function firstPlaces(database: ExplainedDatabase): Promise<InvalidPlace[]> {
+  const rows = await database.execute<{ source: number; place: string; id: number }>(
+    `SELECT tableoid::bigint AS source, ctid::text AS place, id FROM messages LIMIT 5000`,
+  );
+  return rows.map(({ source, place, id }) => [source, place, id]);
 }
 
 async function begin(database: ExplainedDatabase, claims: MessageClaims): Promise<ClaimKey> {

@@ -11,8 +11,9 @@ export class BatchSize {
   constructor(
     private readonly max: number,
     private readonly targetMs = TARGET_MS,
+    start = max,
   ) {
-    this.limit = max;
+    this.limit = start;
   }
 
   get rows(): number {
@@ -29,7 +30,7 @@ export class BatchSize {
     else if (durationMs < this.targetMs / 4 && rows >= this.limit) this.limit = Math.min(this.max, this.limit * 2);
   }
 
-  /** The statement was cancelled. */
+  /** The statement was cancelled, or refused for one of its rows. */
   timedOut(rows: number): void {
     this.limit = Math.max(1, Math.min(this.limit, Math.floor(rows / 2)));
   }

@@ -14,6 +14,7 @@ import { ClaimSweep } from './claim-sweep.js';
 import { ClaimFaults } from './claim-faults.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
+import { InvalidParker } from './invalid-parker.js';
 import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
 import { OutcomeRetry } from './outcome-retry.js';
@@ -32,6 +33,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly logger = new Logger('Dispatch');
   private readonly stretches = new LockedStretches();
   private readonly sweep: ClaimSweep;
+  private readonly parker: InvalidParker;
   private readonly watch = new ChannelWatch();
   private trouble: string | null = null;
   private troubledTarget: Target | null = null;
@@ -54,6 +56,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.window = new ConcurrencyWindow(() => Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size));
     this.work = claims.work;
     this.sweep = new ClaimSweep(claims);
+    this.parker = new InvalidParker(claims, this.logger);
   }
 
   onApplicationBootstrap(): void {
@@ -65,7 +68,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       inFlight: this.client.requestsInFlight,
       concurrency: this.window.size,
       concurrencyLimit: this.window.ceiling(),
-      trouble: [this.trouble, this.retry.trouble].filter((text) => text !== null).join('; ') || null,
+      trouble:
+        [this.trouble, this.retry.trouble, this.parker.trouble].filter((text) => text !== null).join('; ') || null,
     };
   }
 
@@ -97,7 +101,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.watch.beginJob(performance.now());
 
     this.window.reopen(performance.now());
-    const { claims, stretches, client, live, window, watch } = this;
+    const { claims, stretches, parker, client, live, window, watch } = this;
     const claimFaults = new ClaimFaults(
       { refused: this.refused, work: claims.work, retry, size: this.claimSize, logger },
       job.id,
@@ -106,6 +110,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       claims,
       stretches,
       claimFaults,
+      parker,
       client,
       live,
       window,
@@ -120,7 +125,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     await sweeping;
     if (run.leavesClaims) await this.endings.release(job);
     // There was work, and none of it was to be had: a trigger may silently keep messages from being claimed.
-    if (run.note === null && run.tally.sent + run.tally.notSent === 0) {
+    // While messages that cannot be sent are being parked, these are why.
+    if (run.note === null && run.tally.sent + run.tally.notSent === 0 && !parker.isUnderWay) {
       await claimFaults.setAside();
       this.sweep.hurry();
     }

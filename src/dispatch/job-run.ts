@@ -1,8 +1,6 @@
 import type { Logger } from '@nestjs/common';
-import { databaseFaultOf } from '../database-fault.js';
 import type { LiveConfig } from '../config/live-config.js';
 import type { ClaimedMessage, MessageClaims } from '../messages/message-claims.js';
-import { INVALID_SLICE_ROWS } from '../messages/invalid-messages.js';
 import { contentFault, phoneFault } from '../messages/message-rules.js';
 import type { Settlement } from '../messages/message-settlements.js';
 import type { Job } from '../scheduler/job.js';
@@ -14,6 +12,8 @@ import type { ConcurrencyWindow } from './concurrency-window.js';
 import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
 import { Flight } from './flight.js';
 import { idempotencyKey, messageHash } from './idempotency-key.js';
+import type { InvalidParker } from './invalid-parker.js';
+import { JobParking } from './job-parking.js';
 import { JobTally } from './job-tally.js';
 import { settleInvalid, settleOutcome } from './settle-outcome.js';
 import type { Settler } from './settler.js';
@@ -28,11 +28,15 @@ const AHEAD_MIN = 2;
 /** More makes nothing faster, not even where 12,000 a second leave; each one is in doubt after a crash. */
 const AHEAD_MAX = 100;
 
+/** Of 1,000 messages, then of 50,000 each. */
+const HEAD_LOOKS = 5;
+
 /** What a run works with; one object, made by the dispatcher for each job. */
 export interface RunParts {
   readonly claims: MessageClaims;
   readonly stretches: LockedStretches;
   readonly claimFaults: ClaimFaults;
+  readonly parker: InvalidParker;
   readonly client: WebhookClient;
   readonly live: LiveConfig;
   readonly window: ConcurrencyWindow;
@@ -62,6 +66,7 @@ export class JobRun {
   /** How often something came back on the budget. */
   private refunds = 0;
   private readonly cursor: ClaimCursor;
+  private readonly parking: JobParking;
   private ahead = AHEAD_MIN;
   private ranDry = false;
   private metInvalid = false;
@@ -78,6 +83,7 @@ export class JobRun {
   ) {
     this.tally = new JobTally(parts.logger, job, parts.watch.trouble !== null);
     this.cursor = new ClaimCursor(parts.stretches);
+    this.parking = new JobParking(parts.parker, job, this.tally, parts.live.current.schedulerIntervalMs);
     this.flight = new Flight(
       () => parts.window.usualAnswerMs,
       () => this.pump(),
@@ -117,6 +123,7 @@ export class JobRun {
     this.flight.close();
     await this.claims;
     await this.settler.drain();
+    await this.parking.toEnd();
   }
 
   /** Whether messages may still be claimed for which no request was made. */
@@ -182,12 +189,15 @@ export class JobRun {
     const { claims, watch } = this.parts;
     try {
       if (this.queue.size > 0) await this.giveBack();
-      if (this.metInvalid) await this.parkInvalid();
+      this.parkInvalid();
       // Where nothing lies, or what lies there is locked, the newest is as good as any.
       const place = watch.probePlace(Math.random());
       const wish = watch.probeWish(performance.now());
       const claim = async (at: number) => await claims.claimProbe(this.job, at, wish);
-      const probe = (await claim(place)) ?? (place === 1 ? null : await claim(1));
+      const probe =
+        (await claim(place)) ??
+        (place === 1 ? null : await claim(1)) ??
+        (wish.othersOnly ? null : await this.claimHead());
       await this.job.due;
       this.cursor.restart();
       this.probe = probe?.id ?? null;
@@ -198,6 +208,16 @@ export class JobRun {
     }
     this.claiming = false;
     this.pump();
+  }
+
+  /** A probe looks a little way only; the first message that can be sent may lie behind very many that cannot. */
+  private async claimHead(): Promise<ClaimedMessage | null> {
+    for (let looks = 0; looks < HEAD_LOOKS && !this.cursor.exhausted && this.goesOn; looks += 1) {
+      const claim = await this.parts.claims.claim(this.job, 1, this.cursor.look, true);
+      this.cursor.advance(claim, true);
+      if (claim.messages[0] !== undefined) return claim.messages[0];
+    }
+    return null;
   }
 
   private async afterClaimFault(error: unknown, limit: number): Promise<void> {
@@ -217,11 +237,11 @@ export class JobRun {
   private async claimInto(limit: number): Promise<void> {
     try {
       if (this.queue.stale) await this.giveBack();
-      if (this.metInvalid) await this.parkInvalid();
+      this.parkInvalid();
       const takenBefore = this.queue.taken;
       const refundsBefore = this.refunds;
       const askedAt = performance.now();
-      const claim = await this.parts.claims.claim(this.job, limit, this.cursor.look);
+      const claim = await this.parts.claims.claim(this.job, limit, this.cursor.look, this.parking.passesOver);
       this.parts.claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
       await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
@@ -236,19 +256,11 @@ export class JobRun {
     this.pump();
   }
 
-  /** Where one message is invalid many may be: they go at once, rather than by the budget, as long as they are the most. */
-  private async parkInvalid(): Promise<void> {
+  /** Where one message is invalid many may be: they are parked beside the claims, which pass over them from now on. */
+  private parkInvalid(): void {
+    if (this.metInvalid) this.parking.met(this.cursor.look);
     this.metInvalid = false;
-    try {
-      for (let most = true; most && this.goesOn;) {
-        const slices = await this.parts.claims.parkInvalid(this.cursor.look);
-        for (const { parked, samples } of slices) this.tally.countInvalid(parked, samples);
-        most = slices.some(({ looked, parked }) => looked >= INVALID_SLICE_ROWS && 2 * parked > looked);
-      }
-    } catch (error) {
-      if (databaseFaultOf(error) === 'outage') throw error;
-      // PostgreSQL refuses to write one of them, or writes slowly: they are parked one by one, as they are met.
-    }
+    this.parking.goOn();
   }
 
   /** Nothing is sent meanwhile: the queue stays stale until it is empty. */

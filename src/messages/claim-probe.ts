@@ -10,9 +10,10 @@ import {
   WRITABLE,
   writable,
 } from './claim-conditions.js';
+import { isInvalid } from './invalid-messages.js';
 
-/** So many messages a probe passes over at most that are claimed, or kept in `unwritten_outcomes`. */
-const SEEN_ROWS = 50_000;
+/** So many messages a probe passes over at most that are claimed, invalid, or kept in `unwritten_outcomes`. */
+const SEEN_ROWS = 1_500;
 /** Of those that may be claimed, so many are tried, for the case that others have them locked. */
 const TRIED_ROWS = 1_000;
 
@@ -25,7 +26,7 @@ const FRESH_SEEN = `edges AS (
         (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
       FROM job
     ), seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
+      SELECT tableoid AS source, ctid AS place, id, claimed_by IS NULL AND NOT ${isInvalid()} AS fit FROM messages
       WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT oldest + floor((newest - oldest) * $3::float8)::bigint FROM edges)
       ORDER BY id DESC LIMIT ${SEEN_ROWS}
     )`;
@@ -35,7 +36,7 @@ const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$6::bigint')}, coalesce(
 const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} AND ${RETRY_FROM}
           ORDER BY next_attempt_at, id LIMIT 1)`;
 const RETRY_SEEN = `seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, id, claimed_by FROM messages
+      SELECT tableoid AS source, ctid AS place, id, claimed_by IS NULL AND NOT ${isInvalid()} AS fit FROM messages
       WHERE ${RETRY} AND ${RETRY_FROM}
         AND next_attempt_at <= (SELECT retry_horizon - greatest(retry_horizon - ${FIRST_RETRY}, interval '0') * (1 - $3::float8) FROM job)
       ORDER BY next_attempt_at DESC, id DESC LIMIT ${SEEN_ROWS}
@@ -55,7 +56,7 @@ const claimProbe = (kind: Kind): Statement => ({
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), ${kind === 'fresh' ? FRESH_SEEN : RETRY_SEEN}, free AS MATERIALIZED (
-      SELECT source, place FROM seen WHERE claimed_by IS NULL AND ${WRITABLE} LIMIT ${TRIED_ROWS}
+      SELECT source, place FROM seen WHERE fit AND ${WRITABLE} LIMIT ${TRIED_ROWS}
     ), probe AS (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('free')}
         AND ${kind === 'fresh' ? FRESH : RETRY} AND claimed_by IS NULL

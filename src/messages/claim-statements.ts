@@ -11,6 +11,7 @@ import {
   timeOf,
   WRITABLE,
 } from './claim-conditions.js';
+import { isInvalid } from './invalid-messages.js';
 
 /** What is inserted, or due again, after a job was opened goes out in the next one. */
 export const OPEN: Statement = {
@@ -41,8 +42,10 @@ const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce(
  * where they lie and written by that place; the whole condition is repeated there, so that whatever a place may hold, a
  * message that is sent, parked or claimed is never claimed. One that somebody changed between the statement's snapshot and
  * its lock lies elsewhere by now: it is left for the next claim.
+ *
+ * `fit` keeps some of the candidates from being taken, such as those that cannot be sent.
  */
-const claim = (name: string, candidates: number): Statement => ({
+const claim = (name: string, candidates: number, fit = ''): Statement => ({
   name,
   text: `
     WITH job AS (
@@ -61,7 +64,7 @@ const claim = (name: string, candidates: number): Statement => ({
       SELECT tableoid AS source, ctid AS place FROM messages
       WHERE ${RETRY} AND claimed_by IS NULL AND ${RETRY_FROM}
         AND (next_attempt_at, id) <= (coalesce((SELECT next_attempt_at FROM last_retry), (SELECT retry_horizon FROM job)),
-          coalesce((SELECT id FROM last_retry), ${HIGHEST_ID})) AND ${WRITABLE}
+          coalesce((SELECT id FROM last_retry), ${HIGHEST_ID})) AND ${WRITABLE}${fit}
       ORDER BY next_attempt_at, id
       LIMIT coalesce((SELECT retries FROM share), 0)
       FOR UPDATE SKIP LOCKED
@@ -73,7 +76,7 @@ const claim = (name: string, candidates: number): Statement => ({
     ), fresh AS (
       SELECT tableoid AS source, ctid AS place FROM messages
       WHERE ${FRESH} AND claimed_by IS NULL AND id >= coalesce($4::bigint, ${LOWEST_ID})
-        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}
+        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}${fit}
       ORDER BY id
       LIMIT CASE WHEN $7::bool THEN coalesce((SELECT wanted FROM job), 0) - (SELECT count(*) FROM retry) ELSE 0 END
       FOR UPDATE SKIP LOCKED
@@ -110,7 +113,12 @@ const claim = (name: string, candidates: number): Statement => ({
 const CANDIDATES = 1_000;
 export const CLAIM = claim('messages.claim', CANDIDATES);
 /** For a stretch of messages that others have locked. */
-export const CLAIM_FAR = claim('messages.claim-far', 50_000);
+const FAR_CANDIDATES = 50_000;
+export const CLAIM_FAR = claim('messages.claim-far', FAR_CANDIDATES);
+/** Where many cannot be sent as they stand: those that can go out while the others are being parked. */
+const VALID = ` AND NOT ${isInvalid()}`;
+export const CLAIM_VALID = claim('messages.claim-valid', CANDIDATES, VALID);
+export const CLAIM_VALID_FAR = claim('messages.claim-valid-far', FAR_CANDIDATES, VALID);
 
 /** So many others may have locked among those that a claim of fresh ones wants, before it passes on. */
 const MORE_CANDIDATES = 100;

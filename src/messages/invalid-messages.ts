@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, FRESH, LOWEST_ID, NOW, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
+import { atPlaces, FRESH, LOWEST_ID, microsecondsOf, NOW, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
 
 /** What a spreadsheet makes of a number. */
 const isDecimal = (phone: string) => `(length(${phone}) <= 32 AND ${phone} ~ '^[+]?[0-9]+[.]0+$')`;
@@ -13,9 +13,26 @@ export const phoneIsInvalid = (phone: string) =>
 export const contentIsInvalid = (content: string) =>
   `(${content} IS NULL OR ${content} = '' OR (getdatabaseencoding() = 'UTF8' AND length(${content}) > 160))`;
 
-/** A slice of messages that were looked at, and those among them that were parked. */
-export interface InvalidSlice {
+/** Whether a message cannot be sent as it stands; `of` is what its columns are written after, as `message.`. */
+export const isInvalid = (of = '') =>
+  `(${phoneIsInvalid(`${of}recipient_phone`)} OR ${contentIsInvalid(`${of}content`)})`;
+
+/** The table and the place of a message, and its id. */
+export type InvalidPlace = readonly [source: number, place: string, id: number];
+
+/** What a look at one kind of messages found. */
+export interface InvalidSlice<Place> {
   readonly looked: number;
+  /** Those that cannot be sent, that nobody has claimed and that can be written. */
+  readonly invalid: readonly InvalidPlace[];
+  /** Where to go on; null: there is nothing more. */
+  readonly next: Place | null;
+}
+
+export interface ParkedInvalid {
+  /** How many were to be parked; the others are locked, changed or gone. */
+  readonly held: number;
+  /** How many of these are. A trigger may keep the others as they were. */
   readonly parked: number;
   /** A few of the parked ones, for the log. */
   readonly samples: readonly { readonly id: number; readonly state: 'failed' | 'uncertain'; readonly reason: string }[];
@@ -24,44 +41,67 @@ export interface InvalidSlice {
 export const INVALID_SLICE_ROWS = 5_000;
 const SAMPLES = 5;
 
-const PHONE_INVALID = phoneIsInvalid('message.recipient_phone');
-const INVALID = `(${PHONE_INVALID} OR ${contentIsInvalid('message.content')})`;
+const INVALID = isInvalid('message.');
 const REASON = `CASE WHEN ${isDecimal('message.recipient_phone')} THEN ($1::text[])[2]
-          WHEN ${PHONE_INVALID} THEN ($1::text[])[1] ELSE ($1::text[])[3] END`;
+          WHEN ${phoneIsInvalid('message.recipient_phone')} THEN ($1::text[])[1] ELSE ($1::text[])[3] END`;
 
-/** `$1` what is wrong with a phone number, with a decimal number and with a text. What others have locked is left to the next look. */
-const park = (name: string, kind: string, seen: string): Statement => ({
+const find = (name: string, kind: string, from: string, order: string, next: string): Statement => ({
   name,
   text: `
     WITH seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place FROM messages WHERE ${kind} AND ${seen} LIMIT ${INVALID_SLICE_ROWS}
-    ), invalid AS (
-      SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('seen')}
-        AND ${kind} AND claimed_by IS NULL AND ${WRITABLE} AND ${INVALID}
+      SELECT message.tableoid AS source, message.ctid AS place, id, next_attempt_at,
+        claimed_by IS NULL AND ${WRITABLE} AND ${INVALID} AS invalid
+      FROM messages message WHERE ${kind} AND ${from} ORDER BY ${order} LIMIT ${INVALID_SLICE_ROWS}
+    )
+    SELECT count(*) AS looked,
+      coalesce(json_agg(json_build_array(source::bigint, place::text, id)) FILTER (WHERE invalid), '[]') AS invalid,
+      (SELECT ${next} FROM seen ORDER BY ${order} OFFSET ${INVALID_SLICE_ROWS - 1}) AS next
+    FROM seen`,
+});
+
+/** `$1` the id from which to look. */
+export const FIND_INVALID_FRESH = find(
+  'messages.find-invalid-fresh',
+  FRESH,
+  `id >= coalesce($1::bigint, ${LOWEST_ID})`,
+  'id',
+  'id + 1',
+);
+
+/** `$1`, `$2` the end of the pause and the id from which to look. */
+export const FIND_INVALID_RETRIES = find(
+  'messages.find-invalid-retries',
+  RETRY,
+  `(next_attempt_at, id) >= (${timeOf('$1::bigint')}, coalesce($2::bigint, ${LOWEST_ID})) AND next_attempt_at <= ${NOW}`,
+  'next_attempt_at, id',
+  `json_build_array(${microsecondsOf('next_attempt_at')}, id + 1)`,
+);
+
+const TO_PARK = `message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL AND ${INVALID}`;
+
+/**
+ * `$1` what is wrong with a phone number, with a decimal number and with a text, `$2`, `$3` the tables and places of those to
+ * park. Whatever lies there by now, only what cannot be sent is parked. What others have locked is left to the next look.
+ */
+export const PARK_INVALID: Statement = {
+  name: 'messages.park-invalid',
+  text: `
+    WITH held AS MATERIALIZED (
+      SELECT message.tableoid AS source, message.ctid AS place
+      FROM messages message, unnest($2::oid[], $3::tid[]) AS found (source, place)
+      WHERE message.ctid = found.place AND message.tableoid = found.source AND found.place > '(0,0)' AND found.source > 0
+        AND ${TO_PARK} AND ${WRITABLE}
       FOR UPDATE OF message SKIP LOCKED
-    ), parked AS (
+    ), changed AS (
       UPDATE messages message SET
         parked_as = CASE WHEN doubt IS NULL THEN 'failed' ELSE 'uncertain' END,
         parked_reason = ${REASON} || coalesce('; an earlier attempt may have sent it: ' || doubt, ''),
         parked_at = clock_timestamp(), next_attempt_at = NULL
-      FROM ${atPlaces('invalid')} AND ${kind} AND claimed_by IS NULL AND ${INVALID}
+      FROM ${atPlaces('held')} AND ${TO_PARK}
       RETURNING message.id, message.parked_as AS state, message.parked_reason AS reason
+    ), parked AS (
+      SELECT * FROM changed WHERE state IS NOT NULL
     )
-    SELECT (SELECT count(*) FROM seen) AS looked, (SELECT count(*) FROM parked) AS parked,
+    SELECT (SELECT count(*) FROM held) AS held, (SELECT count(*) FROM parked) AS parked,
       (SELECT coalesce(json_agg(sample), '[]') FROM (SELECT * FROM parked ORDER BY id LIMIT ${SAMPLES}) AS sample) AS samples`,
-});
-
-/** `$2` the id from which to look. */
-export const PARK_INVALID_FRESH = park(
-  'messages.park-invalid-fresh',
-  FRESH,
-  `id >= coalesce($2::bigint, ${LOWEST_ID}) ORDER BY id`,
-);
-
-/** `$2`, `$3` the end of the pause and the id from which to look. */
-export const PARK_INVALID_RETRIES = park(
-  'messages.park-invalid-retries',
-  RETRY,
-  `(next_attempt_at, id) >= (${timeOf('$2::bigint')}, coalesce($3::bigint, ${LOWEST_ID}))
-        AND next_attempt_at <= ${NOW} ORDER BY next_attempt_at, id`,
-);
+};

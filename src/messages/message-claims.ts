@@ -9,12 +9,30 @@ import {
   type LookRow,
   type RetryPlace,
 } from './claim-look.js';
-import { PARK_INVALID_FRESH, PARK_INVALID_RETRIES, type InvalidSlice } from './invalid-messages.js';
+import {
+  FIND_INVALID_FRESH,
+  FIND_INVALID_RETRIES,
+  PARK_INVALID,
+  type InvalidPlace,
+  type InvalidSlice,
+  type ParkedInvalid,
+} from './invalid-messages.js';
 import { CONTENT_LENGTH_FAULT, PHONE_DECIMAL_FAULT, PHONE_FAULT } from './message-rules.js';
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
 import { CLAIM_PROBE_FRESH, CLAIM_PROBE_RETRY, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { SendableLook } from './sendable-look.js';
-import { CLAIM, CLAIM_FAR, CLAIM_FRESH, CLOSE, GIVE_BACK, OPEN, RELEASE, TAKE_OVER } from './claim-statements.js';
+import {
+  CLAIM,
+  CLAIM_FAR,
+  CLAIM_FRESH,
+  CLAIM_VALID,
+  CLAIM_VALID_FAR,
+  CLOSE,
+  GIVE_BACK,
+  OPEN,
+  RELEASE,
+  TAKE_OVER,
+} from './claim-statements.js';
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
 export interface ClaimKey {
@@ -81,13 +99,15 @@ export class MessageClaims {
   /**
    * Claims up to `limit` messages and takes them off the job's budget: fresh ones by id, and retries that are due, the longest
    * due first. While it finds both, each kind gets half. A message that was marked by hand or deleted is not claimed.
+   * `validOnly` passes over messages that cannot be sent as they stand, which costs a look at the text of each.
    */
-  async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START): Promise<Claim> {
+  async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START, validOnly = false): Promise<Claim> {
     const [from, ...place] = this.placesOf(look);
-    if (look.retries === 'ended' && look.fresh !== 'ended' && !look.far)
+    if (look.retries === 'ended' && look.fresh !== 'ended' && !look.far && !validOnly)
       return claimOf(await this.database.query<ClaimRow>(CLAIM_FRESH, [job.id, job.fence, limit, from]));
     const values = [job.id, job.fence, limit, from, ...place, look.fresh !== 'ended', look.retries !== 'ended'];
-    return claimOf(await this.database.query<ClaimRow>(look.far ? CLAIM_FAR : CLAIM, values));
+    const [near, far] = validOnly ? [CLAIM_VALID, CLAIM_VALID_FAR] : [CLAIM, CLAIM_FAR];
+    return claimOf(await this.database.query<ClaimRow>(look.far ? far : near, values));
   }
 
   /**
@@ -138,21 +158,30 @@ export class MessageClaims {
     };
   }
 
-  /**
-   * Looks at the next 5,000 messages of each kind that a claim would look at, and parks those that cannot be sent as they
-   * stand. No budget is charged, and what others have locked is passed over.
-   */
-  async parkInvalid(look: ClaimLook): Promise<InvalidSlice[]> {
+  /** Looks at the next 5,000 fresh messages for those that cannot be sent as they stand; changes and locks nothing. */
+  async findInvalidFresh(from: number | null): Promise<InvalidSlice<number>> {
+    const rows = await this.database.query<InvalidSlice<number>>(FIND_INVALID_FRESH, [from ?? this.work.freshFrom]);
+    return rows[0] ?? NOTHING_SEEN;
+  }
+
+  /** The same of the next 5,000 retries that are due. */
+  async findInvalidRetries(from: RetryPlace | null): Promise<InvalidSlice<RetryPlace>> {
+    const rows = await this.database.query<InvalidSlice<RetryPlace>>(FIND_INVALID_RETRIES, [
+      ...(from ?? this.work.retriesFrom ?? [null, null]),
+    ]);
+    return rows[0] ?? NOTHING_SEEN;
+  }
+
+  /** Parks those of them that still cannot be sent. No budget is charged, and what others have locked is passed over. */
+  async parkInvalid(places: readonly InvalidPlace[]): Promise<ParkedInvalid> {
     const faults = [
       `recipient_phone ${PHONE_FAULT}`,
       `recipient_phone ${PHONE_DECIMAL_FAULT}`,
       `content ${CONTENT_LENGTH_FAULT}`,
     ];
-    const [from, ...place] = this.placesOf(look);
-    return [
-      ...(await this.database.query<InvalidSlice>(PARK_INVALID_FRESH, [faults, from])),
-      ...(await this.database.query<InvalidSlice>(PARK_INVALID_RETRIES, [faults, ...place])),
-    ];
+    const values = [faults, places.map(([source]) => source), places.map(([, place]) => place)];
+    const [row] = await this.database.query<ParkedInvalid>(PARK_INVALID, values);
+    return row ?? { held: 0, parked: 0, samples: [] };
   }
 
   /** The fresh id, the end of a pause and the id of a retry from which to look. */
@@ -186,6 +215,8 @@ export interface ProbeWish {
   /** Whether only a message to another one will do. */
   readonly othersOnly: boolean;
 }
+
+const NOTHING_SEEN = { looked: 0, invalid: [], next: null };
 
 const ANY_PROBE: ProbeWish = { retryFirst: false, known: [], othersOnly: false };
 

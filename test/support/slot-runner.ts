@@ -69,6 +69,11 @@ export class SlotRunner {
     return report;
   }
 
+  /** What the replica says it suffers from. */
+  trouble(): string | null {
+    return this.dispatcher.status().trouble;
+  }
+
   /** Has the pauses of messages be over so much earlier. */
   async pass(seconds: number): Promise<void> {
     await this.migrated.database.query(
