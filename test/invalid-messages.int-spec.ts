@@ -1,9 +1,11 @@
 import * as fc from 'fast-check';
 import { Database } from '../src/database.js';
 import { contentIsInvalid, phoneIsInvalid } from '../src/messages/invalid-messages.js';
+import { MessageLists } from '../src/messages/message-lists.repository.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { contentFault, phoneFault } from '../src/messages/message-rules.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { openJob } from './support/open-job.js';
 import type { TestDatabase } from './support/test-database.js';
 
 const storable = (text: string) => text.isWellFormed() && !text.includes('\0');
@@ -116,5 +118,33 @@ describe('messages that cannot be sent as they stand', () => {
       /^recipient_phone must be a phone number .*; an earlier attempt may have sent it: no answer$/,
     );
     expect(await database.value(`SELECT parked_reason FROM messages WHERE id = 4`)).toMatch(/not a decimal number/);
+  });
+
+  it('with ids that JavaScript would round are never claimed, are told, and keep no other message or list from moving', async () => {
+    const service = new Database(migrated.dataSource);
+    const claims = new MessageClaims(service);
+    const look = async () =>
+      claims.work.exists(await database.value(`SELECT ${claims.work.expression}`, [...claims.work.values()]));
+    await database.query(`UPDATE scheduler_state SET running = TRUE`);
+    await database.query(`
+      INSERT INTO messages (id, recipient_phone, content, next_attempt_at, claimed_by, claim_fence) VALUES
+        (9007199254740993, '+905551111111', 'text', NULL, NULL, NULL), (9007199254740995, '+905551111111', 'text', NULL, 987, 1),
+        (9007199254740997, '+905551111111', 'text', '2025-01-01', NULL, NULL), (-9007199254740993, '+905551111111', 'text', NULL, NULL, NULL)`);
+    expect(await look()).toBe(false);
+    expect(claims.work.trouble).toMatch(/such as 9007199254740993, are never sent/);
+    await database.query(
+      `INSERT INTO messages (id, recipient_phone, content) VALUES (9007199254740991, '+905551111111', 'good')`,
+    );
+    expect(await look()).toBe(true);
+    const job = await openJob(database, 10);
+    await claims.open(job);
+    expect((await claims.claim(job, 10)).messages.map(({ id }) => id)).toEqual([9007199254740991]);
+    expect(await claims.claimProbe(job, 1)).toBeNull();
+    expect((await claims.takeStrayFresh(null)).taken).toEqual([]);
+    const { messages, next } = await new MessageLists(service).list(null, 0, 1);
+    expect([messages.map(({ id }) => id), next]).toEqual([[9007199254740991], null]);
+    await database.query(`DELETE FROM messages WHERE id NOT BETWEEN -9007199254740991 AND 9007199254740991`);
+    await look();
+    expect(claims.work.trouble).toBeNull();
   });
 });

@@ -69,7 +69,9 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       concurrency: this.window.size,
       concurrencyLimit: this.window.ceiling(),
       trouble:
-        [this.trouble, this.retry.trouble, this.parker.trouble].filter((text) => text !== null).join('; ') || null,
+        [this.trouble, this.retry.trouble, this.parker.trouble, this.claims.work.trouble]
+          .filter((text) => text !== null)
+          .join('; ') || null,
     };
   }
 

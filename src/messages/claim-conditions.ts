@@ -1,9 +1,23 @@
 /**
+ * The ids that JavaScript holds exactly: sequences may be widened downwards, and ids below 1 are ids. Beyond them an id would be
+ * rounded to another one, and another message be marked: such messages are never looked at (see `SendableLook`).
+ */
+export const LOWEST_ID = `'${Number.MIN_SAFE_INTEGER}'::bigint`;
+export const HIGHEST_ID = `'${Number.MAX_SAFE_INTEGER}'::bigint`;
+const EXACT_ID = `id >= ${LOWEST_ID} AND id <= ${HIGHEST_ID}`;
+
+/**
  * The two kinds of messages that may be sent, each as its partial index has it: fresh ones, which are sent by id, and retries,
  * by the end of their pause. A retry that is claimed stays what it is until it is settled, so a claim touches no index.
  */
-export const FRESH = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL';
-export const RETRY = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL';
+const FRESH_WHATEVER_ID = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL';
+export const FRESH = `${FRESH_WHATEVER_ID} AND ${EXACT_ID}`;
+export const RETRY = `sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL AND ${EXACT_ID}`;
+
+/** An unsent message whose id JavaScript does not hold exactly, as text, or NULL: the two ends of an index tell. */
+export const INEXACT_ID = `coalesce(
+        (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id > ${HIGHEST_ID} ORDER BY messages.id LIMIT 1),
+        (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id < ${LOWEST_ID} ORDER BY messages.id LIMIT 1))`;
 
 /**
  * Nothing of it stands in `unwritten_outcomes`, which is nearly always empty: that is asked once. While it is not, each message
@@ -15,10 +29,6 @@ export const WRITABLE = writable('id');
 
 /** The time of the statement as a value: a function that changes is no condition of an index, and every pause would be read. */
 export const NOW = '(SELECT clock_timestamp())';
-
-/** Below every id: sequences may be widened downwards, and ids below 1 are ids. */
-export const LOWEST_ID = `'-9223372036854775808'::bigint`;
-export const HIGHEST_ID = `'9223372036854775807'::bigint`;
 
 /**
  * A pause's end as whole microseconds since 1970, which JavaScript holds exactly; NULL for none. Infinite ones are cut to what

@@ -19,7 +19,7 @@ export const OPEN: Statement = {
   text: `
     WITH opened AS (
       UPDATE dispatch_jobs SET
-        horizon = coalesce(horizon, (SELECT max(id) FROM messages), 0),
+        horizon = coalesce(horizon, (SELECT max(id) FROM messages WHERE id <= ${HIGHEST_ID}), 0),
         retry_horizon = coalesce(retry_horizon, clock_timestamp())
       WHERE id = $1 AND fence = $2 AND (horizon IS NULL OR retry_horizon IS NULL)
     )

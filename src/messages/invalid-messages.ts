@@ -50,7 +50,7 @@ const find = (name: string, kind: string, from: string, order: string, next: str
   text: `
     WITH seen AS MATERIALIZED (
       SELECT message.tableoid AS source, message.ctid AS place, id, next_attempt_at,
-        claimed_by IS NULL AND ${WRITABLE} AND ${INVALID} AS invalid
+        claimed_by IS NULL AND ${INVALID} AND ${WRITABLE} AS invalid
       FROM messages message WHERE ${kind} AND ${from} ORDER BY ${order} LIMIT ${INVALID_SLICE_ROWS}
     )
     SELECT count(*) AS looked,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ApiDatabase, type Statement } from '../database.js';
+import { HIGHEST_ID, LOWEST_ID } from './claim-conditions.js';
 import type { MessageState, MessageView, SentMessage } from './message.schemas.js';
 import { utc, VIEW } from './message-view.js';
 import type { SentPosition } from './sent-cursor.js';
@@ -57,6 +58,8 @@ function toView({ listed: _listed, position: _position, ...message }: LookedAt):
   return message;
 }
 
+/** An id that JavaScript does not hold exactly would be shown, and gone on after, as another one. */
+const AFTER = `id > $1::bigint AND id <= ${HIGHEST_ID}`;
 const UNPARKED = 'sent_status = FALSE AND parked_as IS NULL';
 const SENDABLE = `${UNPARKED} AND next_attempt_at IS NULL`;
 const PAUSING = `${UNPARKED} AND next_attempt_at IS NOT NULL`;
@@ -65,12 +68,12 @@ const PAUSING = `${UNPARKED} AND next_attempt_at IS NOT NULL`;
 const listOf = (name: string, condition: string): Statement => ({
   name: `messages.list-${name}`,
   text: `
-    SELECT ${VIEW}, TRUE AS listed, NULL AS position FROM messages WHERE ${condition} AND id > $1::bigint ORDER BY id LIMIT $2`,
+    SELECT ${VIEW}, TRUE AS listed, NULL AS position FROM messages WHERE ${condition} AND ${AFTER} ORDER BY id LIMIT $2`,
 });
 
 /** The first `LOOK_MAX` rows of a partial index, or of the primary key, after `$1`. */
 const after = (condition: string) =>
-  `(SELECT * FROM messages WHERE ${condition} AND id > $1::bigint ORDER BY id LIMIT ${LOOK_MAX})`;
+  `(SELECT * FROM messages WHERE ${condition} AND ${AFTER} ORDER BY id LIMIT ${LOOK_MAX})`;
 
 /**
  * What is listed is found by looking at the rows of `from` one by one, `LOOK_MAX` at most; the last of so many is told as well,
@@ -134,6 +137,7 @@ export const LIST_SENT: Statement = {
       coalesce(to_char(sent_at, 'YYYY-MM-DD HH24:MI:SS.US'), sent_at::text, '-infinity') AS position
     FROM messages
     WHERE sent_status = TRUE AND (coalesce(sent_at, '-infinity'::timestamp), id) < ($1::timestamp, $2::bigint)
+      AND id >= ${LOWEST_ID} AND id <= ${HIGHEST_ID}
     ORDER BY coalesce(sent_at, '-infinity'::timestamp) DESC, id DESC
     LIMIT $3`,
 };

@@ -1,5 +1,6 @@
+import { Logger } from '@nestjs/common';
 import { z } from 'zod';
-import { FRESH, LOWEST_ID, microsecondsOf, RETRY, timeOf } from './claim-conditions.js';
+import { FRESH, HIGHEST_ID, INEXACT_ID, LOWEST_ID, microsecondsOf, RETRY, timeOf } from './claim-conditions.js';
 import { isBefore, type RetryPlace } from './claim-look.js';
 
 /** A look from the start that takes no longer than this is made every time: nothing needs to be remembered. */
@@ -23,6 +24,7 @@ const foundSchema = z.object({
   from: z.number(),
   at: z.number(),
   fromStart: z.boolean(),
+  inexactId: z.string().nullable(),
 });
 
 /** What a look found: the first message of each kind. */
@@ -59,7 +61,7 @@ export class SendableLook {
                 WHERE ${RETRY} AND (next_attempt_at, id) >= (floor.retry_at, floor.retry_id)
                 ORDER BY next_attempt_at, id LIMIT 1),
       'newestId', floor.newest_id, 'newestAct', floor.newest_act, 'at', ${microsecondsOf('clock_timestamp()')},
-      'fromStart', NOT floor.holds)
+      'fromStart', NOT floor.holds, 'inexactId', ${INEXACT_ID})
     FROM (
       SELECT newest_id, newest_act, holds, CASE WHEN holds THEN $1::bigint ELSE ${LOWEST_ID} END AS fresh,
         CASE WHEN holds THEN ${timeOf('$2::bigint')} ELSE '-infinity' END AS retry_at,
@@ -67,13 +69,15 @@ export class SendableLook {
       FROM (
         SELECT newest_id, newest_act,
           coalesce($1::bigint <= newest_id AND newest_act IS NOT DISTINCT FROM $4::bigint, FALSE) AS holds
-        FROM (SELECT (SELECT max(id) FROM messages) AS newest_id, (SELECT max(id) FROM operator_actions) AS newest_act OFFSET 0) AS newest
+        FROM (SELECT (SELECT max(id) FROM messages WHERE id <= ${HIGHEST_ID}) AS newest_id, (SELECT max(id) FROM operator_actions) AS newest_act OFFSET 0) AS newest
       ) AS known
       OFFSET 0
     ) AS floor)`;
 
   private floor: Floor | null = null;
   private newestAct: number | null = null;
+  private inexactId: string | null = null;
+  private readonly logger = new Logger('Dispatch');
   /** Monotonic: until then a look begins at the floor, if the last one from the start was dear. */
   private fullLookAt = -Infinity;
 
@@ -101,8 +105,24 @@ export class SendableLook {
     const found = foundSchema.parse(value);
     if (found.fromStart) this.noteFullLook(found);
     else if (this.floor !== null) this.floor = floorOf(found);
+    this.noteInexact(found.inexactId);
     const [, , isRetryDue] = found.retry ?? [0, 0, false];
     return found.fresh !== null || isRetryDue;
+  }
+
+  /** Why some messages are never looked at, for people; null: there are none. */
+  get trouble(): string | null {
+    return this.inexactId === null
+      ? null
+      : `messages with ids beyond ${Number.MAX_SAFE_INTEGER}, such as ${this.inexactId}, are never sent: give them other ids`;
+  }
+
+  private noteInexact(id: string | null): void {
+    const isNews = (id === null) !== (this.inexactId === null);
+    this.inexactId = id;
+    if (!isNews) return;
+    if (this.trouble === null) this.logger.log('No unsent message has an id that is too large any more');
+    else this.logger.warn(this.trouble);
   }
 
   private noteFullLook(found: Found): void {
