@@ -2,9 +2,8 @@ import { Logger } from '@nestjs/common';
 import { credentialsOf } from '../src/access/admission.js';
 import { KeyRing } from '../src/access/key-ring.js';
 import { correlationIdOf } from '../src/correlation.js';
-import { retryAfterMs } from '../src/dispatch/delivery.js';
+import { retryAfterMs, withoutSecrets } from '../src/dispatch/delivery.js';
 import { messageIdIn } from '../src/dispatch/provider-id.js';
-import { redact } from '../src/dispatch/redaction.js';
 import { contentFault, phoneFault } from '../src/messages/message-rules.js';
 import { fromCursor } from '../src/messages/sent-cursor.js';
 import { parseYamlMapping } from '../src/config/read-yaml-file.js';
@@ -82,9 +81,12 @@ describe('text from outside', () => {
     ['correlationIdOf', (text) => correlationIdOf({ 'x-correlation-id': text })],
     ['credentialsOf', (text) => credentialsOf(`Bearer ${text}`, new KeyRing([]))],
     [
-      'redact',
+      'withoutSecrets',
       (text) =>
-        redact(text, { credentials: ['s3cret', text.slice(0, 64)], to: '+905551111111', content: text.slice(0, 160) }),
+        withoutSecrets(
+          { status: 400, retryAfter: null, body: text },
+          { credentials: ['s3cret', text.slice(0, 64)], to: '+905551111111', content: text.slice(0, 160) },
+        ),
     ],
     ['postgresUrl', each(postgresUrl)],
     ['redisAddress', each(redisAddress)],

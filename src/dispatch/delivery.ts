@@ -1,5 +1,6 @@
 import { messageIdIn } from './provider-id.js';
-import { longestOf, redact, redactCredentials, type Told } from './redaction.js';
+import { MASK, redact, type Told } from './redaction.js';
+import { isTelling } from './telling-id.js';
 
 /**
  * What became of one request. `accepted` is the only one after which the phone surely has, or will get, the message;
@@ -26,6 +27,8 @@ export interface Answer {
   readonly status: number;
   readonly retryAfter: string | null;
   readonly body: string;
+  /** Of an acceptance whose body is not kept. */
+  readonly messageId?: string | null;
 }
 
 /** Why no answer came, and whether the request had left by then. */
@@ -51,8 +54,9 @@ const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]+/gu;
 
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const EXCERPT_MAX_BYTES = 4_096;
-/** As much as is gone through for an excerpt, in characters. */
-const REDACTED_HEAD = 16_384;
+/** As much as is gone through for an excerpt, in characters, and how much of it is left out when more follows. */
+const REDACTED_HEAD = 8_192;
+const UNSURE_END = 1_024;
 
 /** Decides what an answer, or its absence, means. Every other 3xx and 4xx may speak of the way or of the message. */
 export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
@@ -61,7 +65,10 @@ export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
   }
   const { status } = reply;
   const error = `HTTP ${status}`;
-  if (status >= 200 && status < 300) return { outcome: 'accepted', status, messageId: messageIdIn(reply.body) };
+  if (status >= 200 && status < 300) {
+    const messageId = reply.messageId === undefined ? messageIdIn(reply.body) : reply.messageId;
+    return { outcome: 'accepted', status, messageId };
+  }
   if (MESSAGE_FAULTS.has(status)) return { outcome: 'refused', status, error };
   if (UNKNOWN.has(status)) return { outcome: 'uncertain', status, error };
   if (PASSING.has(status) || status >= 500) {
@@ -87,22 +94,23 @@ function timeOf(httpDate: string): number {
 }
 
 /**
- * Returns the reply without what the receiver was told, so that it can be kept and shown. Only credentials are taken out of an
- * acceptance: nothing but the provider's id is kept of it.
+ * Returns the reply without what the receiver was told, so that it can be kept and shown. Of an acceptance nothing but the
+ * provider's id is kept, and `***` where that id holds some of it.
  */
 export function withoutSecrets(reply: Answer | NoAnswer, told: Told): Answer | NoAnswer {
   // A parser's words may quote what came, with its line breaks.
-  if ('left' in reply) return { ...reply, error: redact(reply.error, told).replaceAll(CONTROL_CHARACTERS, ' ') };
-  if (reply.status >= 200 && reply.status < 300) {
-    // For nearly every message this is all: only what is escaped can be there and not be found so.
-    const { body } = reply;
-    if (!body.includes('\\') && !told.credentials.some((credential) => body.includes(credential))) return reply;
-    return { ...reply, body: redactCredentials(body, told.credentials) };
+  if ('left' in reply) {
+    const error = redact(reply.error.slice(0, REDACTED_HEAD), told);
+    return { ...reply, error: error.replaceAll(CONTROL_CHARACTERS, ' ') };
+  }
+  const { status, retryAfter } = reply;
+  if (status >= 200 && status < 300) {
+    const id = messageIdIn(reply.body);
+    return { status, retryAfter, body: '', messageId: id !== null && isTelling(id, told) ? MASK : id };
   }
   const head = reply.body.slice(0, REDACTED_HEAD);
-  const masked = redact(head, told);
-  // The end may be the first half of a secret.
-  const body = head.length < REDACTED_HEAD ? masked : masked.slice(0, -longestOf(told));
+  // The end may be the first part of a secret, too short to be known as such.
+  const body = head.length < REDACTED_HEAD ? redact(head, told) : redact(head, told, REDACTED_HEAD - UNSURE_END);
   return { ...reply, body };
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Answer, NoAnswer } from './delivery.js';
+import { textOf } from './answer-text.js';
 
 /** What is said of a request that was kept back. */
 export const WITHDRAWN: NoAnswer = { left: false, error: 'its job ended before it left', withdrawn: true };
@@ -17,6 +18,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | null = null;
   private left = false;
   private status = 0;
+  private headers: IncomingHttpHeaders = {};
   private retryAfter: string | null = null;
   private readonly chunks: Buffer[] = [];
   private bytes = 0;
@@ -51,6 +53,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     this.status = status;
+    this.headers = headers;
     // A header that came twice is a list here, whatever its type says.
     this.retryAfter = [headers['retry-after']].flat()[0] ?? null;
   }
@@ -95,8 +98,8 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   }
 
   private finish(): void {
-    const body = Buffer.concat(this.chunks).subarray(0, MAX_BODY_BYTES).toString('utf8');
-    this.conclude({ status: this.status, retryAfter: this.retryAfter, body });
+    const bytes = Buffer.concat(this.chunks).subarray(0, MAX_BODY_BYTES);
+    this.conclude({ status: this.status, retryAfter: this.retryAfter, body: textOf(bytes, this.headers) });
   }
 
   private conclude(reply: Answer | NoAnswer): void {

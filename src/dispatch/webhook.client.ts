@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
 import { Connections } from './connections.js';
 import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
+import type { Told } from './redaction.js';
 import { EgressGuard } from './egress-guard.js';
 import { isOutOfRoom, RequestCeiling } from './request-ceiling.js';
 import { WebhookExchange, WITHDRAWN } from './webhook-exchange.js';
@@ -78,7 +79,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
       // One that found no room leaves none for the next.
       if ('left' in reply && !reply.left && this.waitsForRoom(reply, request, startedAt, onReply)) return;
       this.waiting.shift()?.go();
-      onReply(withoutSecrets(reply, { credentials: credentialsOf(headers, secrets), to, content }));
+      onReply(withoutSecrets(reply, { ...secretsIn(headers, secrets), to, content }));
     });
     this.inFlight.enter(place, exchange);
     connection.client.dispatch(
@@ -236,13 +237,15 @@ class InFlight {
   }
 }
 
-function credentialsOf(headers: Readonly<Record<string, string>>, secrets: readonly string[] | null): string[] {
+function secretsIn(
+  headers: Readonly<Record<string, string>>,
+  secrets: readonly string[] | null,
+): Pick<Told, 'credentials' | 'signatures'> {
   const authKey = headers['x-ins-auth-key'];
   const credentials = authKey === undefined ? [] : [authKey];
   for (const secret of secrets ?? []) credentials.push(secret, secret.replace(/^whsec_/, ''));
-  for (const signature of headers['webhook-signature']?.split(' ') ?? [])
-    credentials.push(signature.slice('v1,'.length));
-  return credentials;
+  const signatures = headers['webhook-signature']?.split(' ') ?? [];
+  return { credentials, signatures: signatures.map((signature) => signature.slice('v1,'.length)) };
 }
 
 /** undici's word for an answer without a request, and for an interim 100 that was not asked for. */
