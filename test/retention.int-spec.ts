@@ -1,5 +1,7 @@
 import { LiveConfig } from '../src/config/live-config.js';
 import { MemoryConfigSource } from '../src/config/memory-config.source.js';
+import { ERASED } from '../src/messages/message-view.js';
+import { phoneFault } from '../src/messages/message-rules.js';
 import { createDataSource } from '../src/data-source.js';
 import { RetentionDatabase } from '../src/database.js';
 import { RetentionStore } from '../src/retention/retention-store.js';
@@ -131,7 +133,9 @@ describe('retention', () => {
     await storeOneOfEach();
     const retention = await retentionWith({ erase_after_days: '30', retain_attempts_days: '35' });
     expect(await retention.sweep()).toBe('done');
-    expect(await contents()).toEqual([...Array<string>(4).fill('[erased]'), ...KEPT]);
+    expect(await contents()).toEqual([...Array<string>(4).fill(ERASED), ...KEPT]);
+    // Sent again, it is parked as failed.
+    expect(phoneFault(ERASED)).not.toBeNull();
     expect(
       await database.value(
         `SELECT count(*) FROM messages WHERE (content = '[erased]') <> (recipient_phone = '[erased]')`,
@@ -141,6 +145,23 @@ describe('retention', () => {
     // Attempts of messages that ended long ago are gone, those of others are as they were.
     expect(await attempts()).toBe(2 * KEPT.length + 6);
     expect(await database.value(`SELECT count(*) FROM delivery_attempts WHERE error IS NULL`)).toBe(6);
+  });
+
+  it('tells of rows that a trigger silently keeps, and does those around them', async () => {
+    await store('old', `TRUE, ${days(31)}, NULL, NULL, NULL, NULL`, 300);
+    await database.query(`
+      CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF old.id IN (7, 200) THEN RETURN CASE WHEN TG_OP = 'UPDATE' THEN old END; END IF;
+        RETURN CASE WHEN TG_OP = 'UPDATE' THEN new ELSE old END; END $$;
+      CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON messages FOR EACH ROW EXECUTE FUNCTION keep()`);
+    const erasing = await retentionWith({ erase_after_days: '30' });
+    expect(await erasing.sweep()).toBe('done');
+    expect((await contents()).filter((text) => text === ERASED)).toHaveLength(298);
+    expect(erasing.trouble).toMatch(/except 2 that PostgreSQL keeps \(a trigger or a row policy kept the row/);
+    await live.stop();
+    const deleting = await retentionWith({ retain_sent_days: '30' });
+    expect(await deleting.sweep()).toBe('done');
+    expect([await contents(), await attempts()]).toEqual([['old', 'old'], 4]);
   });
 
   it('steps over rows that PostgreSQL refuses or silently keeps, tells of them, and comes back to them', async () => {
