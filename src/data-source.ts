@@ -18,6 +18,7 @@ import { RememberWhoWentSilent1763900000016 } from '../migrations/1763900000016-
 import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
 import { CountNullAsUnsent1763900000020 } from '../migrations/1763900000020-count-null-as-unsent.js';
 import { KeepRetentionWalks1763900000026 } from '../migrations/1763900000026-keep-retention-walks.js';
+import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-remember-lapsed-leases.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -44,6 +45,7 @@ export const MIGRATIONS = [
   IndexWhatListsNeed1763900000017,
   CountNullAsUnsent1763900000020,
   KeepRetentionWalks1763900000026,
+  RememberLapsedLeases1763900000029,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

@@ -73,4 +73,24 @@ describe('a lease that has run out', () => {
     await survivor.logged(/took over \d+ messages of a replica that went away/, 2 * LEASE_MS + 5_000);
     expect(survivor.said(/lost the listening connection/).length).toBeGreaterThan(1);
   });
+
+  it('of one that was killed ends its hold, though each of the others lives for a few seconds only', async () => {
+    const live = { ...LIVE, on_uncertain: 'resend' };
+    const killed = await owner(live);
+    await killed.end('SIGKILL');
+    letGo();
+    const takesOver = async () => {
+      const survivor = await stage.replica(live);
+      const found = survivor.logged(/took over \d+ messages of a replica that went away/, LEASE_MS / 2);
+      const did = await found.then(
+        () => true,
+        () => false,
+      );
+      if (!did) await survivor.end('SIGKILL');
+      return did;
+    };
+    let lives = 1;
+    while (lives <= 6 && !(await takesOver())) lives += 1;
+    expect(lives).toBeLessThanOrEqual(6);
+  });
 });

@@ -52,4 +52,26 @@ describe('a job that was given back', () => {
     await migrated.database.query(`UPDATE scheduler_state SET running = FALSE`);
     expect(await store.renew(ended.id, ended.fence, LEASE_MS)).toEqual({ held: true, running: false });
   });
+
+  it('keeps since when its lease was seen run out, until a renewal or another owner', async () => {
+    const { id, fence } = ended;
+    const lapseSeenAgoMs = async () => (await store.observe()).begun[0]?.lapseSeenAgoMs;
+    await store.noteLapse({ id, fence });
+    expect(await lapseSeenAgoMs()).toBeNull();
+    await migrated.database.query(`UPDATE dispatch_jobs SET lease_until = now() - interval '1 s'`);
+    await store.noteLapse({ id, fence });
+    await migrated.database.query(`UPDATE dispatch_jobs SET lapse_seen_at = lapse_seen_at - interval '7 s'`);
+    await store.noteLapse({ id, fence });
+    expect(await lapseSeenAgoMs()).toBeGreaterThanOrEqual(7_000);
+    await store.renew(id, fence, LEASE_MS);
+    expect(await lapseSeenAgoMs()).toBeNull();
+    await migrated.database.query(
+      `UPDATE dispatch_jobs SET lease_until = now() - interval '1 s', lapse_seen_at = now()`,
+    );
+    const { version, schedule, autoSending } = await store.observe();
+    const plan = { schedule, autoSending, slots: [], begin: { id, fence }, ended: null, dropped: 0 };
+    const signature = { owner: 'another', leaseMs: LEASE_MS, budget: 5, change: null, notify: false };
+    expect(await store.apply(version, plan, signature)).toMatchObject({ tenure: { id, fence: fence + 1 } });
+    expect(await lapseSeenAgoMs()).toBeNull();
+  });
 });

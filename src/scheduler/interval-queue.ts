@@ -192,6 +192,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (answeredAt - askedAt > STOOD_STILL_MS) this.leases.stoodStill(answeredAt - askedAt);
     if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
     this.leases.looked(seen, answeredAt);
+    for (const job of seen.begun) if (isNewLapse(job, seen.now, this.owner)) await this.store.noteLapse(job);
     this.silence.looked(seen.silent, seen.now, answeredAt, this.live.current.webhookTimeoutMs);
 
     this.agreement.take(seen.settings);
@@ -332,6 +333,12 @@ export function operatorDecided({ changedBy }: Sighting): boolean {
 function silentOwner(seen: Sighting, plan: Plan, self: string): string | null {
   const owner = seen.begun.find(({ id }) => id === plan.begin?.id)?.owner ?? null;
   return owner === self ? null : owner;
+}
+
+/** Whether the lease of another replica has run out, and nobody has noted that. */
+function isNewLapse({ owner, leaseUntil, lapseSeenAgoMs }: BegunJob, now: number, self: string): boolean {
+  if (owner === null || owner === self || leaseUntil === null) return false;
+  return leaseUntil <= now && (lapseSeenAgoMs ?? null) === null;
 }
 
 /** Whether other replicas must look again: a job that they may begin, a stop that somebody waits for, a moved grid. */

@@ -9,19 +9,21 @@ describe('LeaseWatch', () => {
   let watch: LeaseWatch;
   let leaseEndsAt: number;
   let clockJump: number;
+  let lapseSeenAgoMs: number | null;
   let postmasterStartedAt: number;
 
   beforeEach(() => {
     watch = new LeaseWatch();
     leaseEndsAt = 20_000;
     clockJump = 0;
+    lapseSeenAgoMs = null;
     postmasterStartedAt = AHEAD - 1e9;
   });
 
   /** Looks at that instant; whether the job of another replica may be taken over then. */
   const mayTake = (at: number): boolean => {
     const now = at + AHEAD + clockJump;
-    const job = { id: 7, fence: 1, owner: 'elsewhere', leaseUntil: leaseEndsAt + AHEAD };
+    const job = { id: 7, fence: 1, owner: 'elsewhere', leaseUntil: leaseEndsAt + AHEAD, lapseSeenAgoMs };
     watch.looked({ begun: [job], now, postmasterStartedAt }, at);
     return job.leaseUntil < now && watch.heldUntil(job) <= at;
   };
@@ -41,6 +43,16 @@ describe('LeaseWatch', () => {
   it('gives each owner one lease when this replica has just started, and no longer', () => {
     leaseEndsAt = STARTED - 5_000;
     expect(takenAt(STARTED, 500)).toBe(STARTED + LEASE_MS);
+  });
+
+  it.each([
+    ['4 s ago', 4_000, LEASE_MS - 4_000],
+    ['long ago', 60_000, 0],
+    ['in the future, by a clock that was set back', -5_000, LEASE_MS],
+  ])('counts the grace of an owner from when another replica saw its lease run out: %s', (_when, agoMs, restMs) => {
+    leaseEndsAt = STARTED - 5_000;
+    lapseSeenAgoMs = agoMs;
+    expect(takenAt(STARTED, 500)).toBe(STARTED + restMs);
   });
 
   it.each([

@@ -56,12 +56,15 @@ export class LeaseWatch {
     const excused = this.excused || restarted || (this.outOfTouch && at - this.lastLookAt > ENDANGERS_RENEWAL_MS);
     const before = this.leases;
     this.leases = new Map();
-    for (const { id, fence, owner, leaseUntil } of begun) {
+    const isFirst = this.lastLookAt === -Infinity;
+    for (const { id, fence, owner, leaseUntil, lapseSeenAgoMs } of begun) {
       if (owner === null || leaseUntil === null) continue;
       const key = keyOf({ id, fence });
       const known = before.get(key);
       const lease = known?.leaseUntil === leaseUntil ? known : { leaseUntil, expiredAt: null, heldUntil: -Infinity };
-      if (excused && lease.expiredAt === null) lease.heldUntil = at + LEASE_MS;
+      // What another process counted before this one started counts here as well, else one that starts often takes over nothing.
+      const graceSpentMs = isFirst ? Math.min(Math.max(lapseSeenAgoMs ?? 0, 0), LEASE_MS) : 0;
+      if (excused && lease.expiredAt === null) lease.heldUntil = at + LEASE_MS - graceSpentMs;
       if (leaseUntil <= now) lease.expiredAt ??= at;
       this.leases.set(key, lease);
     }

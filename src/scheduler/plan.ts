@@ -8,6 +8,8 @@ export interface BegunJob {
   readonly owner: string | null;
   /** null: at once. */
   readonly leaseUntil: number | null;
+  /** How long ago a replica first saw that the lease had run out; null: none has. */
+  readonly lapseSeenAgoMs?: number | null;
 }
 
 /** The schedule and its queue as the database held them at `now`. */

@@ -203,6 +203,14 @@ export class ScheduleStore {
   }
 
   /**
+   * Notes for the whole fleet, and for processes to come, that the job's lease was seen run out; the first note counts. It
+   * waits for no lock: a later look notes it then.
+   */
+  async noteLapse({ id, fence }: Pick<BegunJob, 'id' | 'fence'>): Promise<void> {
+    await this.database.query(NOTE_LAPSE, [id, fence]);
+  }
+
+  /**
    * Renews a lease; `held` false: the job has another owner or has ended. `running` false: sending was stopped, which no
    * notification has to tell an owner.
    */
@@ -226,7 +234,8 @@ const observe = (work: string): Statement => ({
       (SELECT json_build_object('id', id, 'fence', fence)
          FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id LIMIT 1) AS oldest_waiting,
       (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence, 'owner', owner,
-                'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000) ORDER BY id), '[]')
+                'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000,
+                'lapseSeenAgoMs', extract(epoch FROM clock_timestamp() - lapse_seen_at)::float8 * 1000) ORDER BY id), '[]')
          FROM dispatch_jobs WHERE state = 'running') AS begun,
       (SELECT coalesce(json_agg(json_build_object('key', key, 'value', value, 'source', source, 'origin', origin,
                 'version', fleet_settings.version, 'setAt', round(extract(epoch FROM set_at)::float8 * 1000)) ORDER BY key), '[]')::text
@@ -296,7 +305,7 @@ const apply = (name: string, noted: string): Statement => ({
         state = CASE WHEN $13 = 'done' THEN 'done' ELSE 'running' END,
         owner = CASE WHEN $13 = 'done' THEN job.owner END,
         lease_until = CASE WHEN $26::float8 > 0 THEN guard.at + $26::float8 * interval '1 ms' END,
-        sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
+        lapse_seen_at = NULL, sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
         finished_at = CASE WHEN $13 = 'done' THEN guard.at END
       FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running' AND job.owner = $22
     ), dropped AS (
@@ -316,7 +325,7 @@ const apply = (name: string, noted: string): Statement => ({
     ), begun AS (
       UPDATE dispatch_jobs job SET
         state = 'running', fence = job.fence + 1, owner = $22, lease_until = guard.at + $23 * interval '1 ms',
-        started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24)
+        lapse_seen_at = NULL, started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24)
       FROM guard
       WHERE job.id = $20 AND job.fence = $21
         AND (job.state = 'waiting' OR (job.state = 'running' AND (job.owner = $22 OR coalesce(job.lease_until < guard.at, TRUE))))
@@ -357,10 +366,21 @@ const SHIFT_CLOCK: Statement = {
     SELECT version FROM guard`,
 };
 
+const NOTE_LAPSE: Statement = {
+  name: 'scheduler.note-lapse',
+  text: `
+    UPDATE dispatch_jobs SET lapse_seen_at = clock_timestamp()
+    WHERE id = (
+      SELECT id FROM dispatch_jobs
+      WHERE id = $1 AND fence = $2 AND state = 'running' AND owner IS NOT NULL
+        AND lapse_seen_at IS NULL AND lease_until <= clock_timestamp()
+      FOR NO KEY UPDATE SKIP LOCKED)`,
+};
+
 const RENEW: Statement = {
   name: 'scheduler.renew',
   text: `
-    UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms'
+    UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms', lapse_seen_at = NULL
     WHERE id = $1 AND fence = $2 AND state = 'running' AND owner IS NOT NULL
     RETURNING (SELECT running FROM scheduler_state) AS running`,
 };
