@@ -51,9 +51,11 @@ describe('receipts in Redis', () => {
 
   beforeAll(async () => {
     redis = await RedisServer.started();
+  });
+  beforeEach(async () => {
+    await redis.hands.flushall();
     receipts = receiptsThrough(redis.hands);
   });
-  beforeEach(() => redis.hands.flushall());
   afterAll(() => redis.remove());
 
   const keep = async (jobId: number, ids: readonly number[]) => {
@@ -115,6 +117,22 @@ describe('receipts in Redis', () => {
     const left = await Promise.all(keys.map((key) => redis.hands.ttl(key)));
     for (const seconds of left) expect(seconds).toBeGreaterThan(DAY_SECONDS - 60);
     for (const seconds of left) expect(seconds).toBeLessThanOrEqual(DAY_SECONDS);
+  });
+
+  it('get their lifetime once a second, and again after they were let go', async () => {
+    await keep(3, [1]);
+    await redis.hands.persist((await redis.hands.keys('*'))[0] ?? '');
+    await keep(3, [2]);
+    expect(await redis.hands.ttl((await redis.hands.keys('*'))[0] ?? '')).toBe(-1);
+    receipts.expireSoon(INSTALLATION, 3, [0]);
+    await keep(3, [3]);
+    expect(await lifetimes()).toEqual(['a day']);
+    await redis.hands.persist((await redis.hands.keys('*'))[0] ?? '');
+    let id = 3;
+    await eventually(async () => {
+      await keep(3, [(id += 1)]);
+      expect(await redis.hands.ttl((await redis.hands.keys('*'))[0] ?? '')).toBeGreaterThan(0);
+    });
   });
 
   it('of a job go in two minutes once their outcomes are written, shelf by shelf, and stay a day until then', async () => {

@@ -23,6 +23,8 @@ const MESSAGES_PER_SHELF = 1_000;
 const UNANSWERED_MAX = 20_000;
 /** What recovery does not learn becomes uncertain, so it waits for Redis, and then for its answer, this long. */
 const RECOVERY_PATIENCE_MS = 3_000;
+/** A key keeps its expiry when more is written to it; it is set again after so long, for Redis may have lost the key meanwhile. */
+const EXPIRY_HOLDS_MS = 1_000;
 /** Trouble counts as over when there was none for so long: one node of a Cluster may fail while others answer. */
 const CALM_AFTER_MS = 1_000;
 
@@ -36,6 +38,8 @@ export class DeliveryReceipts {
   private unanswered = 0;
   /** Monotonic; null while receipts are being kept. */
   private failedAt: number | null = null;
+  /** The key whose expiry was set last, and when; null: that may have failed. */
+  private latestExpiry: { readonly key: string; readonly setAt: number } | null = null;
 
   constructor(private readonly redis: RedisConnection) {}
 
@@ -51,10 +55,8 @@ export class DeliveryReceipts {
     const replies: Promise<unknown>[] = [];
     for (const [shelf, group] of byShelf(receipts)) {
       const key = keyOf(installationId, jobId, shelf);
-      replies.push(
-        client.hset(key, `${group[0]?.[0]}-${group.at(-1)?.[0]}`, JSON.stringify(group)),
-        client.expire(key, KEPT_SECONDS),
-      );
+      replies.push(client.hset(key, `${group[0]?.[0]}-${group.at(-1)?.[0]}`, JSON.stringify(group)));
+      if (this.needsExpiry(key)) replies.push(client.expire(key, KEPT_SECONDS));
     }
     void this.watch(receipts.length, Promise.all(replies));
   }
@@ -64,6 +66,8 @@ export class DeliveryReceipts {
     const client = this.redis.connected;
     if (client === null || shelves.length === 0 || this.unanswered > UNANSWERED_MAX) return;
     const keys = shelves.map((shelf) => keyOf(installationId, jobId, shelf));
+    // What is written to it from now on is kept for a day again.
+    if (this.latestExpiry !== null && keys.includes(this.latestExpiry.key)) this.latestExpiry = null;
     const replies = keys.map((key) => client.expire(key, KEPT_AFTER_WRITING_SECONDS));
     void this.watch(keys.length, Promise.all(replies));
   }
@@ -91,6 +95,15 @@ export class DeliveryReceipts {
     return new Map(receipts.map((receipt) => [receipt.id, receipt]));
   }
 
+  /** A command costs as much as the receipts of several messages, and the next ones mostly go to the same key. */
+  private needsExpiry(key: string): boolean {
+    const now = performance.now();
+    const latest = this.latestExpiry;
+    if (latest?.key === key && now - latest.setAt < EXPIRY_HOLDS_MS) return false;
+    this.latestExpiry = { key, setAt: now };
+    return true;
+  }
+
   private async read(keys: readonly string[]): Promise<[error: Error | null, result: unknown][]> {
     await this.redis.waitUntilConnected(RECOVERY_PATIENCE_MS);
     const pipeline = this.redis.connected?.pipeline();
@@ -111,6 +124,7 @@ export class DeliveryReceipts {
       this.succeeded();
     } catch (error) {
       this.redis.noteWrite(false);
+      this.latestExpiry = null;
       this.failed(error);
     }
     this.unanswered -= count;
