@@ -162,7 +162,8 @@ export class JobRun {
   private pump(): void {
     // Receipts before requests: see `keepReceipts`.
     this.settler.keepReceipts();
-    while (this.hasTurn && !this.queue.stale) this.send();
+    // No time passes here, so what is not stale now stays so.
+    if (!this.queue.stale) while (this.hasTurn) this.send();
     if (this.parts.watch.wantsProbe) this.claimProbeInTime();
     else this.claimInTime();
     const idle = this.flight.size === 0 && !this.claiming;

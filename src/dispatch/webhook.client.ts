@@ -65,14 +65,14 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
    * content that the receiver echoes are masked. A callback rather than a promise: this is the hottest line of the service.
    */
   post(request: WebhookRequest, onReply: (reply: Answer | NoAnswer) => void): void {
+    const startedAt = performance.now();
     const { connections, url } = this.connectionsFor(request.url);
-    const connection = connections.take();
+    const connection = connections.take(startedAt);
     const place = this.inFlight.takePlace();
     const { to, content } = request;
     const body = JSON.stringify({ to, content });
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
-    const startedAt = performance.now();
     const exchange = new WebhookExchange(request.timeoutMs, request.mayLeave, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);

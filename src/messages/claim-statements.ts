@@ -31,6 +31,17 @@ const CLAIMING_JOB = `FROM dispatch_jobs
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE`;
 
+/**
+ * The claimed messages in few columns, as `ClaimTuple` has them: each one costs as much as the text of a message. What came
+ * before is NULL for nearly all. The last row, without an id, tells how far was looked.
+ */
+const CLAIM_RESULT = `SELECT id, "recipientPhone", content, "createdAt",
+        CASE WHEN attempts > 0 OR "sitOuts" > 0 OR doubt IS NOT NULL OR "dueAt" IS NOT NULL
+          THEN json_build_array(attempts, "sitOuts", doubt, "dueAt") END
+      FROM claimed
+    UNION ALL SELECT NULL, NULL, NULL, NULL, row_to_json(look) FROM look
+    ORDER BY id`;
+
 const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))`;
 
 /**
@@ -106,7 +117,7 @@ const claim = (name: string, candidates: number, fit = ''): Statement => ({
         (SELECT ${microsecondsOf('next_attempt_at')} FROM last_retry) AS "retryToAt",
         (SELECT id FROM last_retry) AS "retryToId"
     )
-    SELECT * FROM claimed FULL JOIN look ON FALSE ORDER BY id`,
+    ${CLAIM_RESULT}`,
 });
 
 /** Enough for the largest claim; a look at so many costs little. */
@@ -162,7 +173,7 @@ export const CLAIM_FRESH: Statement = {
       SELECT coalesce((SELECT wanted FROM job), 0) AS wanted, 0 AS "retriesWanted", (SELECT id FROM last_fresh) AS "freshTo",
         NULL AS "retryToAt", NULL AS "retryToId"
     )
-    SELECT * FROM claimed FULL JOIN look ON FALSE ORDER BY id`,
+    ${CLAIM_RESULT}`,
 };
 
 export const CLOSE: Statement = {

@@ -104,10 +104,10 @@ export class MessageClaims {
   async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START, validOnly = false): Promise<Claim> {
     const [from, ...place] = this.placesOf(look);
     if (look.retries === 'ended' && look.fresh !== 'ended' && !look.far && !validOnly)
-      return claimOf(await this.database.query<ClaimRow>(CLAIM_FRESH, [job.id, job.fence, limit, from]));
+      return claimOf(await this.database.tuples<ClaimTuple>(CLAIM_FRESH, [job.id, job.fence, limit, from]));
     const values = [job.id, job.fence, limit, from, ...place, look.fresh !== 'ended', look.retries !== 'ended'];
     const [near, far] = validOnly ? [CLAIM_VALID, CLAIM_VALID_FAR] : [CLAIM, CLAIM_FAR];
-    return claimOf(await this.database.query<ClaimRow>(look.far ? far : near, values));
+    return claimOf(await this.database.tuples<ClaimTuple>(look.far ? far : near, values));
   }
 
   /**
@@ -237,22 +237,34 @@ function leftOf([row]: readonly Left[]): number {
   return row?.left ?? 0;
 }
 
-/** A claimed message, or, as the only one without an id, how far was looked. */
-type ClaimRow = (ClaimedMessage & { readonly dueAt: number | null }) | (LookRow & { readonly id: null });
+const FIRST_TIME = [0, 0, null, null] as const;
 
-function claimOf(rows: readonly ClaimRow[]): Claim {
+/** A claimed message with what came before, which is null for nearly all; or, without an id, how far was looked. */
+type ClaimTuple =
+  | [
+      id: number,
+      recipientPhone: string,
+      content: string,
+      createdAt: string | null,
+      before: [attempts: number, sitOuts: number, doubt: string | null, dueAt: number | null] | null,
+    ]
+  | [id: null, recipientPhone: null, content: null, createdAt: null, look: LookRow];
+
+function claimOf(tuples: readonly ClaimTuple[]): Claim {
   const messages: ClaimedMessage[] = [];
   const fresh: number[] = [];
   const retries: RetryPlace[] = [];
   let look: LookRow = { wanted: 0, retriesWanted: 0, freshTo: null, retryToAt: null, retryToId: null };
-  for (const row of rows) {
-    if (row.id === null) {
-      look = row;
+  for (const tuple of tuples) {
+    if (tuple[0] === null) {
+      look = tuple[4];
       continue;
     }
-    messages.push(row);
-    if (row.dueAt === null) fresh.push(row.id);
-    else retries.push([row.dueAt, row.id]);
+    const [id, recipientPhone, content, createdAt, before] = tuple;
+    const [attempts, sitOuts, doubt, dueAt] = before ?? FIRST_TIME;
+    messages.push({ id, recipientPhone, content, createdAt, attempts, sitOuts, doubt });
+    if (dueAt === null) fresh.push(id);
+    else retries.push([dueAt, id]);
   }
   return {
     messages,
