@@ -33,12 +33,16 @@ export interface TableFacts {
   readonly unlogged: boolean;
   readonly isPartition: boolean;
   readonly children: readonly string[];
+  /** Tables that inherit from it, at any depth, with what makes each index of the service that they lack. */
+  readonly unindexedChildren: readonly { readonly name: string; readonly commands: readonly string[] }[];
   readonly owner: string;
   /** Whether this role may change the table as its owner. */
   readonly owned: boolean;
   /** Whether row policies decide what this role sees and changes. */
   readonly rowSecurity: boolean;
   readonly policies: readonly string[];
+  /** Whether rows that may be read may be hidden from those who are to change them. */
+  readonly hidesFromUpdate: boolean;
   readonly estimatedRows: number;
   readonly idIsUnique: boolean;
   readonly columns: readonly ColumnFacts[];
@@ -57,6 +61,8 @@ export interface ContentFacts {
   /** The service's own columns that were there, and hold something. */
   readonly usedColumns: readonly string[];
   readonly hasUnknownStatus: boolean;
+  /** Ids that JavaScript does not hold exactly. */
+  readonly hasInexactIds: boolean;
   /** Unsent rows, counted to `MAX_UNSENT_COUNTED` at most. */
   readonly unsent: number;
 }

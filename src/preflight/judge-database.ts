@@ -4,7 +4,7 @@ import { MAX_UNSENT_COUNTED, type DatabaseFacts, type TableFacts } from './datab
 import { obstacle, warning, type Finding } from './finding.js';
 import { isRestored } from './is-restored.js';
 import { judgeColumns } from './judge-columns.js';
-import { judgePlace, judgeTable } from './judge-table.js';
+import { judgeChildren, judgePlace, judgeTable } from './judge-table.js';
 import { ADOPTING_MIGRATION, INDEXING_MIGRATION, OWN_TABLES } from './table-contract.js';
 
 /** What is in the way of a migration, and what its operator should know before it. `widenId`: `id` is to become BIGINT. */
@@ -29,7 +29,7 @@ export function judgeService(facts: DatabaseFacts): Finding[] {
   const { table, role, missingRights } = facts;
   return [
     ...missingRights.map(({ on, rights }) => judgeRight(on, rights, table, role)),
-    ...(table === null ? [] : judgeTable(table, false)),
+    ...(table === null ? [] : [...judgeTable(table, false), ...judgeChildren(table)]),
     ...(facts.mayMakeTemporaryTables
       ? []
       : [
@@ -145,6 +145,14 @@ function judgeRewrite(table: TableFacts, adopting: boolean, widenId: boolean): F
 function judgeContent({ table, content }: DatabaseFacts): Finding[] {
   if (table === null || content === null) return [];
   const found: Finding[] = [];
+  if (content.hasInexactIds) {
+    found.push(
+      obstacle(
+        `${table.name}.id goes beyond ±${Number.MAX_SAFE_INTEGER}`,
+        'The service does not hold such ids exactly and would never send those rows: give them other ids, or move them to another table',
+      ),
+    );
+  }
   if (content.unsent > 0) {
     const count = content.unsent > MAX_UNSENT_COUNTED ? `more than ${MAX_UNSENT_COUNTED}` : String(content.unsent);
     found.push(

@@ -73,7 +73,7 @@ function judgeRules({ name, rules }: TableFacts): Finding[] {
     );
 }
 
-function judgePolicies({ name, rowSecurity, policies }: TableFacts): Finding[] {
+function judgePolicies({ name, rowSecurity, policies, hidesFromUpdate }: TableFacts): Finding[] {
   if (!rowSecurity) return [];
   const by = policies.length === 0 ? 'without any policy' : `(${policies.join(', ')})`;
   return [
@@ -81,7 +81,25 @@ function judgePolicies({ name, rowSecurity, policies }: TableFacts): Finding[] {
       `Row security on ${name} ${by} applies to this role`,
       'Rows that it hides are never sent, and what it keeps from being written is not recorded: let the role see and change all rows',
     ),
+    ...(hidesFromUpdate
+      ? [
+          warning(
+            `The policies of ${name} for UPDATE are others than those for SELECT`,
+            'Rows that may be read and not changed are never sent, and count as waiting: let USING (…) of both be the same',
+          ),
+        ]
+      : []),
   ];
+}
+
+/** Of an adopted table: the commands name the service's columns. */
+export function judgeChildren({ name, unindexedChildren }: TableFacts): Finding[] {
+  return unindexedChildren.map((child) =>
+    warning(
+      `${child.name} inherits from ${name} and lacks ${child.commands.length} of the indexes that the service reads by`,
+      `Each look and each claim reads all of it: ${child.commands.join('; ')}`,
+    ),
+  );
 }
 
 /** Which table the name `messages` leads to. */

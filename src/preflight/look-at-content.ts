@@ -28,6 +28,9 @@ export async function lookAtContent(ask: Ask, table: TableFacts): Promise<Conten
   return {
     usedColumns,
     hasUnknownStatus: isStatus && status.nullable && (await exists('sent_status IS NULL')),
+    hasInexactIds:
+      found.get('id')?.base === 'bigint' &&
+      ((await exists(`id > ${Number.MAX_SAFE_INTEGER}`)) || (await exists(`id < ${Number.MIN_SAFE_INTEGER}`))),
     unsent: counted?.unsent ?? 0,
   };
 }

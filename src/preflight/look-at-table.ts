@@ -1,3 +1,4 @@
+import { MESSAGE_INDEXES } from '../../migrations/message-indexes.js';
 import { ESTIMATED_ROWS } from '../../migrations/1763900000002-widen-message-id.js';
 import type { ColumnFacts, TableFacts, TriggerFacts } from './database-facts.js';
 import type { Ask } from './look-at-database.js';
@@ -10,6 +11,7 @@ export async function lookAtTable(ask: Ask): Promise<TableFacts | null> {
   return {
     ...relation,
     children: await named(CHILDREN),
+    unindexedChildren: await ask(UNINDEXED_CHILDREN, [Object.values(MESSAGE_INDEXES)]),
     policies: await named(POLICIES),
     columns: await ask<ColumnFacts>(COLUMNS),
     rules: await ask<{ name: string; on: string }>(RULES),
@@ -22,7 +24,15 @@ export async function lookAtTable(ask: Ask): Promise<TableFacts | null> {
 
 type Relation = Omit<
   TableFacts,
-  'children' | 'policies' | 'columns' | 'rules' | 'triggers' | 'publications' | 'dependOnId' | 'rowTypeColumns'
+  | 'children'
+  | 'unindexedChildren'
+  | 'policies'
+  | 'columns'
+  | 'rules'
+  | 'triggers'
+  | 'publications'
+  | 'dependOnId'
+  | 'rowTypeColumns'
 >;
 
 const MESSAGES = `to_regclass('messages')`;
@@ -33,7 +43,10 @@ const RELATION = `
       WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'something else' END AS kind,
     relpersistence = 't' AS temporary, relpersistence = 'u' AS unlogged, relispartition AS "isPartition",
     quote_ident(pg_get_userbyid(relowner)) AS owner, pg_has_role(relowner, 'USAGE') AS owned,
-    row_security_active(pg_class.oid) AS "rowSecurity", ${ESTIMATED_ROWS} AS "estimatedRows",
+    row_security_active(pg_class.oid) AS "rowSecurity",
+    row_security_active(pg_class.oid) AND EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid)
+      AND (EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND polcmd = 'w')
+        OR NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND polcmd = '*')) AS "hidesFromUpdate", ${ESTIMATED_ROWS} AS "estimatedRows",
     EXISTS (SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
       WHERE indrelid = pg_class.oid AND attname = 'id' AND indisunique AND indisvalid AND indnkeyatts = 1
         AND indpred IS NULL) AS "idIsUnique"
@@ -50,6 +63,24 @@ const COLUMNS = `
   WHERE attrelid = ${MESSAGES} AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
 
 const CHILDREN = `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = ${MESSAGES} ORDER BY 1`;
+
+/** `$1` the definitions of the indexes. An index of any name does. */
+const UNINDEXED_CHILDREN = `
+  WITH RECURSIVE child AS (
+    SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = ${MESSAGES}
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN child ON inhparent = child.oid
+  ), needed AS (
+    SELECT definition, FALSE AS is_key FROM unnest($1::text[]) AS definition UNION ALL SELECT 'btree (id)', TRUE
+  )
+  SELECT child.oid::regclass::text AS name,
+    json_agg(format('CREATE INDEX CONCURRENTLY ON %s USING %s', child.oid::regclass, definition) ORDER BY definition) AS commands
+  FROM child JOIN pg_class ON pg_class.oid = child.oid AND relkind = 'r', needed
+  WHERE NOT EXISTS (SELECT FROM pg_index WHERE indrelid = child.oid AND indisvalid
+    AND (split_part(pg_get_indexdef(indexrelid), ' USING ', 2) = definition
+      OR is_key AND indpred IS NULL AND indnatts >= 1
+        AND indkey[0] = (SELECT attnum FROM pg_attribute WHERE attrelid = child.oid AND attname = 'id')))
+  GROUP BY child.oid ORDER BY 1`;
 
 const POLICIES = `SELECT quote_ident(polname) AS name FROM pg_policy WHERE polrelid = ${MESSAGES} ORDER BY 1`;
 
