@@ -8,6 +8,7 @@ const unconnected: Delivery = { outcome: 'channel', status: null, error: 'ECONNR
 const unavailable: Delivery = { outcome: 'unavailable', status: 503, error: 'HTTP 503', retryAfterMs: null };
 const asking: Delivery = { outcome: 'unavailable', status: 429, error: 'HTTP 429', retryAfterMs: 30_000 };
 const uncertain: Delivery = { outcome: 'uncertain', status: 504, error: 'HTTP 504' };
+const unreadable: Delivery = { outcome: 'uncertain', status: null, error: 'no HTTP', isUnreadable: true };
 
 /** A watch, and messages that get these outcomes: each to another recipient, a probe where one is wanted. */
 function watched() {
@@ -28,6 +29,7 @@ describe('ChannelWatch', () => {
     ['a receiver that asks to wait', asking, 3],
     ['a receiver that is unavailable', unavailable, 10],
     ['silence', uncertain, 10],
+    ['answers that cannot be read', unreadable, 3],
   ])('suspects the way after a row of %s, and calls it in trouble when three probes fare the same', (_, bad, row) => {
     const { watch, fare } = watched();
     fare(bad, row - 1);

@@ -134,7 +134,7 @@ export class ChannelWatch {
   note(recipient: string, delivery: Delivery, target: Target, isProbe: boolean, startedAt: number, now: number): void {
     if (target !== this.target) return;
     // The way worked while no answer came to this one. Requests that hang end together, and would look like a row.
-    if (delivery.outcome === 'uncertain' && this.latestAcceptance > startedAt && !isProbe) return;
+    if (isUnanswered(delivery) && this.latestAcceptance > startedAt && !isProbe) return;
     if (delivery.outcome === 'accepted' || delivery.outcome === 'refused') {
       if (delivery.outcome === 'accepted') {
         this.latestAcceptance = now;
@@ -148,7 +148,7 @@ export class ChannelWatch {
     this.failing.add(recipient);
     if (this.known.size < KNOWN_RECIPIENTS) this.known.add(recipient);
     if (asksToWait(delivery) && this.askers.size < SUSPECT_AFTER) this.askers.add(recipient);
-    if (delivery.outcome === 'channel' || asksToWait(delivery)) this.suspects.add(recipient);
+    if (delivery.outcome === 'channel' || asksToWait(delivery) || isUnreadable(delivery)) this.suspects.add(recipient);
     if (isProbe && this.wantsProbe) {
       this.probesLeft -= 1;
       this.probesMade += 1;
@@ -198,6 +198,14 @@ export class ChannelWatch {
     this.latest = null;
     this.askedToWaitUntil = -Infinity;
   }
+}
+
+function isUnreadable(delivery: Delivery): boolean {
+  return delivery.outcome === 'uncertain' && delivery.isUnreadable === true;
+}
+
+function isUnanswered(delivery: Delivery): boolean {
+  return delivery.outcome === 'uncertain' && !isUnreadable(delivery);
 }
 
 function asksToWait(delivery: Bad): delivery is Extract<Bad, { readonly outcome: 'unavailable' }> {

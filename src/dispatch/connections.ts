@@ -1,8 +1,10 @@
 import { Client, type buildConnector } from 'undici';
+import { AnswerReader, MAX_HEAD_BYTES } from './answer-reader.js';
 
 /** A connection, perhaps still to be made, that is nobody else's while it is taken. */
 export interface Connection {
   readonly client: Client;
+  readonly reader: AnswerReader;
   /** Monotonic: when it was last put back, and from when on it is not used again. */
   freeSince: number;
   readonly endsAt: number;
@@ -36,7 +38,7 @@ export class Connections {
    * @param onBroken called with the reason for which a connection ended
    */
   constructor(
-    private readonly origin: string,
+    readonly origin: string,
     private readonly connect: buildConnector.connector,
     private readonly kept: boolean,
     private readonly onBroken: (reason: Error) => void,
@@ -47,7 +49,10 @@ export class Connections {
   take(now = performance.now()): Connection {
     const last = this.free.pop();
     if (last === undefined) return this.open(now);
-    if (now - last.freeSince <= this.ages.maxIdleMs) return last;
+    if (now - last.freeSince <= this.ages.maxIdleMs) {
+      last.reader.begin();
+      return last;
+    }
     // The others are free for longer still.
     for (const connection of [last, ...this.free.splice(0)]) this.drop(connection);
     return this.open(now);
@@ -74,8 +79,16 @@ export class Connections {
 
   private open(now: number): Connection {
     const { maxIdleMs, maxAgeMs } = this.ages;
+    const reader = new AnswerReader();
+    reader.begin();
     const client = new Client(this.origin, {
-      connect: this.connect,
+      connect: (options, done) =>
+        this.connect(options, (...connected) => {
+          // Not by the socket: with an error it may be undefined, whatever its type says.
+          if (connected[0] === null) reader.watch(connected[1]);
+          done(...connected);
+        }),
+      maxHeaderSize: MAX_HEAD_BYTES,
       pipelining: this.kept ? 1 : 0,
       // Whatever the receiver promises with `Keep-Alive: timeout=…`.
       keepAliveTimeout: maxIdleMs,
@@ -87,7 +100,7 @@ export class Connections {
     client.on('disconnect', (_origin, _targets, reason) => this.onBroken(reason));
     this.all.add(client);
     // Up to twice the age, so that those that were opened at once do not all end at once.
-    return { client, freeSince: now, endsAt: now + maxAgeMs * (1 + Math.random()) };
+    return { client, reader, freeSince: now, endsAt: now + maxAgeMs * (1 + Math.random()) };
   }
 
   private drop({ client }: Connection): void {

@@ -20,7 +20,13 @@ export type Delivery =
   /** Nothing was sent. The fault of the way, of its settings or of this message: how the others fare tells which. */
   | { readonly outcome: 'channel'; readonly status: number | null; readonly error: string }
   /** The request left, and no answer came or one of a proxy that does not know: it may have been sent. */
-  | { readonly outcome: 'uncertain'; readonly status: number | null; readonly error: string };
+  | {
+      readonly outcome: 'uncertain';
+      readonly status: number | null;
+      readonly error: string;
+      /** An answer came that cannot be read. It would be the same the next time, so nothing repeats the request by itself. */
+      readonly isUnreadable?: boolean;
+    };
 
 /** An answer of the receiver, with as much of its body as was read. */
 export interface Answer {
@@ -35,6 +41,8 @@ export interface Answer {
 export interface NoAnswer {
   readonly left: boolean;
   readonly error: string;
+  /** The beginning of an answer that cannot be read; undefined: none came. */
+  readonly unreadable?: string | undefined;
   /** It was kept back at the last moment, because its job may make no request any more. */
   readonly withdrawn?: true;
 }
@@ -57,11 +65,16 @@ const EXCERPT_MAX_BYTES = 4_096;
 /** As much as is gone through for an excerpt, in characters, and how much of it is left out when more follows. */
 const REDACTED_HEAD = 8_192;
 const UNSURE_END = 1_024;
+/** The same where an answer's first line is quoted. */
+const REDACTED_LINE = 2_048;
+const QUOTED_CHARACTERS = 120;
 
 /** Decides what an answer, or its absence, means. Every other 3xx and 4xx may speak of the way or of the message. */
 export function classify(reply: Answer | NoAnswer, now: Date): Delivery {
   if ('left' in reply) {
-    return { outcome: reply.left ? 'uncertain' : 'channel', status: null, error: reply.error };
+    const { left, error, unreadable } = reply;
+    if (!left) return { outcome: 'channel', status: null, error };
+    return { outcome: 'uncertain', status: null, error, ...(unreadable === undefined ? {} : { isUnreadable: true }) };
   }
   const { status } = reply;
   const error = `HTTP ${status}`;
@@ -98,20 +111,35 @@ function timeOf(httpDate: string): number {
  * provider's id is kept, and `***` where that id holds some of it.
  */
 export function withoutSecrets(reply: Answer | NoAnswer, told: Told): Answer | NoAnswer {
-  // A parser's words may quote what came, with its line breaks.
-  if ('left' in reply) {
-    const error = redact(reply.error.slice(0, REDACTED_HEAD), told);
-    return { ...reply, error: error.replaceAll(CONTROL_CHARACTERS, ' ') };
-  }
+  if ('left' in reply) return noAnswerWithoutSecrets(reply, told);
   const { status, retryAfter } = reply;
   if (status >= 200 && status < 300) {
     const id = messageIdIn(reply.body);
     return { status, retryAfter, body: '', messageId: id !== null && isTelling(id, told) ? MASK : id };
   }
-  const head = reply.body.slice(0, REDACTED_HEAD);
+  return { ...reply, body: redactHead(reply.body, REDACTED_HEAD, told) };
+}
+
+/** With the beginning of an answer that cannot be read, for the sender of it to recognise. */
+function noAnswerWithoutSecrets(reply: NoAnswer, told: Told): NoAnswer {
+  const { unreadable } = reply;
+  // A parser's words may quote what came, with its line breaks.
+  const error = withoutControls(redact(reply.error.slice(0, REDACTED_HEAD), told));
+  if (unreadable === undefined) return { ...reply, error };
+  const head = withoutControls(redactHead(unreadable, REDACTED_LINE, told))
+    .slice(0, QUOTED_CHARACTERS)
+    .toWellFormed();
+  return { ...reply, error: `the answer cannot be read: ${error}; it begins with "${head}"`, unreadable: head };
+}
+
+function redactHead(text: string, characters: number, told: Told): string {
+  const head = text.slice(0, characters);
   // The end may be the first part of a secret, too short to be known as such.
-  const body = head.length < REDACTED_HEAD ? redact(head, told) : redact(head, told, REDACTED_HEAD - UNSURE_END);
-  return { ...reply, body };
+  return head.length < characters ? redact(head, told) : redact(head, told, characters - UNSURE_END);
+}
+
+function withoutControls(text: string): string {
+  return text.replaceAll(CONTROL_CHARACTERS, ' ').trim();
 }
 
 /** The head of an answer that was not a 2xx, for people who look for the reason. */

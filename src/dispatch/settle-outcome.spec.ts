@@ -30,6 +30,7 @@ const unavailable: Delivery = { outcome: 'unavailable', status: 503, error: 'HTT
 const asking: Delivery = { ...unavailable, retryAfterMs: 90_000 };
 const channel: Delivery = { outcome: 'channel', status: 401, error: 'HTTP 401' };
 const uncertain: Delivery = { outcome: 'uncertain', status: null, error: 'no answer' };
+const unreadable: Delivery = { ...uncertain, isUnreadable: true };
 
 const settle = (delivery: Delivery, by: SettleRules = rules, attempt: Partial<Attempt> = {}) =>
   settleOutcome(
@@ -61,6 +62,12 @@ describe('settleOutcome', () => {
     ['does not hold because of the channel', channel, hold, { state: 'waiting', charged: false }],
     ['sends an uncertain one again, later', uncertain, rules, { state: 'waiting', charged: true, delayMs: 40_000 }],
     ['holds an uncertain one when told to', uncertain, hold, { state: 'uncertain', charged: true, delayMs: null }],
+    [
+      'never repeats what was answered unreadably',
+      unreadable,
+      rules,
+      { state: 'uncertain', charged: true, delayMs: null },
+    ],
     ['leaves the last try uncertain, not failed', uncertain, lastTry, { state: 'uncertain', charged: true }],
   ])('%s', (_, delivery, by, settlement) => {
     expect(settle(delivery, by)).toMatchObject({ id: 7, knownAt: 3, ...settlement });

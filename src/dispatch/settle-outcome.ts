@@ -85,7 +85,7 @@ export function settleOutcome(
     case 'unavailable':
       return giveUpOrRetry(retryDelayMs(number, rules, delivery.retryAfterMs, random));
     case 'uncertain': {
-      if (rules.onUncertain === 'hold') return uncertain(delivery.error);
+      if (rules.onUncertain === 'hold' || delivery.isUnreadable === true) return uncertain(delivery.error);
       const delayMs = retryDelayMs(number, rules, null, random);
       return delayMs === null ? uncertain(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
     }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { AnswerInTls, isUnreadable, type AnswerReader } from './answer-reader.js';
 import type { Answer, NoAnswer } from './delivery.js';
 import { textOf } from './answer-text.js';
 
@@ -29,6 +30,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   /** `mayLeave` is asked when a connection is there, which may be long after the request was made. */
   constructor(
     timeoutMs: number,
+    private readonly reader: AnswerReader,
     private readonly mayLeave: () => boolean,
     private readonly onEnd: (reply: Answer | NoAnswer) => void,
   ) {
@@ -51,7 +53,6 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200) return;
     this.status = status;
     this.headers = headers;
     // A header that came twice is a list here, whatever its type says.
@@ -72,8 +73,10 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.status > 0) this.finish();
-    else this.conclude({ left: this.left, error: describe(error) });
+    if (this.status > 0) return this.finish();
+    const left = this.left && !(error instanceof AnswerInTls);
+    const unreadable = left && isUnreadable(error) ? this.reader.firstLine : undefined;
+    this.conclude({ left, error: describe(error), unreadable });
   }
 
   /** Keeps the request back if it has not left; an exchange whose request has left goes on. */

@@ -73,9 +73,13 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const body = JSON.stringify({ to, content });
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
-    const exchange = new WebhookExchange(request.timeoutMs, request.mayLeave, (reply) => {
+    const { reader } = connection;
+    const exchange = new WebhookExchange(request.timeoutMs, reader, request.mayLeave, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);
+      if ('left' in reply && reply.unreadable !== undefined && reader.wasUnchecked) {
+        this.distrust(connections, 'answers in a way that the HTTP parser refuses, and is read leniently from now on');
+      }
       // One that found no room leaves none for the next.
       if ('left' in reply && !reply.left && this.waitsForRoom(reply, request, startedAt, onReply)) return;
       this.waiting.shift()?.go();
@@ -176,7 +180,9 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
       this.guard.connector(),
       this.distrustUntil === null,
       (error) => {
-        if (connections === this.connections && isOutOfTurn(error)) this.distrust(origin);
+        if (isOutOfTurn(error)) {
+          this.distrust(connections, "answers out of turn, so an answer might be taken for another message's");
+        }
       },
     );
     return connections;
@@ -187,12 +193,12 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     this.leaveConnections();
   }
 
-  private distrust(origin: string): void {
+  private distrust(connections: Connections, why: string): void {
+    if (connections !== this.connections) return;
     if (this.distrustUntil === null) {
       this.logger.warn(
-        `${origin} answers out of turn, so an answer might be taken for another message's: for ` +
-          `${DISTRUST_MS / 60_000} minutes each request has a connection of its own, which is slower. ` +
-          `Find out whether the receiver, or a proxy before it, answers a request twice`,
+        `${connections.origin} ${why}: for ${DISTRUST_MS / 60_000} minutes each request has a connection of its own, ` +
+          'which is slower. Find out whether the receiver, or a proxy before it, answers a request twice or wrongly',
       );
     }
     this.distrustUntil = performance.now() + DISTRUST_MS;
@@ -248,7 +254,7 @@ function secretsIn(
   return { credentials, signatures: signatures.map((signature) => signature.slice('v1,'.length)) };
 }
 
-/** undici's word for an answer without a request, and for an interim 100 that was not asked for. */
+/** undici's word for an answer without a request. */
 function isOutOfTurn(error: Error): boolean {
   return error instanceof errors.SocketError && error.message === 'bad response';
 }
