@@ -3,7 +3,7 @@ import type { MessageState } from '../src/messages/message.schemas.js';
 import { LIST, LIST_SENT, LOOK_MAX, MessageLists } from '../src/messages/message-lists.repository.js';
 import { LIST_ACTIONS } from '../src/operator-actions.js';
 import { ENDED, RUNNING } from '../src/scheduler/job-history.js';
-import { COUNT_SLICE, REPLAY_SLICE } from '../src/messages/message-replay.js';
+import { COUNT_SLICE, REPLAY_SLICE } from '../src/messages/replay-statements.js';
 import { explained, visited } from './support/explained-database.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 

@@ -188,9 +188,9 @@ describe('what operators do to messages', () => {
     await insertParked('cancelled', 1);
     const filter = { state: 'failed', reason_contains: 'HTTP 500' };
     const replay = async (body: object) => (await app.post('/messages/replay', body)).json();
-    expect(await replay({ ...filter, dry_run: true })).toEqual({ count: 2, dry_run: true, complete: true });
-    expect(await replay({ ...filter, by: 'ali' })).toEqual({ count: 2, dry_run: false, complete: true });
-    expect(await replay(filter)).toEqual({ count: 0, dry_run: false, complete: true });
+    expect(await replay({ ...filter, dry_run: true })).toMatchObject({ count: 2, dry_run: true, complete: true });
+    expect(await replay({ ...filter, by: 'ali' })).toMatchObject({ count: 2, dry_run: false, complete: true });
+    expect(await replay(filter)).toMatchObject({ count: 0, dry_run: false, complete: true });
     const before = new Date(0).toISOString();
     expect((await app.post('/messages/replay', { state: 'failed', parked_before: before })).json()).toMatchObject({
       count: 0,
@@ -279,6 +279,11 @@ describe('what operators do while PostgreSQL is being lost', () => {
       {
         code: 'database.unavailable',
         error: expect.stringContaining('5000 messages or more were put back') as unknown,
+        count: 5_000,
+        refused: 0,
+        refused_ids: [],
+        locked: 0,
+        next_after: 5_000,
       },
     ]);
     listener = hearNothing;

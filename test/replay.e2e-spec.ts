@@ -37,9 +37,15 @@ describe('a replay of very many messages', () => {
   /** Begins a replay that cannot get past its second slice before `letGo`, and waits until the first one is done. */
   async function stuckInSecondSlice() {
     const lock = await database.connect();
-    await lock.query('BEGIN');
-    const inSecond = `SELECT id FROM messages ORDER BY id OFFSET ${SLICE_ROWS + 10} LIMIT 1`;
-    await lock.query(`SELECT FROM messages WHERE id = (${inSecond}) FOR UPDATE`);
+    await lock.query('SELECT pg_advisory_lock(4711)');
+    const [second] = await database.query<{ id: number }>(
+      `SELECT id FROM messages ORDER BY id OFFSET ${SLICE_ROWS + 10} LIMIT 1`,
+    );
+    await database.query(`
+      CREATE OR REPLACE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN new; END';
+      CREATE TRIGGER waits BEFORE UPDATE ON messages FOR EACH ROW WHEN (old.id = ${second?.id})
+        EXECUTE FUNCTION wait_for_test()`);
     const reply = replay({ by: 'ali' });
     reply.catch(() => undefined);
     await eventually(async () => expect(await waiting()).toBe(SLICE_ROWS), 30_000);
@@ -51,7 +57,7 @@ describe('a replay of very many messages', () => {
     await insertParked(count);
     await insertParked(3, 'the receiver refused the message: HTTP 422');
     const filter = { reason_contains: 'HTTP 500' };
-    expect((await replay({ ...filter, dry_run: true })).json()).toEqual({ count, dry_run: true, complete: true });
+    expect((await replay({ ...filter, dry_run: true })).json()).toMatchObject({ count, dry_run: true, complete: true });
     expect([await waiting(), await noted()]).toEqual([0, []]);
 
     let replayed = 0;
@@ -69,7 +75,7 @@ describe('a replay of very many messages', () => {
     expect(largest).toBe(SLICE_ROWS);
 
     const notes = await noted();
-    expect((await replay(filter)).json()).toEqual({ count: 0, dry_run: false, complete: true });
+    expect((await replay(filter)).json()).toMatchObject({ count: 0, dry_run: false, complete: true });
     expect(await noted()).toEqual(notes);
   });
 
@@ -81,12 +87,38 @@ describe('a replay of very many messages', () => {
     expect(ascending(await noted())).toEqual(ascending(counts.filter((one) => one > 0)));
   });
 
+  it('passes over what PostgreSQL refuses, puts back, keeps or has locked, and tells it', async () => {
+    await insertParked(6_000);
+    await database.query(`
+      CREATE FUNCTION company_rule() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+        IF old.id = 7 OR old.id = 5500 THEN RAISE EXCEPTION 'never again'; END IF;
+        IF old.id = 9 THEN RETURN old; END IF;
+        RETURN CASE WHEN old.id <> 11 THEN new END;
+      END$$;
+      CREATE TRIGGER company BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION company_rule()`);
+    const lock = await database.connect();
+    await lock.query('BEGIN');
+    await lock.query('SELECT FROM messages WHERE id = 13 FOR UPDATE');
+    const kept = { refused: 4, refused_ids: [7, 9, 11, 5_500] };
+    const done = { dry_run: false, complete: true, next_after: null, ...kept };
+    expect((await replay()).json()).toEqual({ count: 5_995, locked: 1, ...done });
+    expect(await waiting()).toBe(5_995);
+    expect(await database.value(`SELECT detail - 'state' FROM operator_actions`)).toEqual({
+      count: 5_995,
+      refused: 4,
+      locked: 1,
+    });
+    await lock.end();
+    expect((await replay()).json()).toEqual({ count: 1, locked: 0, ...done });
+    expect((await replay({ after: 5_000 })).json()).toMatchObject({ count: 0, refused: 1, refused_ids: [5_500] });
+  });
+
   it('leaves alone what is parked after it began', async () => {
     await insertParked(12_000);
     const { reply, letGo } = await stuckInSecondSlice();
     await insertParked(7);
     await letGo();
-    expect((await reply).json()).toEqual({ count: 12_000, dry_run: false, complete: true });
+    expect((await reply).json()).toMatchObject({ count: 12_000, dry_run: false, complete: true });
     expect([await waiting(), await noted()]).toEqual([12_000, [12_000]]);
     expect((await replay({ dry_run: true })).json()).toMatchObject({ count: 7 });
   });
@@ -103,7 +135,7 @@ describe('a replay of very many messages', () => {
     expect(await noted()).toEqual([SLICE_ROWS]);
 
     app = await start();
-    expect((await replay()).json()).toEqual({ count: 7_000, dry_run: false, complete: true });
+    expect((await replay()).json()).toMatchObject({ count: 7_000, dry_run: false, complete: true });
     expect([await waiting(), await noted()]).toEqual([12_000, [SLICE_ROWS, 7_000]]);
   });
 
@@ -114,7 +146,7 @@ describe('a replay of very many messages', () => {
     // The port closes after everybody has been told to end.
     await eventually(async () => await expect(app.get('/health/live')).rejects.toThrow('fetch failed'));
     await letGo();
-    expect((await reply).json()).toEqual({ count: 2 * SLICE_ROWS, dry_run: false, complete: false });
+    expect((await reply).json()).toMatchObject({ count: 2 * SLICE_ROWS, dry_run: false, complete: false });
     expect(await ended).toBe(0);
     expect(await noted()).toEqual([2 * SLICE_ROWS]);
   });

@@ -1,5 +1,6 @@
 import { DomainError } from '../domain-error.js';
 import type { ItemResult } from './message.schemas.js';
+import type { ReplayResult } from './operation.schemas.js';
 
 export class MessageNotFound extends DomainError {
   readonly code = 'messages.not_found';
@@ -35,16 +36,18 @@ export class ReplayBusy extends DomainError {
   }
 }
 
-/** PostgreSQL was lost after some messages were sent again by a replay, which counted them in its note. */
+/** A replay that cannot go on after it has sent some messages again, which it counted in its note. */
 export class ReplayBrokenOff extends DomainError {
   readonly code = 'database.unavailable';
   readonly kind = 'unavailable';
+  override readonly details: Omit<ReplayResult, 'dry_run' | 'complete'>;
 
-  constructor(count: number, cause: unknown) {
+  constructor(done: Omit<ReplayResult, 'dry_run' | 'complete'>, cause: unknown) {
     super(
-      `PostgreSQL is unreachable or did not finish in time, and ${count} messages or more were put back before: repeat the ` +
-        'call, which continues with the rest',
+      `PostgreSQL is unreachable or refused to go on, and ${done.count} messages or more were put back before: repeat the call, ` +
+        'which continues with the rest',
     );
+    this.details = done;
     this.cause = cause;
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { operatorText } from '../operator-note.js';
+import { REFUSED_IDS_MAX } from './replay-limits.js';
 
 /** Who acts, and why; both are kept, in `GET /operator-actions`. */
 const note = {
@@ -49,6 +50,11 @@ export const replaySchema = z
       example: '2025-07-21T00:00:00Z',
     }),
     reason_contains: operatorText('Only those whose reason contains this text.', 'HTTP 422'),
+    after: z
+      .number()
+      .int()
+      .optional()
+      .meta({ description: 'Only those with a greater id: `next_after` of the call before.', example: 5000 }),
     dry_run: z.boolean().default(false).meta({ description: 'Only count.' }),
     ...note,
   })
@@ -63,6 +69,22 @@ export const replayResultSchema = z
       .meta({ description: 'How many messages match, and with `dry_run: false` wait to be sent again.' }),
     dry_run: z.boolean(),
     complete: z.boolean().meta({ description: 'false: there may be more than this call had time for; repeat it.' }),
+    refused: z.number().int().meta({
+      description:
+        'How many more match and stay parked, because the database refuses to change them (a trigger, a constraint).',
+    }),
+    refused_ids: z.array(z.number().int()).meta({ description: `The first ${REFUSED_IDS_MAX} of those.` }),
+    locked: z.number().int().meta({
+      description:
+        'How many more match and stay parked, because another transaction holds them: repeat the call for them.',
+    }),
+    next_after: z.number().int().nullable().meta({
+      description:
+        'Unless complete: goes on behind what this call looked at when given as `after`; null: nothing was looked at.',
+    }),
   })
-  .meta({ id: 'ReplayResult', example: { count: 12, dry_run: true, complete: true } });
+  .meta({
+    id: 'ReplayResult',
+    example: { count: 12, dry_run: true, complete: true, refused: 0, refused_ids: [], locked: 0, next_after: null },
+  });
 export type ReplayResult = z.infer<typeof replayResultSchema>;

@@ -59,10 +59,12 @@ export class OperationsController {
     summary: 'Send parked messages again',
     description:
       'All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: ' +
-      'while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503.',
+      'while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503 (`after: next_after` ' +
+      'spares it what the database refused before). A message that the database refuses to change, or that another transaction ' +
+      'holds, stays as it is, is counted and holds up no other.',
   })
   @ApiOkResponse({ description: 'How many.', standardSchema: replayResultSchema })
-  @ApiErrors(400, 415, REFUSED_CHANGE, 503, {
+  @ApiErrors(400, 415, 503, {
     status: 503,
     error: '3 replays are under way here already: try again when one has ended',
     code: 'messages.replay_busy',

@@ -160,7 +160,7 @@ export interface paths {
     put?: never;
     /**
      * Send parked messages again
-     * @description All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503.
+     * @description All that match the filter and were parked before the call, in the order of their ids. One call works for up to 20 s: while the answer says `complete: false`, the same call goes on with the rest, as it does after a 503 (`after: next_after` spares it what the database refused before). A message that the database refuses to change, or that another transaction holds, stays as it is, is counted and holds up no other.
      */
     post: operations['replayMessages'];
     delete?: never;
@@ -951,6 +951,11 @@ export interface components {
        */
       reason_contains?: string;
       /**
+       * @description Only those with a greater id: `next_after` of the call before.
+       * @example 5000
+       */
+      after?: number;
+      /**
        * @description Only count.
        * @default false
        */
@@ -970,7 +975,11 @@ export interface components {
      * @example {
      *       "count": 12,
      *       "dry_run": true,
-     *       "complete": true
+     *       "complete": true,
+     *       "refused": 0,
+     *       "refused_ids": [],
+     *       "locked": 0,
+     *       "next_after": null
      *     }
      */
     ReplayResult: {
@@ -979,6 +988,14 @@ export interface components {
       dry_run: boolean;
       /** @description false: there may be more than this call had time for; repeat it. */
       complete: boolean;
+      /** @description How many more match and stay parked, because the database refuses to change them (a trigger, a constraint). */
+      refused: number;
+      /** @description The first 100 of those. */
+      refused_ids: number[];
+      /** @description How many more match and stay parked, because another transaction holds them: repeat the call for them. */
+      locked: number;
+      /** @description Unless complete: goes on behind what this call looked at when given as `after`; null: nothing was looked at. */
+      next_after: number | null;
     };
     /**
      * @example {
@@ -2388,15 +2405,6 @@ export interface operations {
       };
       /** @description The body is of another type. */
       415: {
-        headers: {
-          [name: string]: unknown;
-        };
-        content: {
-          'application/json': components['schemas']['ErrorReply'];
-        };
-      };
-      /** @description The request is well-formed, and refused by a rule. */
-      422: {
         headers: {
           [name: string]: unknown;
         };

@@ -1,0 +1,73 @@
+import type { ReplayResult } from './operation.schemas.js';
+import { REFUSED_IDS_MAX } from './replay-limits.js';
+import type { ReplaySlice } from './replay-statements.js';
+
+/** How many rows the next slice looks at: fewer after one that failed, and again more after those that did not. */
+export class SliceSize {
+  private limit: number;
+  private next: number;
+
+  constructor(max: number) {
+    this.limit = max;
+    this.next = max;
+  }
+
+  get rows(): number {
+    return this.next;
+  }
+
+  succeeded(): void {
+    this.next = Math.min(this.limit, this.next * 2);
+  }
+
+  /** One that took too long would do so again. */
+  failed(tookTooLong: boolean): void {
+    this.next = Math.max(1, Math.floor(this.next / (tookTooLong ? 10 : 2)));
+    if (tookTooLong) this.limit = this.next;
+  }
+}
+
+/** What a replay has done so far. */
+export class ReplayProgress {
+  count = 0;
+  refused = 0;
+  locked = 0;
+  noted: number | null = null;
+  complete = false;
+  private readonly refusedIds: number[] = [];
+  private readonly start: number;
+
+  constructor(public after: number) {
+    this.start = after;
+  }
+
+  get isUntouched(): boolean {
+    return this.after === this.start;
+  }
+
+  add({ last, count, refused, refused_ids, locked, noted }: ReplaySlice): void {
+    this.complete = last === null;
+    if (last === null) return;
+    this.after = last;
+    this.count += count;
+    this.refused += refused;
+    this.locked += locked;
+    this.noted = noted;
+    this.refusedIds.push(...refused_ids.slice(0, REFUSED_IDS_MAX - this.refusedIds.length));
+  }
+
+  get result(): Omit<ReplayResult, 'dry_run'> {
+    const { complete, count, refused, locked } = this;
+    return { count, complete, refused, refused_ids: this.refusedIds, locked, next_after: this.nextAfter };
+  }
+
+  /** For a replay that cannot go on. */
+  get broken(): Omit<ReplayResult, 'dry_run' | 'complete'> {
+    const { complete: _complete, ...rest } = this.result;
+    return rest;
+  }
+
+  private get nextAfter(): number | null {
+    return this.complete || this.isUntouched ? null : this.after;
+  }
+}
