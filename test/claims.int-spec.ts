@@ -284,7 +284,13 @@ describe('claims', () => {
     await other.query('SELECT FROM messages WHERE id <= $1 FOR UPDATE', [ids[199]]);
     const look = { retries: 'ended', far: false } as const;
     const locked = await claims.claim(job, 3, { ...look, fresh: null });
-    expect(locked).toEqual({ messages: [], fresh: { claimed: 0, next: ids[103] }, retries: null, spent: false });
+    expect(locked).toEqual({
+      messages: [],
+      setAside: [],
+      fresh: { claimed: 0, next: ids[103] },
+      retries: null,
+      spent: false,
+    });
     const free = await claims.claim(job, 9, { ...look, fresh: ids[150] ?? 0 });
     expect(free.messages.map(({ id }) => id)).toEqual(ids.slice(200, 205));
     expect(free.fresh).toEqual({ claimed: 5, next: ids[205] });

@@ -135,7 +135,10 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
     job,
     ids.slice(60, 110).map((id) => outcome(id, id % 2 === 0 ? 'waiting' : 'failed', { delayMs: 60_000, reason: 'no' })),
   );
-  await settlements.stillHeld(job, ids);
+  await settlements.unproven(
+    job,
+    ids.map((id) => outcome(id, 'sent')),
+  );
   await settlements.locked(ids);
   const refusal = { sqlstate: null, text: 'locked' };
   const unwritten = ids.slice(110, 120);

@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
+import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { RefusedClaims } from '../messages/refused-claims.js';
 import type { SendableLook } from '../messages/sendable-look.js';
 import type { BatchSize } from './batch-size.js';
@@ -34,6 +35,11 @@ export class ClaimFaults {
 
   succeeded(rows: number, durationMs: number): void {
     this.parts.size.succeeded(Math.max(1, rows), durationMs);
+  }
+
+  /** Takes note of messages whose claims were put back. */
+  notice(ids: readonly number[]): void {
+    this.parts.retry.notice(ids.map((id) => ({ id, refusal: { sqlstate: null, text: KEPT_AS_IT_WAS } })));
   }
 
   /** Why the job ends; null when the claim can be made again at once. */

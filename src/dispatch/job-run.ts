@@ -244,6 +244,7 @@ export class JobRun {
       const askedAt = performance.now();
       const claim = await this.parts.claims.claim(this.job, limit, this.cursor.look, this.parking.passesOver);
       this.parts.claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
+      this.parts.claimFaults.notice(claim.setAside);
       await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));

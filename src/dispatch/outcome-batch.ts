@@ -1,5 +1,6 @@
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import type { ClaimKey } from '../messages/message-claims.js';
+import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
 import type { Unwritten, WriteRefusal } from '../messages/unwritten-outcomes.js';
 import type { BatchSize } from './batch-size.js';
@@ -15,7 +16,7 @@ export interface BatchStep {
 
 const NOTHING: BatchStep = { written: [], unwritten: [], passed: [] };
 const LOCKED: WriteRefusal = { sqlstate: '55P03', text: 'another transaction keeps the row locked' };
-const KEPT: WriteRefusal = { sqlstate: null, text: 'a trigger or a row policy kept the row as it was' };
+const KEPT: WriteRefusal = { sqlstate: null, text: KEPT_AS_IT_WAS };
 const TOO_SLOW: WriteRefusal = { sqlstate: '57014', text: 'the row took longer to write than a statement may take' };
 /** Class 22 of SQLSTATE: data that PostgreSQL never takes. */
 const DATA_FAULT = /^22/;
@@ -37,6 +38,8 @@ export class OutcomeBatch {
     outcomes: readonly Settlement[],
     /** Whether some may have been written before, their reply lost. */
     private again: boolean,
+    /** Whether they stand in `unwritten_outcomes`. */
+    private readonly kept = false,
   ) {
     this.open = outcomes;
   }
@@ -63,6 +66,7 @@ export class OutcomeBatch {
         this.claim,
         this.withoutTexts ? outcomes.map(textless) : outcomes,
         this.again,
+        this.kept,
       );
       this.size.succeeded(outcomes.length, performance.now() - startedAt);
       const step = await this.sorted(outcomes, settled);
@@ -81,16 +85,11 @@ export class OutcomeBatch {
     if (settled.length === outcomes.length) return { ...NOTHING, written: outcomes };
     const done = new Set(settled);
     const missing = outcomes.filter(({ id }) => !done.has(id));
-    const held = new Set(
-      await this.settlements.stillHeld(
-        this.claim,
-        missing.map(({ id }) => id),
-      ),
-    );
+    const unproven = new Set(await this.settlements.unproven(this.claim, missing, this.kept));
     return {
       written: outcomes.filter(({ id }) => done.has(id)),
-      unwritten: missing.filter(({ id }) => held.has(id)).map((settlement) => ({ settlement, refusal: KEPT })),
-      passed: missing.filter(({ id }) => !held.has(id)),
+      unwritten: missing.filter(({ id }) => unproven.has(id)).map((settlement) => ({ settlement, refusal: KEPT })),
+      passed: missing.filter(({ id }) => !unproven.has(id)),
     };
   }
 

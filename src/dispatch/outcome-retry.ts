@@ -122,7 +122,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       return await this.outcomes.drop(null, await this.refused.nowTaken(ids, until - performance.now()));
     }
     const settlements = group.flatMap(({ settlement }) => settlement ?? []);
-    const batch = new OutcomeBatch(this.settlements, claim, this.size, settlements, true);
+    const batch = new OutcomeBatch(this.settlements, claim, this.size, settlements, true, true);
     let written = 0;
     while (batch.left.length > 0 && performance.now() < until && !this.closing) {
       const step = await batch.step();

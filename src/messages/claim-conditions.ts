@@ -49,6 +49,20 @@ export const timeOf = (microseconds: string) =>
  */
 export const LOCKED_CLAIMED = '(SELECT claimed FROM job)';
 
+/** Why a write that PostgreSQL reported as done is not one. */
+export const KEPT_AS_IT_WAS = 'a trigger or a row policy kept the row as it was';
+
+/**
+ * Whether triggers run after a row of `messages`, or of a child of it, is written: they may put back what RETURNING showed.
+ * The bits are those of `pg_trigger.tgtype`: UPDATE, and neither BEFORE nor INSTEAD OF.
+ */
+export const HAS_LATER_TRIGGERS = `EXISTS (
+      SELECT FROM pg_trigger
+      WHERE tgrelid = ANY (ARRAY(
+          SELECT 'messages'::regclass::oid
+          UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = 'messages'::regclass))
+        AND tgtype & 16 <> 0 AND tgtype & 66 = 0 AND NOT tgisinternal AND tgenabled <> 'D')`;
+
 /**
  * The columns of a `ClaimedMessage`; an adopted table may have a NULL in them, which is a message that cannot be sent. The
  * text of `createdAt` is part of the Idempotency-Key: it depends on no setting of the session and may not change.
@@ -56,6 +70,10 @@ export const LOCKED_CLAIMED = '(SELECT claimed FROM job)';
 export const CLAIMED = `message.id, coalesce(message.recipient_phone, '') AS "recipientPhone",
         coalesce(message.content, '') AS content, extract(epoch FROM message.created_at)::text AS "createdAt",
         message.attempts, message.sit_outs AS "sitOuts", message.doubt`;
+
+/** Whether the row that RETURNING gives, as triggers left it, is claimed by this owner of the job. */
+export const IS_CLAIMED = `coalesce(message.claimed_by = $1 AND message.claim_fence = $2
+          AND message.sent_status = FALSE AND message.parked_as IS NULL, FALSE)`;
 
 /**
  * Joins the rows that a CTE has locked, as (source, place): the tables and places at which they lie, which spares a second

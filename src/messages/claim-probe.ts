@@ -3,6 +3,8 @@ import {
   atPlaces,
   CLAIMED,
   FRESH,
+  HAS_LATER_TRIGGERS,
+  IS_CLAIMED,
   LOCKED_CLAIMED,
   LOWEST_ID,
   RETRY,
@@ -68,12 +70,12 @@ const claimProbe = (kind: Kind): Statement => ({
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       FROM ${atPlaces('probe')}
         AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
-      RETURNING ${CLAIMED}
+      RETURNING ${CLAIMED}, ${IS_CLAIMED} AS "isClaimed"
     ), charged AS (
       UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} + 1, probe_id = (SELECT id FROM claimed)
-      WHERE id = $1 AND EXISTS (SELECT FROM claimed)
+      WHERE id = $1 AND EXISTS (SELECT FROM claimed WHERE "isClaimed")
     )
-    SELECT * FROM claimed`,
+    SELECT *, ${HAS_LATER_TRIGGERS} AS "hasLaterTriggers" FROM claimed`,
 });
 
 export const CLAIM_PROBE_FRESH = claimProbe('fresh');
@@ -98,11 +100,12 @@ export const RELEASE_PROBE: Statement = {
     WITH ${heldProbe(MINE)}, freed AS (
       UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
       WHERE message.id = (SELECT id FROM held) AND ${MINE}
-      RETURNING message.id
+      RETURNING message.claimed_by IS NULL AS is_free
     ), refunded AS (
-      UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} - 1 WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM freed)
+      UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} - 1
+      WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM freed WHERE is_free)
     )
-    SELECT (SELECT count(*) FROM claim) - (SELECT count(*) FROM freed) AS left`,
+    SELECT (SELECT count(*) FROM claim) - (SELECT count(*) FROM freed WHERE is_free) AS left`,
 };
 
 export const TAKE_PROBE_OVER: Statement = {

@@ -3,7 +3,10 @@ import {
   atPlaces,
   CLAIMED,
   FRESH,
+  HAS_LATER_TRIGGERS,
   HIGHEST_ID,
+  IS_CLAIMED,
+  KEPT_AS_IT_WAS,
   LOCKED_CLAIMED,
   LOWEST_ID,
   microsecondsOf,
@@ -36,8 +39,8 @@ const CLAIMING_JOB = `FROM dispatch_jobs
  * before is NULL for nearly all. The last row, without an id, tells how far was looked.
  */
 const CLAIM_RESULT = `SELECT id, "recipientPhone", content, "createdAt",
-        CASE WHEN attempts > 0 OR "sitOuts" > 0 OR doubt IS NOT NULL OR "dueAt" IS NOT NULL
-          THEN json_build_array(attempts, "sitOuts", doubt, "dueAt") END
+        CASE WHEN attempts > 0 OR "sitOuts" > 0 OR doubt IS NOT NULL OR "dueAt" IS NOT NULL OR NOT "isClaimed"
+          THEN json_build_array(attempts, "sitOuts", doubt, "dueAt", "isClaimed") END
       FROM claimed
     UNION ALL SELECT NULL, NULL, NULL, NULL, row_to_json(look) FROM look
     ORDER BY id`;
@@ -97,13 +100,13 @@ const claim = (name: string, candidates: number, fit = ''): Statement => ({
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       FROM ${atPlaces('locked')}
         AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
-      RETURNING ${CLAIMED}, ${microsecondsOf('message.next_attempt_at')} AS "dueAt"
+      RETURNING ${CLAIMED}, ${microsecondsOf('message.next_attempt_at')} AS "dueAt", ${IS_CLAIMED} AS "isClaimed"
     ), counted AS (
       SELECT count(*) AS all, count("dueAt") AS retries,
         min(id) FILTER (WHERE "dueAt" IS NULL) AS fresh_from, max(id) FILTER (WHERE "dueAt" IS NULL) AS fresh_to,
         min(ARRAY["dueAt", id]) FILTER (WHERE "dueAt" IS NOT NULL) AS retries_from,
         max(ARRAY["dueAt", id]) FILTER (WHERE "dueAt" IS NOT NULL) AS retries_to
-      FROM claimed
+      FROM claimed WHERE "isClaimed"
     ), charged AS (
       UPDATE dispatch_jobs job SET
         claimed = ${LOCKED_CLAIMED} + counted.all,
@@ -115,7 +118,7 @@ const claim = (name: string, candidates: number, fit = ''): Statement => ({
       SELECT coalesce((SELECT wanted FROM share), 0) AS wanted, coalesce((SELECT retries FROM share), 0) AS "retriesWanted",
         (SELECT id FROM last_fresh) AS "freshTo",
         (SELECT ${microsecondsOf('next_attempt_at')} FROM last_retry) AS "retryToAt",
-        (SELECT id FROM last_retry) AS "retryToId"
+        (SELECT id FROM last_retry) AS "retryToId", ${HAS_LATER_TRIGGERS} AS "hasLaterTriggers"
     )
     ${CLAIM_RESULT}`,
 });
@@ -161,9 +164,9 @@ export const CLAIM_FRESH: Statement = {
         AND CASE WHEN (SELECT min(source) = max(source) FROM fresh) THEN message.tableoid = (SELECT min(source) FROM fresh)
           ELSE (message.tableoid, message.ctid) IN (SELECT source, place FROM fresh) END
         AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
-      RETURNING ${CLAIMED}, NULL::bigint AS "dueAt"
+      RETURNING ${CLAIMED}, NULL::bigint AS "dueAt", ${IS_CLAIMED} AS "isClaimed"
     ), counted AS (
-      SELECT count(*) AS all, min(id) AS fresh_from, max(id) AS fresh_to FROM claimed
+      SELECT count(*) AS all, min(id) AS fresh_from, max(id) AS fresh_to FROM claimed WHERE "isClaimed"
     ), charged AS (
       UPDATE dispatch_jobs job SET
         claimed = ${LOCKED_CLAIMED} + counted.all,
@@ -171,9 +174,38 @@ export const CLAIM_FRESH: Statement = {
       FROM counted WHERE job.id = $1 AND counted.all > 0
     ), look AS (
       SELECT coalesce((SELECT wanted FROM job), 0) AS wanted, 0 AS "retriesWanted", (SELECT id FROM last_fresh) AS "freshTo",
-        NULL AS "retryToAt", NULL AS "retryToId"
+        NULL AS "retryToAt", NULL AS "retryToId", ${HAS_LATER_TRIGGERS} AS "hasLaterTriggers"
     )
     ${CLAIM_RESULT}`,
+};
+
+/**
+ * `$3` messages that the owner of the job claimed, `$4` those of them that were charged. Returns those that it has claimed; the
+ * others are set aside in `unwritten_outcomes`, unless they went another way meanwhile, so that no claim meets them again and
+ * again, and are back on the budget.
+ */
+export const KEEP_CLAIMED: Statement = {
+  name: 'messages.keep-claimed',
+  text: `
+    WITH claim AS (
+      SELECT message.id, bool_or(${IS_CLAIMED}) AS is_claimed, bool_or(message.sent_status = FALSE AND message.parked_as IS NULL)
+        AS is_open
+      FROM unnest($3::bigint[]) AS given (id), messages message
+      WHERE message.id = given.id
+      GROUP BY message.id
+    ), aside AS (
+      INSERT INTO unwritten_outcomes (message_id, known_at, reason, retry_at)
+      SELECT id, clock_timestamp(), '${KEPT_AS_IT_WAS}', clock_timestamp() + interval '10 s' FROM claim
+      WHERE NOT is_claimed AND is_open AND EXISTS (SELECT FROM dispatch_jobs WHERE id = $1 AND fence = $2)
+      ON CONFLICT (message_id) DO NOTHING
+      RETURNING message_id
+    ), refunded AS (
+      UPDATE dispatch_jobs SET
+        claimed = greatest(claimed - (SELECT count(*) FROM aside WHERE message_id = ANY ($4::bigint[])), 0)
+      WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM aside WHERE message_id = ANY ($4::bigint[]))
+    )
+    SELECT coalesce((SELECT json_agg(id) FROM claim WHERE is_claimed), '[]') AS claimed,
+      coalesce((SELECT json_agg(message_id) FROM aside), '[]') AS "setAside"`,
 };
 
 export const CLOSE: Statement = {
@@ -223,14 +255,17 @@ function hold(owner: string): string {
     )`;
 }
 
+const COUNTED_FREED = `counted AS (
+      SELECT freed.count AS freed, claim.count - freed.count AS left
+      FROM claim, (SELECT count(*) FROM freed WHERE is_free) AS freed
+    )`;
+
 /** Frees what could be locked, and counts it and what is left. */
 const free = (owner: string) => `freed AS (
       UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
       FROM ${atPlaces('held')} AND message.sent_status = FALSE AND ${owner}
-      RETURNING message.id
-    ), counted AS (
-      SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count FROM claim) - (SELECT count(*) FROM freed) AS left
-    )`;
+      RETURNING message.claimed_by IS NULL AS is_free
+    ), ${COUNTED_FREED}`;
 
 const MINE = 'claimed_by = $1 AND claim_fence = $2';
 const BEFORE_ME = 'claimed_by = $1 AND claim_fence < $2';
@@ -260,10 +295,8 @@ export const GIVE_BACK: Statement = {
     ), freed AS (
       UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
       FROM ${atPlaces('held')} AND ${MINE}
-      RETURNING message.id
-    ), counted AS (
-      SELECT (SELECT count(*) FROM freed) AS freed, (SELECT count FROM claim) - (SELECT count(*) FROM freed) AS left
-    )
+      RETURNING message.claimed_by IS NULL AS is_free
+    ), ${COUNTED_FREED}
     UPDATE dispatch_jobs SET claimed = ${LOCKED_CLAIMED} - (cardinality($3::bigint[]) - counted.left) FROM job, counted
     WHERE dispatch_jobs.id = job.id
     RETURNING counted.left`,

@@ -29,6 +29,7 @@ import {
   CLAIM_VALID_FAR,
   CLOSE,
   GIVE_BACK,
+  KEEP_CLAIMED,
   OPEN,
   RELEASE,
   TAKE_OVER,
@@ -58,6 +59,8 @@ export interface ClaimedMessage {
 export interface Claim {
   /** Oldest first. */
   readonly messages: ClaimedMessage[];
+  /** Those that were claimed for PostgreSQL and are not, as a trigger put them back: set aside in `unwritten_outcomes`. */
+  readonly setAside: readonly number[];
   /** How far it looked; null: it wanted none of that kind. */
   readonly fresh: Looked<number> | null;
   readonly retries: Looked<RetryPlace> | null;
@@ -104,10 +107,28 @@ export class MessageClaims {
   async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START, validOnly = false): Promise<Claim> {
     const [from, ...place] = this.placesOf(look);
     if (look.retries === 'ended' && look.fresh !== 'ended' && !look.far && !validOnly)
-      return claimOf(await this.database.tuples<ClaimTuple>(CLAIM_FRESH, [job.id, job.fence, limit, from]));
+      return await this.proven(job, await this.database.tuples(CLAIM_FRESH, [job.id, job.fence, limit, from]));
     const values = [job.id, job.fence, limit, from, ...place, look.fresh !== 'ended', look.retries !== 'ended'];
     const [near, far] = validOnly ? [CLAIM_VALID, CLAIM_VALID_FAR] : [CLAIM, CLAIM_FAR];
-    return claimOf(await this.database.tuples<ClaimTuple>(look.far ? far : near, values));
+    return await this.proven(job, await this.database.tuples(look.far ? far : near, values));
+  }
+
+  /** Leaves out what is not claimed though its statement wrote it. */
+  private async proven(job: ClaimKey, tuples: readonly ClaimTuple[]): Promise<Claim> {
+    const { putBack, hasLaterTriggers, ...claim } = claimOf(tuples);
+    if (putBack.length === 0 && (!hasLaterTriggers || claim.messages.length === 0)) return claim;
+    const kept = await this.keepClaimed(
+      job,
+      putBack,
+      claim.messages.map(({ id }) => id),
+    );
+    return { ...claim, messages: claim.messages.filter(({ id }) => kept.claimed.has(id)), setAside: kept.setAside };
+  }
+
+  private async keepClaimed(job: ClaimKey, putBack: readonly number[], charged: readonly number[]) {
+    const values = [job.id, job.fence, [...putBack, ...charged], charged];
+    const [row] = await this.database.query<{ claimed: number[]; setAside: number[] }>(KEEP_CLAIMED, values);
+    return { claimed: new Set(row?.claimed), setAside: row?.setAside ?? [] };
   }
 
   /**
@@ -118,11 +139,17 @@ export class MessageClaims {
   async claimProbe(job: ClaimKey, place: number, wish: ProbeWish = ANY_PROBE): Promise<ClaimedMessage | null> {
     const [freshFrom, ...retriesFrom] = this.placesOf(FROM_THE_START);
     const values = [job.id, job.fence, place, wish.known, wish.othersOnly];
-    const fresh = async () => await this.database.query<ClaimedMessage>(CLAIM_PROBE_FRESH, [...values, freshFrom]);
-    const retry = async () => await this.database.query<ClaimedMessage>(CLAIM_PROBE_RETRY, [...values, ...retriesFrom]);
+    const fresh = async () => await this.database.query<ProbeRow>(CLAIM_PROBE_FRESH, [...values, freshFrom]);
+    const retry = async () => await this.database.query<ProbeRow>(CLAIM_PROBE_RETRY, [...values, ...retriesFrom]);
     for (const claim of wish.retryFirst ? [retry, fresh] : [fresh, retry]) {
-      const [probe] = await claim();
-      if (probe !== undefined) return probe;
+      for (let tries = 0; tries < PROBES_TRIED; tries += 1) {
+        const [probe] = await claim();
+        if (probe === undefined) break;
+        const { isClaimed, hasLaterTriggers, ...message } = probe;
+        if (isClaimed && !hasLaterTriggers) return message;
+        const { claimed } = await this.keepClaimed(job, isClaimed ? [] : [message.id], isClaimed ? [message.id] : []);
+        if (claimed.has(message.id)) return message;
+      }
     }
     return null;
   }
@@ -218,6 +245,11 @@ export interface ProbeWish {
 
 const NOTHING_SEEN = { looked: 0, invalid: [], next: null };
 
+/** A trigger may keep a probe from being claimed; then another one is tried. */
+const PROBES_TRIED = 10;
+
+type ProbeRow = ClaimedMessage & { readonly isClaimed: boolean; readonly hasLaterTriggers: boolean };
+
 const ANY_PROBE: ProbeWish = { retryFirst: false, known: [], othersOnly: false };
 
 /** When the newest message was sent, in milliseconds since 1970; marks of the future do not count. */
@@ -237,7 +269,7 @@ function leftOf([row]: readonly Left[]): number {
   return row?.left ?? 0;
 }
 
-const FIRST_TIME = [0, 0, null, null] as const;
+const FIRST_TIME = [0, 0, null, null, true] as const;
 
 /** A claimed message with what came before, which is null for nearly all; or, without an id, how far was looked. */
 type ClaimTuple =
@@ -246,28 +278,45 @@ type ClaimTuple =
       recipientPhone: string,
       content: string,
       createdAt: string | null,
-      before: [attempts: number, sitOuts: number, doubt: string | null, dueAt: number | null] | null,
+      before:
+        [attempts: number, sitOuts: number, doubt: string | null, dueAt: number | null, isClaimed: boolean] | null,
     ]
-  | [id: null, recipientPhone: null, content: null, createdAt: null, look: LookRow];
+  | [
+      id: null,
+      recipientPhone: null,
+      content: null,
+      createdAt: null,
+      look: LookRow & { readonly hasLaterTriggers: boolean },
+    ];
 
-function claimOf(tuples: readonly ClaimTuple[]): Claim {
+function claimOf(
+  tuples: readonly ClaimTuple[],
+): Claim & { readonly putBack: number[]; readonly hasLaterTriggers: boolean } {
   const messages: ClaimedMessage[] = [];
+  const putBack: number[] = [];
   const fresh: number[] = [];
   const retries: RetryPlace[] = [];
   let look: LookRow = { wanted: 0, retriesWanted: 0, freshTo: null, retryToAt: null, retryToId: null };
+  let hasLaterTriggers = false;
   for (const tuple of tuples) {
     if (tuple[0] === null) {
       look = tuple[4];
+      ({ hasLaterTriggers } = tuple[4]);
       continue;
     }
     const [id, recipientPhone, content, createdAt, before] = tuple;
-    const [attempts, sitOuts, doubt, dueAt] = before ?? FIRST_TIME;
-    messages.push({ id, recipientPhone, content, createdAt, attempts, sitOuts, doubt });
+    const [attempts, sitOuts, doubt, dueAt, isClaimed] = before ?? FIRST_TIME;
+    if (isClaimed) messages.push({ id, recipientPhone, content, createdAt, attempts, sitOuts, doubt });
+    else putBack.push(id);
     if (dueAt === null) fresh.push(id);
     else retries.push([dueAt, id]);
   }
   return {
     messages,
+    setAside: [],
+    putBack,
+    hasLaterTriggers,
+    // What was put back was looked at as well: behind it may be more.
     fresh: lookedAtFresh(fresh, look.wanted - retries.length, look),
     retries: lookedAtRetries(retries, look),
     spent: look.wanted <= 0,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
+import { HAS_LATER_TRIGGERS, KEPT_AS_IT_WAS } from './claim-conditions.js';
 import type { ClaimKey } from './message-claims.js';
 
 /** One HTTP attempt, for the log in `delivery_attempts`. Durations are milliseconds of the monotonic clock. */
@@ -46,14 +47,16 @@ export class MessageSettlements {
 
   /**
    * Writes outcomes and attempts, each message's in one transaction. A message that was marked by hand meanwhile stays sent;
-   * one for which no request was made goes back on the job's budget. Returns the ids that were settled; a missing one was
-   * deleted, or its claim has passed to another owner, or the database kept the row as it was (`stillHeld` tells), and
-   * nothing was written for it but the attempt. Locks the rows in the order of their ids, so that it and another
-   * transaction that does the same never deadlock, and waits for a lock for half a second at most.
+   * one for which no request was made goes back on the job's budget. Returns the ids of those whose rows say so, whatever
+   * triggers made of them; a missing one was deleted, or its claim has passed to another owner, or a trigger or a row policy
+   * kept the row as it was (`unproven` tells). What a trigger puts back before the row is written stands in
+   * `unwritten_outcomes` with the same statement: nothing can claim it in between. Locks the rows in the order of their ids,
+   * so that it and another transaction that does the same never deadlock, and waits for a lock for half a second at most.
    * `again`: the same settlements may have been written before, their reply lost; then only attempts of messages that are
    * settled now are written, so that none is logged twice.
+   * `kept`: they stand in `unwritten_outcomes`. Nobody may claim those messages, so they are written without a claim as well.
    */
-  async settle(job: ClaimKey, settlements: readonly Settlement[], again = false): Promise<number[]> {
+  async settle(job: ClaimKey, settlements: readonly Settlement[], again = false, kept = false): Promise<number[]> {
     const [sent, others] = apart(settlements.toSorted((a, b) => a.id - b.id));
     const now = performance.now();
     const agoMs = ({ knownAt }: Settlement) => (now - knownAt < HELD_UP_MS ? 0 : Math.round(now - knownAt));
@@ -70,6 +73,7 @@ export class MessageSettlements {
             arrayOf(sent.map(({ attempt }) => attempt.httpStatus)),
             arrayOf(sent.map(({ attempt }) => attempt.durationMs)),
             again,
+            kept,
           ]);
     const further =
       others.length === 0
@@ -79,25 +83,52 @@ export class MessageSettlements {
             job.fence,
             JSON.stringify(others.map((settlement) => ({ ...settlement, agoMs: agoMs(settlement) }))),
             again,
+            kept,
           ]);
-    return [...settled, ...further].flatMap((row) => row.ids);
+    const rows = [...settled, ...further];
+    const ids = rows.flatMap((row) => row.ids);
+    if (!rows.some(({ hasLaterTriggers }) => hasLaterTriggers)) return ids;
+    const written = new Set(ids);
+    const putBack = new Set(
+      await this.unproven(
+        job,
+        settlements.filter(({ id }) => written.has(id)),
+        kept,
+      ),
+    );
+    return ids.filter((id) => !putBack.has(id));
   }
 
-  /** Those of the messages whose claim this owner of the job still holds. */
-  async stillHeld(job: ClaimKey, ids: readonly number[]): Promise<number[]> {
-    return [...idsOf(await this.database.query<Settled>(STILL_HELD_OF, [job.id, job.fence, ids]))];
+  /**
+   * The messages whose rows do not say what was settled, though it is this owner's to say: its claim is there, or nobody's
+   * (a trigger took it away) and no other owner has had the job since.
+   */
+  async unproven(job: ClaimKey, settlements: readonly Settlement[], kept = false): Promise<number[]> {
+    const given = settlements.map(({ id, state, charged, delayMs, attempt }) => ({
+      id,
+      state,
+      charged,
+      delayMs,
+      attempt: attempt && { number: attempt.number },
+    }));
+    return [...idsOf(await this.database.query<Ids>(UNPROVEN, [job.id, job.fence, JSON.stringify(given), kept]))];
   }
 
   /** Those of the messages that another transaction has locked at this moment, or that are gone. */
   async locked(ids: readonly number[]): Promise<number[]> {
-    const free = new Set(idsOf(await this.database.query<Settled>(UNLOCKED, [ids])));
+    const free = new Set(idsOf(await this.database.query<Ids>(UNLOCKED, [ids])));
     return ids.filter((id) => !free.has(id));
   }
 }
 
 /** One row with a list: a row for each id would cost more than the ids. */
-interface Settled {
+interface Ids {
   readonly ids: readonly number[];
+}
+
+interface Settled extends Ids {
+  /** Whether triggers of the table run after a row is written: what they put back no RETURNING can show. */
+  readonly hasLaterTriggers: boolean;
 }
 
 type PlainSettlement = Settlement & { readonly attempt: AttemptRecord };
@@ -118,7 +149,7 @@ function isPlain(settlement: Settlement): settlement is PlainSettlement {
   return state === 'sent' && attempt?.outcome === 'accepted' && attempt.responseExcerpt === null;
 }
 
-function idsOf([row]: readonly Settled[]): readonly number[] {
+function idsOf([row]: readonly Ids[]): readonly number[] {
   return row?.ids ?? [];
 }
 
@@ -132,13 +163,61 @@ function arrayOf(items: readonly (number | null)[]): string {
  * `coalesce` keeps the planner from trusting the statistics of the claim columns, which are all NULL in an idle table: it
  * would expect one row and scan the whole table for each outcome.
  */
-const STILL_HELD = 'message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)';
+const HELD = 'coalesce(message.claimed_by = $1 AND message.claim_fence = $2, FALSE)';
+
+/**
+ * A message that is not sent and that no owner after this one has claimed. Where the claim is not this owner's any more, a
+ * trigger took it away, or put an earlier one back.
+ */
+const LEFT_ALONE = `message.sent_status = FALSE
+        AND (message.claimed_by IS NULL OR (message.claimed_by = $1 AND coalesce(message.claim_fence < $2, TRUE)))`;
+
+/** What is parked without its outcome is another's decision, unless the message was accepted. */
+const UNDECIDED = `(message.parked_as IS NULL OR outcome.state = 'sent') AND ${LEFT_ALONE}`;
+
+/** What may be written. `unclaimed` tells which without a claim: of those that stand in `unwritten_outcomes`. */
+const mayWrite = (unclaimed: string) => `message.id = outcome.id AND (${HELD} OR (${unclaimed}))`;
+
+/**
+ * Whether the row says what the outcome says, as far as it keeps the message from being requested again. RETURNING gives it as
+ * the triggers left it.
+ */
+const PROVEN = `coalesce(message.sent_status OR CASE outcome.state
+          WHEN 'sent' THEN FALSE
+          WHEN 'waiting' THEN message.claimed_by IS NULL
+            AND (outcome."delayMs" IS NULL OR message.parked_as IS NOT NULL OR message.next_attempt_at IS NOT NULL)
+            AND (outcome.attempt IS NULL OR CASE WHEN outcome.charged
+              THEN message.attempts >= (outcome.attempt->>'number')::int ELSE message.sit_outs > 0 END)
+          ELSE message.parked_as IS NOT NULL END, FALSE)`;
+
+/** Keeps what the statement itself found put back. `settlement` is the JSON of the outcome. */
+const kept = (settlement: string, agoMs: string, isKept: string) => `kept AS (
+      INSERT INTO unwritten_outcomes (message_id, job_id, fence, settlement, known_at, reason, retry_at)
+      SELECT outcome.id, $1, $2, ${settlement}, clock_timestamp() - ${agoMs} * interval '1 ms', '${KEPT_AS_IT_WAS}',
+        clock_timestamp() + interval '1 s'
+      FROM settled, outcome
+      WHERE NOT settled.proven AND NOT ${isKept} AND outcome.id = settled.id
+      ON CONFLICT (message_id) DO UPDATE SET
+        job_id = excluded.job_id, fence = excluded.fence, settlement = excluded.settlement, known_at = excluded.known_at,
+        sqlstate = NULL, reason = excluded.reason
+    )`;
+
+/** An attempt of an outcome that was kept may have been logged when it was first written. */
+const isLogged = (number: string) => `EXISTS (
+          SELECT FROM (SELECT job_id, number FROM delivery_attempts WHERE message_id = outcome.id ORDER BY id DESC LIMIT 20)
+            AS latest
+          WHERE latest.job_id = $1 AND latest.number = ${number})`;
 
 /**
  * Ends the wait for a lock: `lock_timeout` for this statement alone, set before its first row is locked. Shorter than
  * `deadlock_timeout`, so that of two transactions that wait for each other this one gives way.
  */
 const LOCK_PATIENCE = `(SELECT set_config('lock_timeout', '500ms', TRUE)) AS patience`;
+
+/** A plain settlement as JSON. */
+const PLAIN_SETTLEMENT = `json_build_object('id', outcome.id, 'state', 'sent', 'charged', TRUE, 'delayMs', NULL, 'reason', NULL,
+          'messageId', outcome.message_id, 'attempt', json_build_object('number', outcome.number, 'durationMs', outcome.duration_ms,
+            'httpStatus', outcome.http_status, 'outcome', 'accepted', 'error', NULL, 'responseExcerpt', NULL))`;
 
 // Columns rather than JSON objects, which cost both sides more for what is by far the most frequent outcome.
 const SETTLE_SENT: Statement = {
@@ -151,22 +230,26 @@ const SETTLE_SENT: Statement = {
     ), settled AS (
       UPDATE messages message SET
         sent_status = TRUE, sent_at = (clock_timestamp() - outcome.ago_ms * interval '1 ms') AT TIME ZONE 'UTC',
-        message_id = coalesce(outcome.message_id, message.message_id), attempts = message.attempts + 1,
+        message_id = coalesce(outcome.message_id, message.message_id),
+        attempts = CASE WHEN $10 THEN greatest(message.attempts, outcome.number) ELSE message.attempts + 1 END,
         next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
         claimed_by = NULL, claim_fence = NULL
       FROM outcome
-      WHERE ${STILL_HELD}
-      RETURNING message.id
-    ), logged AS (
+      WHERE ${mayWrite(`$10::bool AND ${LEFT_ALONE}`)}
+      RETURNING message.id, message.sent_status IS TRUE AS proven
+    ), ${kept(PLAIN_SETTLEMENT, 'outcome.ago_ms', '$10')}, logged AS (
       INSERT INTO delivery_attempts (message_id, job_id, number, started_at, duration_ms, http_status, outcome, provider_id)
       SELECT outcome.id, $1, outcome.number,
         clock_timestamp() - (outcome.ago_ms + coalesce(outcome.duration_ms, 0)) * interval '1 ms',
         outcome.duration_ms, outcome.http_status, 'accepted', outcome.message_id
       FROM outcome
-      WHERE NOT $9 OR outcome.id IN (SELECT id FROM settled)
+      WHERE (NOT $9 OR outcome.id IN (SELECT id FROM settled WHERE proven)) AND NOT ($10 AND ${isLogged('outcome.number')})
     )
-    SELECT coalesce(json_agg(id), '[]') AS ids FROM settled`,
+    SELECT coalesce(json_agg(id) FILTER (WHERE proven), '[]') AS ids, ${HAS_LATER_TRIGGERS} AS "hasLaterTriggers" FROM settled`,
 };
+
+const SETTLEMENT = `json_build_object('id', outcome.id, 'state', outcome.state, 'charged', outcome.charged, 'delayMs', outcome."delayMs",
+          'reason', outcome.reason, 'messageId', outcome."messageId", 'attempt', outcome.attempt)`;
 
 const SETTLE: Statement = {
   name: 'messages.settle',
@@ -180,8 +263,9 @@ const SETTLE: Statement = {
         sent_at = CASE WHEN outcome.state = 'sent'
           THEN (clock_timestamp() - outcome."agoMs" * interval '1 ms') AT TIME ZONE 'UTC' ELSE message.sent_at END,
         message_id = coalesce(outcome."messageId", message.message_id),
-        attempts = message.attempts + outcome.charged::int,
-        sit_outs = message.sit_outs + (outcome.attempt IS NOT NULL AND NOT outcome.charged)::int,
+        attempts = CASE WHEN $5 AND outcome.charged THEN greatest(message.attempts, (outcome.attempt->>'number')::int)
+          ELSE message.attempts + outcome.charged::int END,
+        sit_outs = message.sit_outs + (outcome.attempt IS NOT NULL AND NOT outcome.charged AND ${HELD})::int,
         doubt = coalesce(message.doubt, CASE WHEN outcome.attempt->>'outcome' = 'uncertain'
           THEN coalesce(outcome.attempt->>'error', 'no answer') END),
         next_attempt_at = CASE WHEN NOT message.sent_status AND outcome.state = 'waiting'
@@ -191,12 +275,12 @@ const SETTLE: Statement = {
         parked_at = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN clock_timestamp() END,
         claimed_by = NULL, claim_fence = NULL
       FROM outcome
-      WHERE ${STILL_HELD}
-      RETURNING message.id, outcome.attempt IS NULL AS untried
-    ), untried AS (
-      SELECT id FROM settled WHERE untried
+      WHERE ${mayWrite(`$5::bool AND ${UNDECIDED}`)}
+      RETURNING message.id, outcome.attempt IS NULL AS untried, ${PROVEN} AS proven
+    ), ${kept(SETTLEMENT, 'outcome."agoMs"', '$5')}, untried AS (
+      SELECT id FROM settled WHERE untried AND proven
     ), refunded AS (
-      UPDATE dispatch_jobs SET claimed = claimed - (SELECT count(*) FROM untried)
+      UPDATE dispatch_jobs SET claimed = greatest(claimed - (SELECT count(*) FROM untried), 0)
       WHERE id = $1 AND fence = $2 AND EXISTS (SELECT FROM untried)
     ), logged AS (
       INSERT INTO delivery_attempts (message_id, job_id, number, started_at, duration_ms, http_status, outcome, error,
@@ -208,17 +292,28 @@ const SETTLE: Statement = {
       FROM outcome, json_to_record(outcome.attempt) AS attempt (
         number int, "durationMs" float8, "httpStatus" smallint, outcome text, error text, "responseExcerpt" text,
         unlogged boolean)
-      WHERE attempt.number IS NOT NULL AND attempt.unlogged IS NULL AND (NOT $4 OR outcome.id IN (SELECT id FROM settled))
+      WHERE attempt.number IS NOT NULL AND attempt.unlogged IS NULL 
+        AND (NOT $4 OR outcome.id IN (SELECT id FROM settled WHERE proven)) AND NOT ($5 AND ${isLogged('attempt.number')})
     )
-    SELECT coalesce(json_agg(id), '[]') AS ids FROM settled`,
+    SELECT coalesce(json_agg(id) FILTER (WHERE proven), '[]') AS ids, ${HAS_LATER_TRIGGERS} AS "hasLaterTriggers" FROM settled`,
 };
 
-const STILL_HELD_OF: Statement = {
-  name: 'messages.still-held',
+// A child of the table may have another row with the same id.
+const UNPROVEN: Statement = {
+  name: 'messages.unproven',
   text: `
-    SELECT coalesce(json_agg(message.id), '[]') AS ids
-    FROM unnest($3::bigint[]) AS outcome (id), messages message
-    WHERE ${STILL_HELD}`,
+    WITH job AS (
+      SELECT fence FROM dispatch_jobs WHERE id = $1
+    ), unproven AS (
+      SELECT outcome.id
+      FROM json_to_recordset($3::json) AS outcome (id bigint, state text, charged boolean, "delayMs" float8, attempt json),
+        messages message
+      WHERE message.id = outcome.id
+      GROUP BY outcome.id
+      HAVING bool_or(${HELD} OR (${UNDECIDED} AND ($4::bool OR coalesce((SELECT fence FROM job) <= $2, TRUE))))
+        AND NOT bool_or(${PROVEN})
+    )
+    SELECT coalesce(json_agg(id), '[]') AS ids FROM unproven`,
 };
 
 const UNLOCKED: Statement = {

@@ -37,7 +37,7 @@ const STRAY = `claimed_by IS NOT NULL AND ${WRITABLE}
 
 /**
  * Takes the claims over by a fence of their own, so that of several replicas one settles each, and what a former owner writes
- * late is refused. A claim that is made meanwhile is a newer version of its row, which this statement cannot write.
+ * late is refused. Where a trigger puts the claim back, or takes it away, settling it tells. A claim that is made meanwhile is a newer version of its row, which this statement cannot write.
  */
 const take = (name: string, kind: string, from: string, order: string, place: string): Statement => ({
   name,
@@ -54,7 +54,8 @@ const take = (name: string, kind: string, from: string, order: string, place: st
     ), taken AS (
       UPDATE messages message SET claim_fence = coalesce(claim_fence, 0) + 1
       FROM ${atPlaces('held')} AND ${kind} AND claimed_by IS NOT NULL
-      RETURNING ${CLAIMED}, message.claimed_by AS job, message.claim_fence AS fence
+      RETURNING ${CLAIMED}, coalesce(message.claimed_by, (SELECT claimed_by FROM seen
+          WHERE seen.source = found.source AND seen.place = found.place)) AS job, coalesce(message.claim_fence, 0) AS fence
     ), last AS (
       SELECT ${place} AS place FROM seen ORDER BY ${order} OFFSET ${SLICE_ROWS - 1}
     )

@@ -47,7 +47,8 @@ export class UnwrittenOutcomes {
   constructor(private readonly database: Database) {}
 
   /**
-   * Keeps outcomes of messages that this owner of the job still has claimed; returns the ids of those.
+   * Keeps outcomes of messages that this owner of the job still has claimed, or whose claim a trigger took away; returns the
+   * ids of those.
    */
   async keep(job: ClaimKey, entries: readonly KeptFor[]): Promise<number[]> {
     const now = performance.now();
@@ -109,13 +110,20 @@ interface SummaryRow {
   due_in_ms: number | null;
 }
 
+/** No claim of it is there, and none is due: a message that nobody requested only goes on waiting. */
+const CLAIM_TAKEN_AWAY = `message.sent_status = FALSE
+        AND (message.claimed_by IS NULL OR (message.claimed_by = $1 AND coalesce(message.claim_fence < $2, TRUE)))
+        AND (message.parked_as IS NULL OR outcome.settlement->>'state' = 'sent')
+        AND NOT (outcome.settlement->>'state' = 'waiting' AND outcome.settlement->>'attempt' IS NULL)
+        AND coalesce((SELECT fence FROM job) <= $2, TRUE)`;
+
 // The job's row is locked, so that no new owner takes the message over between the check of the fence and this write. A job
 // that is done, or gone, has no new owner.
 const KEEP: Statement = {
   name: 'unwritten-outcomes.keep',
   text: `
     WITH job AS (
-      SELECT fence <> $2 AND state = 'running' AS is_another_owners FROM dispatch_jobs WHERE id = $1 FOR NO KEY UPDATE
+      SELECT fence, fence <> $2 AND state = 'running' AS is_another_owners FROM dispatch_jobs WHERE id = $1 FOR NO KEY UPDATE
     ), allowed AS (
       SELECT WHERE NOT coalesce((SELECT is_another_owners FROM job), FALSE)
     ), outcome AS (
@@ -126,7 +134,8 @@ const KEEP: Statement = {
     SELECT outcome.id, $1, outcome.fence, outcome.settlement, clock_timestamp() - outcome."agoMs" * interval '1 ms',
       outcome.sqlstate, outcome.reason, clock_timestamp() + interval '1 s'
     FROM outcome, messages message
-    WHERE message.id = outcome.id AND coalesce(message.claimed_by = $1 AND message.claim_fence = outcome.fence, FALSE)
+    WHERE message.id = outcome.id AND (coalesce(message.claimed_by = $1 AND message.claim_fence = outcome.fence, FALSE)
+      OR (${CLAIM_TAKEN_AWAY}))
     ON CONFLICT (message_id) DO UPDATE SET
       job_id = excluded.job_id, fence = excluded.fence, settlement = excluded.settlement, known_at = excluded.known_at,
       sqlstate = excluded.sqlstate, reason = excluded.reason
