@@ -27,6 +27,10 @@ export class CreateUnwrittenOutcomes1763900000014 implements MigrationInterface 
         CHECK ((settlement IS NULL) = (job_id IS NULL) AND (job_id IS NULL) = (fence IS NULL))
       )`);
     await queryRunner.query(`CREATE INDEX idx_unwritten_outcomes_retry ON unwritten_outcomes (retry_at)`);
+    await this.createTryClaims(queryRunner);
+  }
+
+  async createTryClaims(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
       CREATE FUNCTION try_claims(candidates BIGINT[], time_limit INTERVAL)
         RETURNS TABLE (tried_id BIGINT, is_refused BOOLEAN, refused_sqlstate TEXT, refused_by TEXT)

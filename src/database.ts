@@ -51,7 +51,7 @@ export class Statements {
   }
 
   /** `sequences`: how many may still be brought up; one statement writes to two tables at most that have one. */
-  private async run<Rows>(ask: (pool: Pool) => Promise<Rows>, sequences = SEQUENCES_AT_MOST): Promise<Rows> {
+  protected async run<Rows>(ask: (pool: Pool) => Promise<Rows>, sequences = SEQUENCES_AT_MOST): Promise<Rows> {
     const [first, ...others] = this.pools();
     try {
       return await ask(first);
@@ -64,7 +64,7 @@ export class Statements {
     }
   }
 
-  private configOf({ name, text }: Statement, values: readonly unknown[]): QueryConfig {
+  protected configOf({ name, text }: Statement, values: readonly unknown[]): QueryConfig {
     return { ...(this.named ? { name } : {}), text, values: [...values] };
   }
 }
@@ -85,6 +85,21 @@ async function rowsOf<Row>(pool: Pool, config: QueryConfig): Promise<Row[]> {
     if (hasStalePlan(error)) return await rowsFrom<Row>(client, unnamed(config));
     isUsable = isError(error) && 'severity' in error && error.severity === 'ERROR' && !STALE.test(codeOf(error) ?? '');
     throw error;
+  } finally {
+    client.release(!isUsable);
+  }
+}
+
+/** In a transaction of its own, because a limit that a statement sets does not end that statement. */
+async function rowsWithin<Row>(pool: Pool, limitMs: number, config: QueryConfig): Promise<Row[]> {
+  const client = await pool.connect();
+  let isUsable = false;
+  try {
+    await client.query(`BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${Math.ceil(limitMs)}`);
+    const rows = await rowsFrom<Row>(client, config);
+    await client.query('COMMIT');
+    isUsable = true;
+    return rows;
   } finally {
     client.release(!isUsable);
   }
@@ -119,6 +134,15 @@ export class Database extends Statements {
       const { renewalPool, dispatchPool } = connectionsOf(dataSource);
       return [renewalPool, dispatchPool, poolOf(dataSource)];
     }, settings);
+  }
+
+  /** Runs one statement that PostgreSQL ends after `limitMs`, which may be no longer than the process waits for an answer. */
+  async queryWithin<Row extends QueryResultRow>(
+    limitMs: number,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    return await this.run(async (pool) => await rowsWithin<Row>(pool, limitMs, this.configOf(statement, values)));
   }
 
   /** Runs a statement that may wait behind no other, over connections that nothing else uses: the renewal of a lease. */

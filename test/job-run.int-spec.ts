@@ -13,6 +13,7 @@ import { EgressGuard } from '../src/dispatch/egress-guard.js';
 import { InvalidParker } from '../src/dispatch/invalid-parker.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { JobRun } from '../src/dispatch/job-run.js';
+import { LockPatience } from '../src/dispatch/lock-patience.js';
 import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { WebhookClient } from '../src/dispatch/webhook.client.js';
@@ -84,7 +85,18 @@ describe('the run of a job', () => {
     const run = new JobRun(job, {
       claims,
       stretches: new LockedStretches(),
-      claimFaults: new ClaimFaults({ refused, work: claims.work, retry, size: new BatchSize(500), logger }, job.id),
+      claimFaults: new ClaimFaults(
+        {
+          refused,
+          claims,
+          retry,
+          size: new BatchSize(500),
+          patience: new LockPatience(),
+          told: { text: null },
+          logger,
+        },
+        job,
+      ),
       parker: new InvalidParker(claims, logger),
       client: new WebhookClient(new EgressGuard(nowhere, null), live),
       live,
@@ -94,10 +106,13 @@ describe('the run of a job', () => {
       logger,
       installationId,
       makeSettler: (onWritten) =>
-        new Settler({ settlements, retry, receipts, size: new BatchSize(BATCH_MAX), job, logger }, (batch) => {
-          onWritten(batch);
-          steps.emit('refunded');
-        }),
+        new Settler(
+          { settlements, retry, receipts, size: new BatchSize(BATCH_MAX), patience: new LockPatience(), job, logger },
+          (batch) => {
+            onWritten(batch);
+            steps.emit('refunded');
+          },
+        ),
     });
     await run.toEnd();
     expect(await database.value(`SELECT count(*) FROM messages WHERE parked_as = 'failed'`)).toBe(3);

@@ -1,7 +1,7 @@
 import { SendableLook } from '../src/messages/sendable-look.js';
 import type { Client } from 'pg';
 import { Database } from '../src/database.js';
-import type { RetryPlace } from '../src/messages/claim-look.js';
+import { FROM_THE_START, type RetryPlace } from '../src/messages/claim-look.js';
 import type { InvalidPlace } from '../src/messages/invalid-messages.js';
 import { MessageClaims, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements, type AttemptRecord, type Settlement } from '../src/messages/message-settlements.js';
@@ -142,6 +142,7 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   await settlements.locked(ids);
   const refusal = { sqlstate: null, text: 'locked' };
   const unwritten = ids.slice(110, 120);
+  for (const validOnly of [false, true]) await claims.setNextAside(job, FROM_THE_START, validOnly, refusal);
   await outcomes.keep(
     job,
     unwritten.map((id) => ({ settlement: outcome(id, 'sent'), refusal })),
@@ -150,11 +151,11 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   await outcomes.summary();
   await outcomes.drop(job, unwritten);
   await outcomes.drop(null, ids.slice(0, 10));
-  await database.query(SET_ASIDE_FRESH, [1_000, 1_000, freshFrom]);
-  await database.query(SET_ASIDE_FRESH, [1_000, 1_000, middle]);
-  await database.query(SET_ASIDE_RETRIES, [1_000, 1_000, ...(retriesFrom ?? [null, null])]);
-  await database.query(SET_ASIDE_RETRIES, [1_000, 1_000, ...midst]);
-  await refused.nowTaken(ids, 1_000);
+  await database.query(SET_ASIDE_FRESH, [500, 1_000, 1_000, job.id, job.fence, freshFrom]);
+  await database.query(SET_ASIDE_FRESH, [500, 1_000, 1_000, job.id, job.fence, middle]);
+  await database.query(SET_ASIDE_RETRIES, [500, 1_000, 1_000, job.id, job.fence, ...(retriesFrom ?? [null, null])]);
+  await database.query(SET_ASIDE_RETRIES, [500, 1_000, 1_000, job.id, job.fence, ...midst]);
+  await refused.nowTaken(ids);
   await refused.openClaims(job);
 
   await database.execute(`UPDATE dispatch_jobs SET fence = 2 WHERE id = ${job.id}`);

@@ -3,6 +3,7 @@ import { Database } from '../src/database.js';
 import { BatchSize } from '../src/dispatch/batch-size.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
+import { LockPatience } from '../src/dispatch/lock-patience.js';
 import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { MessageClaims, type ClaimKey } from '../src/messages/message-claims.js';
@@ -77,6 +78,7 @@ describe('writes that a trigger puts back', () => {
         retry,
         receipts,
         size: new BatchSize(BATCH_MAX),
+        patience: new LockPatience(),
         job: { ...job, winding: open, abandoned: open },
         logger: new Logger(),
       },

@@ -7,6 +7,7 @@ import { BatchSize } from '../src/dispatch/batch-size.js';
 import { ClaimEndings } from '../src/dispatch/claim-endings.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
+import { LockPatience } from '../src/dispatch/lock-patience.js';
 import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { settleInvalid, settleOutcome } from '../src/dispatch/settle-outcome.js';
@@ -51,6 +52,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   let retry: OutcomeRetry;
   let errors: unknown[][];
   let winding: AbortController;
+  let patience: LockPatience;
   const abandoned = new AbortController();
 
   beforeEach(async () => {
@@ -61,6 +63,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     limited.dispatchPool.on('connect', (client) => void client.query(`SET statement_timeout = 400`));
     await limited.initialize();
     winding = new AbortController();
+    patience = new LockPatience();
     use(migrated.dataSource);
   });
   afterEach(async () => {
@@ -100,6 +103,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
         retry,
         receipts,
         size,
+        patience,
         job: { ...job, winding: winding.signal, abandoned: abandoned.signal },
         logger,
       },
@@ -367,16 +371,17 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     const [skipped, locked] = await database.insertMessages(3);
     await guard(`new.claimed_by IS NOT NULL AND new.id IN (${skipped}, ${locked})`, 'RETURN NULL');
     const refused = new RefusedClaims(service);
+    const job = await beginJob(3);
     const other = await database.connect();
     try {
       await other.query('BEGIN');
       await other.query('SELECT FROM messages WHERE id = $1 FOR UPDATE', [locked]);
-      expect((await refused.setAside(performance.now() + 5_000)).map(({ id }) => id)).toEqual([skipped]);
+      expect((await refused.setAside(job, performance.now() + 5_000)).map(({ id }) => id)).toEqual([skipped]);
     } finally {
       await other.end();
     }
-    expect((await claims.claim(await beginJob(3), 3)).messages.map(({ id }) => id)).not.toContain(skipped);
-    expect(await refused.nowTaken([skipped ?? 0], 1_000)).toEqual([]);
+    expect((await claims.claim(job, 3)).messages.map(({ id }) => id)).not.toContain(skipped);
+    expect(await refused.nowTaken([skipped ?? 0])).toEqual([]);
     await database.query(`DROP TRIGGER guard ON messages`);
     await makeDue();
     expect(await retry.turn()).toBeNull();

@@ -17,6 +17,7 @@ import { DeliveryReceipts } from './delivery-receipts.js';
 import { InvalidParker } from './invalid-parker.js';
 import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
+import { LockPatience } from './lock-patience.js';
 import { OutcomeRetry } from './outcome-retry.js';
 import { BATCH_MAX, Settler } from './settler.js';
 import { WebhookClient } from './webhook.client.js';
@@ -41,6 +42,9 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private alike = 0;
   private readonly batchSize = new BatchSize(BATCH_MAX);
   private readonly claimSize = new BatchSize(CLAIM_MAX);
+  private readonly patience = new LockPatience();
+  private readonly claimPatience = new LockPatience();
+  private readonly claimTrouble: { text: string | null } = { text: null };
 
   constructor(
     private readonly queue: IntervalQueue,
@@ -82,11 +86,11 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   async run(job: Job): Promise<JobReport> {
     const installationId = await this.claims.open(job);
-    const { settlements, retry, batchSize: size, logger } = this;
+    const { settlements, retry, batchSize: size, patience, logger } = this;
     retry.jobBegins();
     const receipts = new JobReceipts(this.receipts, installationId, job.id);
     const makeSettler = (onWritten: (batch: readonly Settlement[]) => void) =>
-      new Settler({ settlements, retry, receipts, size, job, logger }, onWritten);
+      new Settler({ settlements, retry, receipts, size, patience, job, logger }, onWritten);
     if (job.fence > 1)
       await this.endings.recover(
         job,
@@ -105,8 +109,16 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.window.reopen(performance.now());
     const { claims, stretches, parker, client, live, window, watch } = this;
     const claimFaults = new ClaimFaults(
-      { refused: this.refused, work: claims.work, retry, size: this.claimSize, logger },
-      job.id,
+      {
+        refused: this.refused,
+        claims,
+        retry,
+        size: this.claimSize,
+        patience: this.claimPatience,
+        told: this.claimTrouble,
+        logger,
+      },
+      job,
     );
     const run = new JobRun(job, {
       claims,
@@ -162,9 +174,9 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     owner: ClaimKey & Pick<Job, 'winding' | 'abandoned' | 'correlationId'>,
     installationId: string,
   ): Promise<void> {
-    const { settlements, retry, batchSize: size, logger } = this;
+    const { settlements, retry, batchSize: size, patience, logger } = this;
     const receipts = new JobReceipts(this.receipts, installationId, owner.id);
-    const settler = new Settler({ settlements, retry, receipts, size, job: owner, logger }, () => undefined);
+    const settler = new Settler({ settlements, retry, receipts, size, patience, job: owner, logger }, () => undefined);
     for (const settlement of await this.endings.orphansSettled(strays, owner, installationId)) settler.add(settlement);
     await settler.drain();
   }

@@ -205,7 +205,7 @@ export class JobRun {
       if (probe === null) this.endedBy ??= this.parts.waitNote ?? watch.doubt;
       else this.queue.add([probe]);
     } catch (error) {
-      await this.afterClaimFault(error, 1);
+      await this.afterClaimFault(() => this.parts.claimFaults.afterProbe(error));
     }
     this.claiming = false;
     this.pump();
@@ -221,11 +221,11 @@ export class JobRun {
     return null;
   }
 
-  private async afterClaimFault(error: unknown, limit: number): Promise<void> {
+  private async afterClaimFault(decide: () => Promise<string | null>): Promise<void> {
     // A claim whose reply was lost may have been made.
     this.claimsLeft = true;
     this.cursor.restart();
-    this.endedBy ??= await this.parts.claimFaults.after(error, limit);
+    this.endedBy ??= await decide();
   }
 
   private claim(): void {
@@ -236,15 +236,20 @@ export class JobRun {
   }
 
   private async claimInto(limit: number): Promise<void> {
+    const { claimFaults } = this.parts;
+    let { look } = this.cursor;
+    let validOnly = false;
     try {
       if (this.queue.stale) await this.giveBack();
       this.parkInvalid();
       const takenBefore = this.queue.taken;
       const refundsBefore = this.refunds;
       const askedAt = performance.now();
-      const claim = await this.parts.claims.claim(this.job, limit, this.cursor.look, this.parking.passesOver);
-      this.parts.claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
-      this.parts.claimFaults.notice(claim.setAside);
+      look = this.cursor.look;
+      validOnly = this.parking.passesOver;
+      const claim = await this.parts.claims.claim(this.job, limit, look, validOnly, claimFaults.lockPatienceMs);
+      claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
+      claimFaults.notice(claim.setAside);
       await this.job.due;
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
@@ -252,7 +257,7 @@ export class JobRun {
       this.cursor.advance(claim, this.refunds === refundsBefore);
       this.queue.add(claim.messages);
     } catch (error) {
-      await this.afterClaimFault(error, limit);
+      await this.afterClaimFault(() => claimFaults.after(error, limit, look, validOnly));
     }
     this.claiming = false;
     this.pump();

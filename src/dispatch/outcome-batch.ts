@@ -4,6 +4,7 @@ import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
 import type { Unwritten, WriteRefusal } from '../messages/unwritten-outcomes.js';
 import type { BatchSize } from './batch-size.js';
+import type { LockPatience } from './lock-patience.js';
 
 /** What one statement came to. */
 export interface BatchStep {
@@ -12,6 +13,13 @@ export interface BatchStep {
   readonly unwritten: readonly Unwritten[];
   /** What was not ours to write: the message is gone, or its claim has passed on or was written before. */
   readonly passed: readonly Settlement[];
+}
+
+/** What a batch is written with; size and patience are learned, and shared by all batches. */
+export interface OutcomeBatchParts {
+  readonly settlements: MessageSettlements;
+  readonly size: BatchSize;
+  readonly patience: LockPatience;
 }
 
 const NOTHING: BatchStep = { written: [], unwritten: [], passed: [] };
@@ -23,7 +31,8 @@ const DATA_FAULT = /^22/;
 
 /**
  * Outcomes of one owner of a job on their way to `messages`, one statement at a time. A statement that PostgreSQL refuses or
- * that takes too long is halved, down to the row that is the cause; the others are written.
+ * that takes too long is halved, down to the row that is the cause; the others are written. So is one with a trigger that waits
+ * for a lock, each half for less time than the one before.
  */
 export class OutcomeBatch {
   private open: readonly Settlement[];
@@ -32,9 +41,8 @@ export class OutcomeBatch {
   private withoutTexts = false;
 
   constructor(
-    private readonly settlements: MessageSettlements,
+    private readonly parts: OutcomeBatchParts,
     private readonly claim: ClaimKey,
-    private readonly size: BatchSize,
     outcomes: readonly Settlement[],
     /** Whether some may have been written before, their reply lost. */
     private again: boolean,
@@ -58,17 +66,18 @@ export class OutcomeBatch {
 
   /** Runs one statement. @throws when PostgreSQL is unreachable; nothing is lost, and the step can be repeated. */
   async step(): Promise<BatchStep> {
-    const rows = Math.max(1, Math.min(this.part, this.size.rows));
+    const rows = Math.max(1, Math.min(this.part, this.parts.size.rows));
     const outcomes = this.open.slice(0, rows);
     const startedAt = performance.now();
     try {
-      const settled = await this.settlements.settle(
+      const settled = await this.parts.settlements.settle(
         this.claim,
         this.withoutTexts ? outcomes.map(textless) : outcomes,
         this.again,
         this.kept,
+        this.parts.patience.ms,
       );
-      this.size.succeeded(outcomes.length, performance.now() - startedAt);
+      this.parts.size.succeeded(outcomes.length, performance.now() - startedAt);
       const step = await this.sorted(outcomes, settled);
       this.part = 2 * rows;
       this.withoutTexts = false;
@@ -85,7 +94,7 @@ export class OutcomeBatch {
     if (settled.length === outcomes.length) return { ...NOTHING, written: outcomes };
     const done = new Set(settled);
     const missing = outcomes.filter(({ id }) => !done.has(id));
-    const unproven = new Set(await this.settlements.unproven(this.claim, missing, this.kept));
+    const unproven = new Set(await this.parts.settlements.unproven(this.claim, missing, this.kept));
     return {
       written: outcomes.filter(({ id }) => done.has(id)),
       unwritten: missing.filter(({ id }) => unproven.has(id)).map((settlement) => ({ settlement, refusal: KEPT })),
@@ -101,7 +110,7 @@ export class OutcomeBatch {
       case 'denied':
         return this.leaveOut(outcomes, refusal);
       case 'slow':
-        this.size.timedOut(outcomes.length);
+        this.parts.size.timedOut(outcomes.length);
         return outcomes.length > 1 ? NOTHING : this.leaveOut(outcomes, TOO_SLOW);
       case 'locked':
         return await this.aroundLocks(outcomes);
@@ -111,7 +120,8 @@ export class OutcomeBatch {
   }
 
   private async aroundLocks(outcomes: readonly Settlement[]): Promise<BatchStep> {
-    const locked = new Set(await this.settlements.locked(outcomes.map(({ id }) => id)));
+    this.parts.patience.inVain();
+    const locked = new Set(await this.parts.settlements.locked(outcomes.map(({ id }) => id)));
     // Free by now, or it was a lock of something else.
     if (locked.size === 0) return this.halved(outcomes, LOCKED);
     return this.leaveOut(

@@ -13,6 +13,7 @@ import {
 import { WakeSignal } from '../scheduler/wake-signal.js';
 import { SchemaGate } from '../schema-gate.js';
 import { BatchSize } from './batch-size.js';
+import { LockPatience } from './lock-patience.js';
 import { OutcomeBatch } from './outcome-batch.js';
 
 const SLICE_ROWS = 200;
@@ -23,6 +24,7 @@ const LOOK_EVERY_MS = 60_000;
 const SAID_AGAIN_AFTER_MS = 60_000;
 const IDS_SAID = 5;
 const REASONS_KEPT = 100;
+const CANCELLED = '57014';
 
 /**
  * Keeps what PostgreSQL does not write to `messages`, and tries it again in the background while there is any: at the start,
@@ -34,7 +36,8 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   trouble: string | null = null;
   private readonly logger = new Logger('Outcomes');
   private readonly alarm = new WakeSignal();
-  private readonly size = new BatchSize(SLICE_ROWS);
+  readonly size = new BatchSize(SLICE_ROWS);
+  readonly patience = new LockPatience();
   private readonly said = new Map<string, { at: number; unsaid: number }>();
   private lookedAt = -Infinity;
   private failedBy: string | null = null;
@@ -43,7 +46,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
 
   constructor(
     private readonly outcomes: UnwrittenOutcomes,
-    private readonly settlements: MessageSettlements,
+    readonly settlements: MessageSettlements,
     private readonly refused: RefusedClaims,
     private readonly schema: SchemaGate,
   ) {}
@@ -118,11 +121,10 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   private async tryAgain(group: readonly DueRetry[], until: number): Promise<void> {
     const claim = group[0]?.claim ?? null;
     if (claim === null) {
-      const ids = group.map(({ messageId }) => messageId);
-      return await this.outcomes.drop(null, await this.refused.nowTaken(ids, until - performance.now()));
+      return await this.tryClaims(group, until);
     }
     const settlements = group.flatMap(({ settlement }) => settlement ?? []);
-    const batch = new OutcomeBatch(this.settlements, claim, this.size, settlements, true, true);
+    const batch = new OutcomeBatch(this, claim, settlements, true, true);
     let written = 0;
     while (batch.left.length > 0 && performance.now() < until && !this.closing) {
       const step = await batch.step();
@@ -133,6 +135,17 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       );
     }
     if (written > 0) this.logger.log({ job: claim.id }, `${written} outcomes that were kept are written to messages`);
+  }
+
+  /** Those that were slow by themselves, and last: one may take all the time that there is. */
+  private async tryClaims(group: readonly DueRetry[], until: number): Promise<void> {
+    const slow = group.filter(({ sqlstate }) => sqlstate === CANCELLED);
+    const others = group.filter(({ sqlstate }) => sqlstate !== CANCELLED);
+    for (const part of [others, ...slow.map((retry) => [retry])]) {
+      if (part.length === 0 || performance.now() >= until || this.closing) continue;
+      const ids = part.map(({ messageId }) => messageId);
+      await this.outcomes.drop(null, await this.refused.nowTaken(ids));
+    }
   }
 
   /** Says each reason with the first ids at once, and then once a minute how often it came. */

@@ -5,6 +5,7 @@ import type { MessageSettlements, Settlement } from '../messages/message-settlem
 import type { Unwritten } from '../messages/unwritten-outcomes.js';
 import type { BatchSize } from './batch-size.js';
 import type { JobReceipts } from './job-receipts.js';
+import type { LockPatience } from './lock-patience.js';
 import { OutcomeBatch } from './outcome-batch.js';
 import type { OutcomeRetry } from './outcome-retry.js';
 
@@ -28,6 +29,7 @@ export interface SettlerParts {
   readonly retry: OutcomeRetry;
   readonly receipts: JobReceipts;
   readonly size: BatchSize;
+  readonly patience: LockPatience;
   readonly job: ClaimKey & { readonly winding: AbortSignal; readonly abandoned: AbortSignal };
   readonly logger: Logger;
 }
@@ -122,7 +124,7 @@ export class Settler {
 
   private async write(outcomes: readonly Settlement[]): Promise<void> {
     const { job, receipts } = this.parts;
-    const batch = new OutcomeBatch(this.parts.settlements, job, this.parts.size, outcomes, false);
+    const batch = new OutcomeBatch(this.parts, job, outcomes, false);
     const unwritten: Unwritten[] = [];
     let retryMs = FIRST_RETRY_MS;
     while (!job.abandoned.aborted) {

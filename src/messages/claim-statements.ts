@@ -29,10 +29,18 @@ export const OPEN: Statement = {
     SELECT installation_id FROM scheduler_state`,
 };
 
-const CLAIMING_JOB = `FROM dispatch_jobs
+/**
+ * Ends the wait for a lock, that of a trigger for example: `lock_timeout` for this statement alone, set before its first row is
+ * locked.
+ */
+const patience = (ms: string) => `(SELECT set_config('lock_timeout', ${ms}, TRUE)) AS patience`;
+/** A release or a take-over looks at what it has to do with the job's row in hand. */
+const PATIENCE = patience(`'500ms'`);
+
+const claimingJob = (patienceMs: string) => `FROM ${patience(`${patienceMs}::int || 'ms'`)}, dispatch_jobs
       WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
         AND (SELECT running FROM scheduler_state)
-      FOR NO KEY UPDATE`;
+      FOR NO KEY UPDATE OF dispatch_jobs`;
 
 /**
  * The claimed messages in few columns, as `ClaimTuple` has them: each one costs as much as the text of a message. What came
@@ -50,7 +58,8 @@ const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce(
 /**
  * `$3` how many, `$4` the fresh id and `$5`, `$6` the end of pause and id of the retry from which to look, `$7` whether fresh
  * ones and `$8` whether retries are asked for. While both are, every second place of the budget is a retry's; the job's id
- * tells whether the first one is, so that of jobs with a budget of one every second begins with it.
+ * tells whether the first one is, so that of jobs with a budget of one every second begins with it. `$9` how many milliseconds
+ * a lock is waited for.
  *
  * One statement looks at `candidates` messages of each kind at most, however many are locked by others. The rows are locked
  * where they lie and written by that place; the whole condition is repeated there, so that whatever a place may hold, a
@@ -59,12 +68,9 @@ const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce(
  *
  * `fit` keeps some of the candidates from being taken, such as those that cannot be sent.
  */
-const claim = (name: string, candidates: number, fit = ''): Statement => ({
-  name,
-  text: `
-    WITH job AS (
+const taking = (candidates: number, fit = '') => `job AS (
       SELECT claimed, least($3::int, budget - claimed) AS wanted, claimed + $1::bigint AS place, horizon, retry_horizon
-      ${CLAIMING_JOB}
+      ${claimingJob('$9')}
     ), share AS (
       SELECT wanted, CASE WHEN NOT $8::bool THEN 0 WHEN $7::bool THEN (place + wanted + 1) / 2 - (place + 1) / 2 ELSE wanted END
         AS retries
@@ -96,7 +102,12 @@ const claim = (name: string, candidates: number, fit = ''): Statement => ({
       FOR UPDATE SKIP LOCKED
     ), locked AS (
       SELECT source, place FROM retry UNION ALL SELECT source, place FROM fresh
-    ), claimed AS (
+    )`;
+
+const claim = (name: string, candidates: number, fit = ''): Statement => ({
+  name,
+  text: `
+    WITH ${taking(candidates, fit)}, claimed AS (
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       FROM ${atPlaces('locked')}
         AND message.sent_status = FALSE AND message.parked_as IS NULL AND message.claimed_by IS NULL
@@ -134,6 +145,23 @@ const VALID = ` AND NOT ${isInvalid()}`;
 export const CLAIM_VALID = claim('messages.claim-valid', CANDIDATES, VALID);
 export const CLAIM_VALID_FAR = claim('messages.claim-valid-far', FAR_CANDIDATES, VALID);
 
+/**
+ * Sets aside the one message that a claim of one would take, `$3` being 1, for the reason `$10` with the SQLSTATE `$11`: that
+ * claim failed, and nothing else tells which message it was about.
+ */
+const setNextAside = (name: string, fit = ''): Statement => ({
+  name,
+  text: `
+    WITH ${taking(CANDIDATES, fit)}
+    INSERT INTO unwritten_outcomes (message_id, known_at, sqlstate, reason, retry_at)
+    SELECT message.id, clock_timestamp(), $11, $10, clock_timestamp() + interval '1 s'
+    FROM messages message, ${atPlaces('locked')}
+    ON CONFLICT (message_id) DO NOTHING
+    RETURNING message_id AS id`,
+});
+export const SET_NEXT_ASIDE = setNextAside('messages.set-next-aside');
+export const SET_NEXT_VALID_ASIDE = setNextAside('messages.set-next-valid-aside', VALID);
+
 /** So many others may have locked among those that a claim of fresh ones wants, before it passes on. */
 const MORE_CANDIDATES = 100;
 
@@ -145,7 +173,7 @@ export const CLAIM_FRESH: Statement = {
   name: 'messages.claim-fresh',
   text: `
     WITH job AS (
-      SELECT claimed, least($3::int, budget - claimed) AS wanted, horizon ${CLAIMING_JOB}
+      SELECT claimed, least($3::int, budget - claimed) AS wanted, horizon ${claimingJob('$5')}
     ), last_fresh AS (
       SELECT id FROM messages
       WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
@@ -220,8 +248,8 @@ export const CLAIMED_PLACES = `coalesce(claimed_from, ${LOWEST_ID}) AS fresh_fro
 
 const jobWithClaims = (condition: string) => `
     job AS (
-      SELECT claimed, ${CLAIMED_PLACES} FROM dispatch_jobs WHERE id = $1 AND fence = $2${condition}
-      FOR NO KEY UPDATE
+      SELECT claimed, ${CLAIMED_PLACES} FROM ${PATIENCE}, dispatch_jobs WHERE id = $1 AND fence = $2${condition}
+      FOR NO KEY UPDATE OF dispatch_jobs
     )`;
 
 const ofJob = (column: string) => `(SELECT ${column} FROM job)`;
@@ -285,7 +313,8 @@ export const GIVE_BACK: Statement = {
   name: 'messages.give-back',
   text: `
     WITH job AS (
-      SELECT id, claimed FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE
+      SELECT id, claimed FROM ${PATIENCE}, dispatch_jobs
+      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 FOR NO KEY UPDATE OF dispatch_jobs
     ), claim AS (
       SELECT count(*) AS count FROM messages, job WHERE messages.id = ANY ($3::bigint[]) AND ${MINE}
     ), held AS (

@@ -21,6 +21,7 @@ import { CONTENT_LENGTH_FAULT, PHONE_DECIMAL_FAULT, PHONE_FAULT } from './messag
 import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
 import { CLAIM_PROBE_FRESH, CLAIM_PROBE_RETRY, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { SendableLook } from './sendable-look.js';
+import type { WriteRefusal } from './unwritten-outcomes.js';
 import {
   CLAIM,
   CLAIM_FAR,
@@ -32,8 +33,13 @@ import {
   KEEP_CLAIMED,
   OPEN,
   RELEASE,
+  SET_NEXT_ASIDE,
+  SET_NEXT_VALID_ASIDE,
   TAKE_OVER,
 } from './claim-statements.js';
+
+/** Shorter than `deadlock_timeout`, so that of two transactions that wait for each other this one gives way. */
+export const LOCK_PATIENCE_MS = 500;
 
 /** A job in the hands of one owner. A write under an old fence changes nothing. */
 export interface ClaimKey {
@@ -102,13 +108,24 @@ export class MessageClaims {
   /**
    * Claims up to `limit` messages and takes them off the job's budget: fresh ones by id, and retries that are due, the longest
    * due first. While it finds both, each kind gets half. A message that was marked by hand or deleted is not claimed.
-   * `validOnly` passes over messages that cannot be sent as they stand, which costs a look at the text of each.
+   * `validOnly` passes over messages that cannot be sent as they stand, which costs a look at the text of each. A lock, such as
+   * that of a trigger, is waited for `patienceMs`.
    */
-  async claim(job: ClaimKey, limit: number, look: ClaimLook = FROM_THE_START, validOnly = false): Promise<Claim> {
+  async claim(
+    job: ClaimKey,
+    limit: number,
+    look: ClaimLook = FROM_THE_START,
+    validOnly = false,
+    patienceMs = LOCK_PATIENCE_MS,
+  ): Promise<Claim> {
     const [from, ...place] = this.placesOf(look);
     if (look.retries === 'ended' && look.fresh !== 'ended' && !look.far && !validOnly)
-      return await this.proven(job, await this.database.tuples(CLAIM_FRESH, [job.id, job.fence, limit, from]));
-    const values = [job.id, job.fence, limit, from, ...place, look.fresh !== 'ended', look.retries !== 'ended'];
+      return await this.proven(
+        job,
+        await this.database.tuples(CLAIM_FRESH, [job.id, job.fence, limit, from, patienceMs]),
+      );
+    const kinds = [look.fresh !== 'ended', look.retries !== 'ended'];
+    const values = [job.id, job.fence, limit, from, ...place, ...kinds, patienceMs];
     const [near, far] = validOnly ? [CLAIM_VALID, CLAIM_VALID_FAR] : [CLAIM, CLAIM_FAR];
     return await this.proven(job, await this.database.tuples(look.far ? far : near, values));
   }
@@ -129,6 +146,20 @@ export class MessageClaims {
     const values = [job.id, job.fence, [...putBack, ...charged], charged];
     const [row] = await this.database.query<{ claimed: number[]; setAside: number[] }>(KEEP_CLAIMED, values);
     return { claimed: new Set(row?.claimed), setAside: row?.setAside ?? [] };
+  }
+
+  /** Has claims pass over the message that a claim of one with this look would take; returns its id, null when there is none. */
+  async setNextAside(
+    job: ClaimKey,
+    look: ClaimLook,
+    validOnly: boolean,
+    { sqlstate, text }: WriteRefusal,
+  ): Promise<number | null> {
+    const [from, ...place] = this.placesOf(look);
+    const kinds = [look.fresh !== 'ended', look.retries !== 'ended'];
+    const values = [job.id, job.fence, 1, from, ...place, ...kinds, LOCK_PATIENCE_MS, text, sqlstate];
+    const [row] = await this.database.query<{ id: number }>(validOnly ? SET_NEXT_VALID_ASIDE : SET_NEXT_ASIDE, values);
+    return row?.id ?? null;
   }
 
   /**

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
 import { HAS_LATER_TRIGGERS, KEPT_AS_IT_WAS } from './claim-conditions.js';
-import type { ClaimKey } from './message-claims.js';
+import { LOCK_PATIENCE_MS, type ClaimKey } from './message-claims.js';
 
 /** One HTTP attempt, for the log in `delivery_attempts`. Durations are milliseconds of the monotonic clock. */
 export interface AttemptRecord {
@@ -51,12 +51,18 @@ export class MessageSettlements {
    * triggers made of them; a missing one was deleted, or its claim has passed to another owner, or a trigger or a row policy
    * kept the row as it was (`unproven` tells). What a trigger puts back before the row is written stands in
    * `unwritten_outcomes` with the same statement: nothing can claim it in between. Locks the rows in the order of their ids,
-   * so that it and another transaction that does the same never deadlock, and waits for a lock for half a second at most.
+   * so that it and another transaction that does the same never deadlock, and waits for a lock for `patienceMs` at most.
    * `again`: the same settlements may have been written before, their reply lost; then only attempts of messages that are
    * settled now are written, so that none is logged twice.
    * `kept`: they stand in `unwritten_outcomes`. Nobody may claim those messages, so they are written without a claim as well.
    */
-  async settle(job: ClaimKey, settlements: readonly Settlement[], again = false, kept = false): Promise<number[]> {
+  async settle(
+    job: ClaimKey,
+    settlements: readonly Settlement[],
+    again = false,
+    kept = false,
+    patienceMs = LOCK_PATIENCE_MS,
+  ): Promise<number[]> {
     const [sent, others] = apart(settlements.toSorted((a, b) => a.id - b.id));
     const now = performance.now();
     const agoMs = ({ knownAt }: Settlement) => (now - knownAt < HELD_UP_MS ? 0 : Math.round(now - knownAt));
@@ -74,6 +80,7 @@ export class MessageSettlements {
             arrayOf(sent.map(({ attempt }) => attempt.durationMs)),
             again,
             kept,
+            patienceMs,
           ]);
     const further =
       others.length === 0
@@ -84,6 +91,7 @@ export class MessageSettlements {
             JSON.stringify(others.map((settlement) => ({ ...settlement, agoMs: agoMs(settlement) }))),
             again,
             kept,
+            patienceMs,
           ]);
     const rows = [...settled, ...further];
     const ids = rows.flatMap((row) => row.ids);
@@ -208,11 +216,8 @@ const isLogged = (number: string) => `EXISTS (
             AS latest
           WHERE latest.job_id = $1 AND latest.number = ${number})`;
 
-/**
- * Ends the wait for a lock: `lock_timeout` for this statement alone, set before its first row is locked. Shorter than
- * `deadlock_timeout`, so that of two transactions that wait for each other this one gives way.
- */
-const LOCK_PATIENCE = `(SELECT set_config('lock_timeout', '500ms', TRUE)) AS patience`;
+/** Ends the wait for a lock: `lock_timeout` for this statement alone, set before its first row is locked. */
+const patience = (ms: string) => `(SELECT set_config('lock_timeout', ${ms}::int || 'ms', TRUE)) AS patience`;
 
 /** A plain settlement as JSON. */
 const PLAIN_SETTLEMENT = `json_build_object('id', outcome.id, 'state', 'sent', 'charged', TRUE, 'delayMs', NULL, 'reason', NULL,
@@ -224,7 +229,7 @@ const SETTLE_SENT: Statement = {
   name: 'messages.settle-sent',
   text: `
     WITH outcome AS (
-      SELECT outcome.* FROM ${LOCK_PATIENCE},
+      SELECT outcome.* FROM ${patience('$11')},
         unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[])
         AS outcome (id, message_id, ago_ms, number, http_status, duration_ms)
     ), settled AS (
@@ -255,7 +260,7 @@ const SETTLE: Statement = {
   name: 'messages.settle',
   text: `
     WITH outcome AS (
-      SELECT outcome.* FROM ${LOCK_PATIENCE}, json_to_recordset($3::json) AS outcome (
+      SELECT outcome.* FROM ${patience('$6')}, json_to_recordset($3::json) AS outcome (
         id bigint, state text, "agoMs" float8, charged boolean, "delayMs" float8, reason text, "messageId" text, attempt json)
     ), settled AS (
       UPDATE messages message SET

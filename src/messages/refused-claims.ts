@@ -17,7 +17,15 @@ export interface OpenClaim {
   readonly fence: number;
 }
 
-const SLICE_ROWS = 1_000;
+const SLICE_ROWS = 500;
+/** One statement begins to try messages for so long. */
+const TRY_MS = 500;
+const SLOW_AFTER_MS = 1_500;
+/** Where one was found that is slow, others are looked for in less time: whoever was quick enough is tried again at once. */
+const NEXT_SLOW_AFTER_MS = 300;
+/** Nearly as long as the process waits for an answer: what takes longer cannot be claimed. */
+const RETRY_SLOW_AFTER_MS = 7_000;
+const CANCELLED = '57014';
 const SEEN_ROWS = 20_000;
 const OPEN_CLAIMS_ROWS = 500;
 
@@ -27,36 +35,54 @@ export class RefusedClaims {
   constructor(private readonly database: Database) {}
 
   /**
-   * Tries the messages that a claim would take, slices of both kinds in turn, until some are refused, all are tried or
-   * `untilMs` (of `performance.now()`) is over. The refused ones stand in `unwritten_outcomes` from then on and are returned.
+   * Tries the messages that a claim of the job would take, slices of both kinds in turn, until some are refused, all are tried
+   * or `untilMs` (of `performance.now()`) is over. The refused ones stand in `unwritten_outcomes` from then on and are
+   * returned: with them those whose trigger waits for a lock, and those that take more than 1.5 s; behind such a one 0.3 s.
+   * `isSlow`: where all messages take some time, and none very long, it is not looked further.
    */
-  async setAside(
-    untilMs: number,
-    { fresh, retries }: SetAsideFrom = { fresh: null, retries: null },
-  ): Promise<RefusedClaim[]> {
+  async setAside(job: ClaimKey, untilMs: number, from: SetAsideFrom = FROM_THE_START): Promise<RefusedClaim[]> {
     const kinds: [Statement, unknown[] | null][] = [
-      [SET_ASIDE_FRESH, [fresh]],
-      [SET_ASIDE_RETRIES, [...(retries ?? [null, null])]],
+      [SET_ASIDE_FRESH, [from.fresh]],
+      [SET_ASIDE_RETRIES, [...(from.retries ?? [null, null])]],
     ];
-    while (performance.now() < untilMs && kinds.some(([, from]) => from !== null)) {
-      const refused: RefusedClaim[] = [];
+    const refused: RefusedClaim[] = [];
+    let slowAfterMs = SLOW_AFTER_MS;
+    while (performance.now() < untilMs && kinds.some(([, place]) => place !== null)) {
+      let isWorthIt = refused.length === 0;
       for (const kind of kinds) {
-        const [statement, from] = kind;
-        if (from === null) continue;
-        const limitMs = Math.max(1, Math.round(untilMs - performance.now()));
-        const [slice] = await this.database.query<SetAsideSlice>(statement, [SLICE_ROWS, limitMs, ...from]);
-        for (const { id, sqlstate, reason } of slice?.refused ?? [])
-          refused.push({ id, refusal: { sqlstate, text: reason } });
+        const [statement, place] = kind;
+        const slice = place === null ? null : await this.trySlice(statement, job, slowAfterMs, place);
         kind[1] = slice?.next ?? null;
+        if (slice === null) continue;
+        refused.push(...slice.refused.map(({ id, sqlstate, reason: text }) => ({ id, refusal: { sqlstate, text } })));
+        isWorthIt ||= 2 * slice.refused.length > slice.tried || slice.isCut;
+        if (slice.refused.at(-1)?.sqlstate === CANCELLED) slowAfterMs = NEXT_SLOW_AFTER_MS;
+        else if (from.isSlow === true && slice.isCut) kind[1] = null;
       }
-      if (refused.length > 0) return refused;
+      if (!isWorthIt) break;
     }
-    return [];
+    return refused;
   }
 
-  /** Those of the messages that PostgreSQL lets the service claim by now, or that need no claim any more. */
-  async nowTaken(ids: readonly number[], limitMs: number): Promise<number[]> {
-    const rows = await this.database.query<{ id: number }>(NOW_TAKEN, [ids, Math.max(1, Math.round(limitMs))]);
+  private async trySlice(statement: Statement, job: ClaimKey, slowAfterMs: number, place: unknown[]) {
+    const [slice] = await this.database.queryWithin<SetAsideSlice>(TRY_MS + slowAfterMs, statement, [
+      SLICE_ROWS,
+      TRY_MS,
+      slowAfterMs,
+      job.id,
+      job.fence,
+      ...place,
+    ]);
+    return slice ?? null;
+  }
+
+  /** Those of the messages that PostgreSQL lets the service claim by now, or that need no claim any more, as far as they were tried. */
+  async nowTaken(ids: readonly number[]): Promise<number[]> {
+    const rows = await this.database.queryWithin<{ id: number }>(TRY_MS + RETRY_SLOW_AFTER_MS, NOW_TAKEN, [
+      ids,
+      TRY_MS,
+      RETRY_SLOW_AFTER_MS,
+    ]);
     return rows.map(({ id }) => id);
   }
 
@@ -74,15 +100,24 @@ export class RefusedClaims {
 interface SetAsideFrom {
   readonly fresh: number | null;
   readonly retries: RetryPlace | null;
+  readonly isSlow?: boolean;
 }
+
+const FROM_THE_START: SetAsideFrom = { fresh: null, retries: null };
 
 interface SetAsideSlice {
   readonly refused: readonly { readonly id: number; readonly sqlstate: string | null; readonly reason: string }[];
+  readonly tried: number;
+  /** Whether some of it is left to try. */
+  readonly isCut: boolean;
   /** The place from which to go on; null: there is nothing more. */
   readonly next: unknown[] | null;
 }
 
-/** `$1` how many are tried, of `SEEN_ROWS` that are looked at, `$2` milliseconds, `$3` and `$4` the place from which to look. */
+/**
+ * `$1` how many are tried, of `SEEN_ROWS` that are looked at, `$2` milliseconds, and `$3` those after which one is slow, `$4`, `$5`
+ * the job, `$6` and `$7` the place from which to look. One that waits for a lock or is slow is tried again soon.
+ */
 const setAside = (name: string, seen: string, order: string, next: string): Statement => ({
   name,
   text: `
@@ -91,32 +126,38 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
     ), candidate AS MATERIALIZED (
       SELECT id, next_attempt_at FROM seen WHERE claimed_by IS NULL AND ${WRITABLE} LIMIT $1
     ), tried AS MATERIALIZED (
-      SELECT * FROM try_claims(ARRAY(SELECT id FROM candidate), $2::int * interval '1 ms')
+      SELECT * FROM try_claims(ARRAY(SELECT id FROM candidate), $4, $5, $2::int * interval '1 ms', $3::int * interval '1 ms')
     ), kept AS (
       INSERT INTO unwritten_outcomes (message_id, known_at, sqlstate, reason, retry_at)
-      SELECT tried_id, clock_timestamp(), refused_sqlstate, refused_by, clock_timestamp() + interval '10 s'
+      SELECT tried_id, clock_timestamp(), refused_sqlstate, refused_by,
+        clock_timestamp() + CASE WHEN refused_sqlstate IN ('55P03', '57014') THEN interval '1 s' ELSE interval '10 s' END
       FROM tried WHERE is_refused
       ON CONFLICT (message_id) DO NOTHING
+    ), counted AS (
+      SELECT (SELECT count(*) FROM tried) AS tried, (SELECT count(*) FROM candidate) AS candidates
     ), last AS (
-      SELECT * FROM (SELECT id, next_attempt_at FROM candidate OFFSET $1 - 1) AS tried
+      SELECT * FROM (SELECT id, next_attempt_at FROM candidate
+        WHERE (SELECT tried < candidates OR candidates >= $1 FROM counted)
+        OFFSET (SELECT greatest(tried - 1, 0) FROM counted) LIMIT 1) AS tried
       UNION ALL
       SELECT * FROM (SELECT id, next_attempt_at FROM seen OFFSET ${SEEN_ROWS - 1}) AS seen
       LIMIT 1
     )
-    SELECT (SELECT ${next} FROM last) AS next, (
+    SELECT (SELECT ${next} FROM last) AS next, tried, tried < candidates AS "isCut", (
         SELECT coalesce(json_agg(json_build_object('id', tried_id, 'sqlstate', refused_sqlstate, 'reason', refused_by)), '[]')
-        FROM tried WHERE is_refused) AS refused`,
+        FROM tried WHERE is_refused) AS refused
+    FROM counted`,
 });
 
 export const SET_ASIDE_FRESH = setAside(
   'messages.set-refused-claims-aside',
-  `${FRESH} AND id >= coalesce($3::bigint, ${LOWEST_ID})`,
+  `${FRESH} AND id >= coalesce($6::bigint, ${LOWEST_ID})`,
   'id',
   'json_build_array(id + 1)',
 );
 export const SET_ASIDE_RETRIES = setAside(
   'messages.set-refused-retries-aside',
-  `${RETRY} AND (next_attempt_at, id) >= (${timeOf('$3::bigint')}, coalesce($4::bigint, ${LOWEST_ID}))
+  `${RETRY} AND (next_attempt_at, id) >= (${timeOf('$6::bigint')}, coalesce($7::bigint, ${LOWEST_ID}))
         AND next_attempt_at <= ${NOW}`,
   'next_attempt_at, id',
   `json_build_array(${microsecondsOf('next_attempt_at')}, id + 1)`,
@@ -124,7 +165,9 @@ export const SET_ASIDE_RETRIES = setAside(
 
 const NOW_TAKEN: Statement = {
   name: 'messages.claims-now-taken',
-  text: `SELECT tried_id AS id FROM try_claims($1::bigint[], $2::int * interval '1 ms') WHERE NOT is_refused`,
+  text: `
+    SELECT tried_id AS id FROM try_claims($1::bigint[], 0, 0, $2::int * interval '1 ms', $3::int * interval '1 ms')
+    WHERE NOT is_refused`,
 };
 
 const OPEN = `claimed_by = $1 AND claim_fence <= $2 AND ${WRITABLE}`;

@@ -23,6 +23,7 @@ export interface DueRetry {
   readonly messageId: number;
   readonly claim: ClaimKey | null;
   readonly settlement: Settlement | null;
+  readonly sqlstate: string | null;
 }
 
 export interface UnwrittenSummary {
@@ -40,7 +41,7 @@ export const COUNTED_MAX = 1_000;
 /**
  * Keeps durably what PostgreSQL does not write to `messages`, in a table of the service's own: an outcome stays known after
  * a restart, its message is not claimed again, and its job can end. It is tried again after 1, 2, 4 … 300 s and deleted
- * when it is written.
+ * when it is written; a claim that a lock or a slow trigger keeps out, after 60 s at most.
  */
 @Injectable()
 export class UnwrittenOutcomes {
@@ -68,8 +69,9 @@ export class UnwrittenOutcomes {
   async takeDue(limit: number): Promise<DueRetry[]> {
     const rows = await this.database.query<DueRow>(TAKE_DUE, [limit]);
     const now = performance.now();
-    return rows.map(({ message_id, job_id, fence, settlement, ago_ms }) => ({
+    return rows.map(({ message_id, job_id, fence, settlement, ago_ms, sqlstate }) => ({
       messageId: message_id,
+      sqlstate,
       claim: job_id === null || fence === null ? null : { id: job_id, fence },
       settlement: settlement && {
         ...settlement,
@@ -101,6 +103,7 @@ interface DueRow {
   fence: number | null;
   settlement: Settlement | null;
   ago_ms: number;
+  sqlstate: string | null;
 }
 
 interface SummaryRow {
@@ -147,11 +150,12 @@ const TAKE_DUE: Statement = {
   text: `
     UPDATE unwritten_outcomes SET
       tries = tries + 1,
-      retry_at = clock_timestamp() + least(300, 2 ^ least(tries + 1, 10)) * interval '1 s'
+      retry_at = clock_timestamp() + interval '1 s' * least(2 ^ least(tries + 1, 10),
+        CASE WHEN settlement IS NULL AND sqlstate IN ('55P03', '57014') THEN 60 ELSE 300 END)
     WHERE message_id = ANY (ARRAY(
       SELECT message_id FROM unwritten_outcomes WHERE retry_at <= (SELECT clock_timestamp())
       ORDER BY retry_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING message_id, job_id, fence, settlement,
+    RETURNING message_id, job_id, fence, settlement, sqlstate,
       extract(epoch FROM clock_timestamp() - known_at)::float8 * 1000 AS ago_ms`,
 };
 

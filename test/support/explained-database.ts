@@ -69,6 +69,14 @@ export class ExplainedDatabase extends Database {
     return (await this.client.query<Row>(text)).rows;
   }
 
+  override async queryWithin<Row extends QueryResultRow>(
+    _limitMs: number,
+    statement: Statement,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    return await this.query<Row>(statement, values);
+  }
+
   override async query<Row extends QueryResultRow>(
     { name, text }: Statement,
     values: readonly unknown[] = [],

@@ -23,6 +23,7 @@ import type { MigratedDatabase } from './migrated-database.js';
 export class SlotRunner {
   readonly source: MemoryConfigSource;
   readonly dispatcher: Dispatcher;
+  readonly retry: OutcomeRetry;
   private readonly client: WebhookClient;
   private readonly live: LiveConfig;
 
@@ -41,6 +42,7 @@ export class SlotRunner {
     const receipts = new DeliveryReceipts(new RedisConnection());
     const schema = new SchemaGate(migrated.dataSource);
     const retry = new OutcomeRetry(new UnwrittenOutcomes(service), settlements, refused, schema);
+    this.retry = retry;
     this.dispatcher = new Dispatcher(
       // It begins nothing here.
       Object.create(IntervalQueue.prototype) as IntervalQueue,

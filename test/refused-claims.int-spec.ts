@@ -1,0 +1,164 @@
+import { Logger } from '@nestjs/common';
+import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { accept, Receiver } from './support/receiver.js';
+import { SlotRunner } from './support/slot-runner.js';
+import type { TestDatabase } from './support/test-database.js';
+
+Logger.overrideLogger(false);
+jest.setTimeout(90_000);
+
+describe('a slot sends the good ones', () => {
+  let migrated: MigratedDatabase;
+  let database: TestDatabase;
+  let receiver: Receiver;
+  let runner: SlotRunner;
+
+  beforeEach(async () => {
+    receiver = await Receiver.start();
+    receiver.behave = accept;
+    migrated = await createMigratedDatabase();
+    ({ database } = migrated);
+    runner = new SlotRunner(migrated, { webhook_url: receiver.url });
+    await runner.begin();
+  });
+  afterEach(async () => {
+    await runner.end();
+    await receiver.stop();
+    await migrated.drop();
+  });
+
+  const guard = async (acts: readonly string[], when = 'new.claimed_by IS NOT NULL', kind = 'BEFORE UPDATE') => {
+    const name = kind === 'BEFORE UPDATE' ? 'guard' : 'guard_after';
+    const branches = acts.map((act, index) => `IF new.id = ${index + 1} THEN ${act}; END IF;`);
+    await database.query(`CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF ${when} THEN ${branches.join(' ')} END IF; RETURN new; END $$`);
+    const deferred = kind.startsWith('AFTER') ? 'CONSTRAINT' : '';
+    const mode = deferred === '' ? '' : 'DEFERRABLE INITIALLY DEFERRED';
+    await database.query(
+      `CREATE ${deferred} TRIGGER ${name} ${kind} ON messages ${mode} FOR EACH ROW EXECUTE FUNCTION ${name}()`,
+    );
+  };
+  const sent = async () =>
+    (await database.query<{ id: number }>(`SELECT id FROM messages WHERE sent_status ORDER BY id`)).map(({ id }) => id);
+  const kept = async () =>
+    (
+      await database.query<{ message_id: number; sqlstate: string | null }>(
+        `SELECT message_id, sqlstate FROM unwritten_outcomes ORDER BY message_id`,
+      )
+    ).map(({ message_id, sqlstate }) => [message_id, sqlstate]);
+
+  it('beside claims that are refused in whatever way', async () => {
+    await database.insertMessages(20);
+    await guard([
+      `ASSERT FALSE, 'no'`,
+      `RAISE SQLSTATE '57014'`,
+      `RAISE SQLSTATE 'MD000'`,
+      `RAISE SQLSTATE '08001'`,
+      `RAISE SQLSTATE '40P01'`,
+      `RAISE SQLSTATE '55P03'`,
+      `new.claimed_by := NULL`,
+      `RETURN NULL`,
+      // Nothing that tries it sees it: only the claims themselves meet it.
+      `IF current_query() NOT LIKE '%try_claims%' THEN RAISE 'no'; END IF`,
+    ]);
+    await guard(
+      Array.from({ length: 10 }, (_, index) => (index === 9 ? `RAISE 'no'` : 'NULL')),
+      undefined,
+      'AFTER UPDATE',
+    );
+    expect(await runner.slot(10)).toMatchObject({ sent: 10, note: null });
+    expect(await sent()).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+    expect(await kept()).toEqual([
+      [1, 'P0004'],
+      [2, '57014'],
+      [3, 'MD000'],
+      [4, '08001'],
+      [5, '40P01'],
+      [6, '55P03'],
+      [7, null],
+      [8, null],
+      [9, 'P0001'],
+      [10, 'P0001'],
+    ]);
+    expect(receiver.ledger).toHaveLength(10);
+  });
+
+  it('beside claims whose trigger waits for a lock or takes long, and those when it does not any more', async () => {
+    await database.query(`CREATE TABLE customers (id int PRIMARY KEY, n int DEFAULT 0)`);
+    await database.query(`INSERT INTO customers VALUES (1), (2)`);
+    await database.insertMessages(20);
+    const busy = `UPDATE customers SET n = n + 1 WHERE id = 1`;
+    await guard([busy, busy, 'PERFORM pg_sleep(20)', busy]);
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM customers WHERE id = 1 FOR UPDATE');
+      const begunAt = performance.now();
+      expect(await runner.slot(10)).toMatchObject({ sent: 10, note: null });
+      // One statement that was given up after 8 s, and the search.
+      expect(performance.now() - begunAt).toBeLessThan(20_000);
+      expect(await sent()).toEqual([5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+      expect(await kept()).toEqual([
+        [1, '55P03'],
+        [2, '55P03'],
+        [3, '57014'],
+        [4, '55P03'],
+      ]);
+    } finally {
+      await other.end();
+    }
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await database.query(`UPDATE unwritten_outcomes SET retry_at = now()`);
+    await runner.retry.turn();
+    expect(await kept()).toEqual([]);
+    await runner.slot(10);
+    expect(await sent()).toHaveLength(20);
+  });
+
+  it('beside a refused retry behind more than a thousand that others have locked', async () => {
+    await database.insertMessages(1_210);
+    await database.query(
+      `UPDATE messages SET next_attempt_at = now() - interval '1 h' + id * interval '1 s' WHERE id <= 1205`,
+    );
+    await database.query(`UPDATE messages SET content = 'legacy' WHERE id = 1200`);
+    await database.query(`ALTER TABLE messages ADD CONSTRAINT no_legacy CHECK (content <> 'legacy') NOT VALID`);
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM messages WHERE id < 1200 FOR UPDATE');
+      await runner.slot(20);
+      expect(await kept()).toEqual([[1200, '23514']]);
+      expect(await sent()).toEqual([1201, 1202, 1203, 1204, 1205, 1206, 1207, 1208, 1209, 1210]);
+    } finally {
+      await other.end();
+    }
+  });
+
+  it('and marks them beside marks whose trigger waits for a lock, without waiting for each one', async () => {
+    await database.query(`CREATE TABLE customers (id int PRIMARY KEY, n int DEFAULT 0)`);
+    await database.query(`INSERT INTO customers VALUES (1)`);
+    await database.insertMessages(60);
+    await guard(
+      Array.from({ length: 60 }, (_, index) =>
+        index % 3 === 0 ? `UPDATE customers SET n = n + 1 WHERE id = 1` : 'NULL',
+      ),
+      'new.sent_status',
+    );
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM customers WHERE id = 1 FOR UPDATE');
+      const begunAt = performance.now();
+      expect(await runner.slot(60)).toMatchObject({ sent: 60, note: null });
+      expect(performance.now() - begunAt).toBeLessThan(5_000);
+      expect(await sent()).toHaveLength(40);
+      expect(await kept()).toHaveLength(20);
+    } finally {
+      await other.end();
+    }
+    await database.query(`UPDATE unwritten_outcomes SET retry_at = now()`);
+    await runner.retry.turn();
+    expect(await sent()).toHaveLength(60);
+    expect(receiver.ledger).toHaveLength(60);
+  });
+});
