@@ -78,9 +78,19 @@ export class ExplainedDatabase extends Database {
   }
 
   override async query<Row extends QueryResultRow>(
-    { name, text }: Statement,
+    statement: Statement,
     values: readonly unknown[] = [],
   ): Promise<Row[]> {
+    return await this.execute<Row>(await this.explain(statement, values));
+  }
+
+  override async tuples<Row extends unknown[]>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    const text = await this.explain(statement, values);
+    return (await this.client.query<Row>({ text, rowMode: 'array' })).rows;
+  }
+
+  /** Notes what the statement costs; returns how it is executed. */
+  private async explain({ name, text }: Statement, values: readonly unknown[]): Promise<string> {
     if (!this.prepared.has(name)) await this.client.query(`PREPARE "${name}" AS ${text}`);
     this.prepared.add(name);
     const call = `EXECUTE "${name}"${values.length === 0 ? '' : ` (${values.map(literal).join(', ')})`}`;
@@ -90,7 +100,7 @@ export class ExplainedDatabase extends Database {
     const plan = explained.parse(rows)[0]['QUERY PLAN'][0].Plan;
     const buffers = (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0);
     this.costs.push({ name, rows: visited(plan), buffers });
-    return await this.execute<Row>(call);
+    return call;
   }
 
   release(): void {
