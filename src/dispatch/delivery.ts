@@ -108,14 +108,14 @@ function timeOf(httpDate: string): number {
 
 /**
  * Returns the reply without what the receiver was told, so that it can be kept and shown. Of an acceptance nothing but the
- * provider's id is kept, and `***` where that id holds some of it.
+ * provider's id is kept, and `***` where that id holds a credential.
  */
 export function withoutSecrets(reply: Answer | NoAnswer, told: Told): Answer | NoAnswer {
   if ('left' in reply) return noAnswerWithoutSecrets(reply, told);
   const { status, retryAfter } = reply;
   if (status >= 200 && status < 300) {
     const id = messageIdIn(reply.body);
-    return { status, retryAfter, body: '', messageId: id !== null && isTelling(id, told) ? MASK : id };
+    return { status, retryAfter, body: '', messageId: id !== null && isTelling(id, told.credentials) ? MASK : id };
   }
   return { ...reply, body: redactHead(reply.body, REDACTED_HEAD, told) };
 }

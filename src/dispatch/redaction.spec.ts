@@ -162,11 +162,6 @@ describe('redaction', () => {
   });
 
   it.each([
-    ['the recipient', '{"messageId":"+905551112233"}'],
-    ['the recipient without its prefix', '{"messageId":"sms-5551112233"}'],
-    ['the recipient as a number', '{"messageId":905551112233}'],
-    ['the content', JSON.stringify({ messageId: told.content })],
-    ['the content in another form', JSON.stringify({ messageId: encodeURIComponent(told.content.normalize('NFD')) })],
     ['a key in base64', JSON.stringify({ messageId: Buffer.from(`x:${KEY}`).toString('base64') })],
     ['a key in hexadecimal', JSON.stringify({ messageId: Buffer.from(KEY).toString('hex') })],
     ['a key in a URL', JSON.stringify({ messageId: encodeURIComponent(KEY) })],
@@ -175,11 +170,16 @@ describe('redaction', () => {
     expect(reply).toEqual({ status: 202, retryAfter: null, body: '', messageId: '***' });
   });
 
-  it.each(['67f2f8a8-ea58-4ed0-a6f9-ff217df4d849', 'SM0123456789abcdef0123456789abcdef', '1719055511', 'a+b/c=='])(
-    'leaves the id %s',
-    (messageId) => {
-      const reply = withoutSecrets({ status: 202, retryAfter: null, body: JSON.stringify({ messageId }) }, told);
-      expect(reply).toMatchObject({ messageId });
-    },
-  );
+  it.each([
+    '67f2f8a8-ea58-4ed0-a6f9-ff217df4d849',
+    'SM0123456789abcdef0123456789abcdef',
+    '1719055511',
+    'a+b/c==',
+    // A provider may make its ids of the recipient, and its reports name them.
+    '905551112233-1719055511',
+    told.content,
+  ])('leaves the id %s', (messageId) => {
+    const reply = withoutSecrets({ status: 202, retryAfter: null, body: JSON.stringify({ messageId }) }, told);
+    expect(reply).toMatchObject({ messageId });
+  });
 });
