@@ -161,4 +161,34 @@ describe('a slot sends the good ones', () => {
     expect(await sent()).toHaveLength(60);
     expect(receiver.ledger).toHaveLength(60);
   });
+
+  it('and takes the claims of jobs that are gone, beside one that PostgreSQL does not let it take and one that is slow', async () => {
+    await database.query(`CREATE TABLE customers (id int PRIMARY KEY, n int DEFAULT 0)`);
+    await database.query(`INSERT INTO customers VALUES (1)`);
+    await database.insertMessages(40);
+    await database.query(`UPDATE messages SET claimed_by = 4711, claim_fence = 3`);
+    await guard(
+      [`RAISE 'no'`, `UPDATE customers SET n = n + 1 WHERE id = 1`],
+      'new.claim_fence IS DISTINCT FROM old.claim_fence',
+    );
+    const other = await database.connect();
+    try {
+      await other.query('BEGIN');
+      await other.query('SELECT FROM customers WHERE id = 1 FOR UPDATE');
+      for (let slots = 0; slots < 8 && (await sent()).length < 38; slots += 1) await runner.slot(40);
+      expect(await sent()).toEqual(Array.from({ length: 38 }, (_, index) => index + 3));
+      expect(await kept()).toEqual([
+        [1, 'P0001'],
+        [2, '55P03'],
+      ]);
+    } finally {
+      await other.end();
+    }
+    await database.query(`DROP TRIGGER guard ON messages`);
+    await database.query(`UPDATE unwritten_outcomes SET retry_at = now()`);
+    await runner.retry.turn();
+    await runner.slot(10);
+    expect(await sent()).toHaveLength(40);
+    expect(receiver.ledger).toHaveLength(40);
+  });
 });

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { LiveConfig } from '../config/live-config.js';
+import { refusalOf } from '../database-fault.js';
 import { LAST_SENT, MessageClaims, type ClaimKey } from '../messages/message-claims.js';
 import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
@@ -25,6 +26,8 @@ import { WebhookClient } from './webhook.client.js';
 const NO_URL = 'webhook_url is not set';
 const CLAIM_MAX = 500;
 
+type StrayOwner = ClaimKey & Pick<Job, 'winding' | 'abandoned' | 'correlationId'>;
+
 /** The scheduler's handler: spends a job's budget on the oldest messages, each marked by its own outcome. */
 @Injectable()
 export class Dispatcher implements JobHandler, OnApplicationBootstrap {
@@ -36,6 +39,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly sweep: ClaimSweep;
   private readonly parker: InvalidParker;
   private readonly watch = new ChannelWatch();
+  private sweepTrouble: string | null = null;
   private trouble: string | null = null;
   private troubledTarget: Target | null = null;
   /** Jobs in a row that fared like the one that was logged. */
@@ -153,15 +157,35 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   /** Settles claims that belong to no job that runs, as what a replica left that went away. */
   private async sweepClaims(job: Job, installationId: string): Promise<void> {
     const { winding, abandoned, correlationId } = job;
+    const byOwner = async (
+      strays: readonly StrayClaim[],
+      act: (orphans: readonly StrayClaim[], owner: StrayOwner) => Promise<unknown>,
+    ) => {
+      const owners = new Map(strays.map(({ job: id, fence }) => [`${id}/${fence}`, { id, fence }]));
+      for (const owner of owners.values()) {
+        const orphans = strays.filter((stray) => stray.job === owner.id && stray.fence === owner.fence);
+        await act(orphans, { ...owner, winding, abandoned, correlationId });
+      }
+    };
     try {
-      await this.sweep.goOn(winding, async (strays) => {
-        const owners = new Map(strays.map(({ job: id, fence }) => [`${id}/${fence}`, { id, fence }]));
-        for (const owner of owners.values()) {
-          const orphans = strays.filter((stray) => stray.job === owner.id && stray.fence === owner.fence);
-          await this.settleStrays(orphans, { ...owner, winding, abandoned, correlationId }, installationId);
-        }
-      });
+      await this.sweep.goOn(
+        winding,
+        async (strays) =>
+          await byOwner(strays, async (orphans, owner) => await this.settleStrays(orphans, owner, installationId)),
+        async (strays, refusal) =>
+          await byOwner(strays, async (orphans, owner) => {
+            const settled = await this.endings.orphansSettled(orphans, owner, installationId);
+            await this.retry.keep(
+              owner,
+              settled.map((settlement) => ({ settlement, refusal })),
+            );
+          }),
+      );
+      this.sweepTrouble = null;
     } catch (error) {
+      const { text } = refusalOf(error);
+      if (this.sweepTrouble === text) return;
+      this.sweepTrouble = text;
       this.logger.warn(
         { err: error, job: job.id },
         'Cannot look for claims that no job holds; a later job looks again',
@@ -169,11 +193,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     }
   }
 
-  private async settleStrays(
-    strays: readonly StrayClaim[],
-    owner: ClaimKey & Pick<Job, 'winding' | 'abandoned' | 'correlationId'>,
-    installationId: string,
-  ): Promise<void> {
+  private async settleStrays(strays: readonly StrayClaim[], owner: StrayOwner, installationId: string): Promise<void> {
     const { settlements, retry, batchSize: size, patience, logger } = this;
     const receipts = new JobReceipts(this.receipts, installationId, owner.id);
     const settler = new Settler({ settlements, retry, receipts, size, patience, job: owner, logger }, () => undefined);

@@ -18,7 +18,16 @@ import {
   type ParkedInvalid,
 } from './invalid-messages.js';
 import { CONTENT_LENGTH_FAULT, PHONE_DECIMAL_FAULT, PHONE_FAULT } from './message-rules.js';
-import { straySlice, TAKE_STRAY_FRESH, TAKE_STRAY_RETRIES, type StrayRow, type StraySlice } from './stray-claims.js';
+import {
+  LOOK_AT_STRAY_FRESH,
+  LOOK_AT_STRAY_RETRIES,
+  straySlice,
+  TAKE_STRAY_FRESH,
+  TAKE_STRAY_RETRIES,
+  TAKEN_ROWS,
+  type StrayRow,
+  type StraySlice,
+} from './stray-claims.js';
 import { CLAIM_PROBE_FRESH, CLAIM_PROBE_RETRY, RELEASE_PROBE, TAKE_PROBE_OVER } from './claim-probe.js';
 import { SendableLook } from './sendable-look.js';
 import type { WriteRefusal } from './unwritten-outcomes.js';
@@ -250,15 +259,20 @@ export class MessageClaims {
     return [freshFrom === 'ended' ? null : freshFrom, dueAt, id];
   }
 
-  /** Takes the claims of jobs that do not run from a slice of the fresh messages, oldest first. */
-  async takeStrayFresh(from: number | null): Promise<StraySlice<number>> {
-    const rows = await this.database.query<StrayRow<number>>(TAKE_STRAY_FRESH, [from ?? this.work.freshFrom]);
+  /**
+   * Takes up to `limit` claims of jobs that do not run from a slice of the fresh messages, oldest first. `isLook`: they are
+   * only looked at, for the case that PostgreSQL does not let them be taken.
+   */
+  async takeStrayFresh(from: number | null, limit = TAKEN_ROWS, isLook = false): Promise<StraySlice<number>> {
+    const statement = isLook ? LOOK_AT_STRAY_FRESH : TAKE_STRAY_FRESH;
+    const rows = await this.database.query<StrayRow<number>>(statement, [limit, from ?? this.work.freshFrom]);
     return straySlice(rows, from, (id) => id + 1);
   }
 
   /** The same of a slice of the retries that are due. */
-  async takeStrayRetries(from: RetryPlace | null): Promise<StraySlice<RetryPlace>> {
-    const rows = await this.database.query<StrayRow<RetryPlace>>(TAKE_STRAY_RETRIES, [
+  async takeStrayRetries(from: RetryPlace | null, limit = TAKEN_ROWS, isLook = false): Promise<StraySlice<RetryPlace>> {
+    const rows = await this.database.query<StrayRow<RetryPlace>>(isLook ? LOOK_AT_STRAY_RETRIES : TAKE_STRAY_RETRIES, [
+      limit,
       ...(from ?? this.work.retriesFrom ?? [null, null]),
     ]);
     return straySlice(rows, from, ([dueAt, id]) => [dueAt, id + 1]);

@@ -30,37 +30,55 @@ export interface StraySlice<Place> {
 /** What may be sent is looked at, nothing else: neither history nor what is parked. */
 const SLICE_ROWS = 20_000;
 /** More than so many are taken by further looks at the same slice. */
-const TAKEN_ROWS = 500;
+export const TAKEN_ROWS = 500;
 
 const STRAY = `claimed_by IS NOT NULL AND ${WRITABLE}
         AND NOT EXISTS (SELECT FROM dispatch_jobs job WHERE job.id = claimed_by AND job.state = 'running')`;
 
+/** One kind of messages: from where and in which order it is looked at, and what tells a place in it. */
+interface Kind {
+  readonly rows: string;
+  readonly from: string;
+  readonly order: string;
+  readonly place: string;
+}
+
+const LOOK = `
+      SELECT ${CLAIMED}, message.claimed_by AS job, coalesce(message.claim_fence, 0) AS fence
+      FROM messages message, ${atPlaces('held')}`;
+
+/** A trigger that waits for a lock is given half a second. */
+const takeOf = (kind: Kind) => `
+      UPDATE messages message SET claim_fence = coalesce(claim_fence, 0) + 1
+      FROM ${atPlaces('held')} AND ${kind.rows} AND claimed_by IS NOT NULL
+        AND (SELECT set_config('lock_timeout', '500ms', TRUE)) IS NOT NULL
+      RETURNING ${CLAIMED}, coalesce(message.claimed_by, (SELECT claimed_by FROM seen
+          WHERE seen.source = found.source AND seen.place = found.place)) AS job, coalesce(message.claim_fence, 0) AS fence`;
+
 /**
  * Takes the claims over by a fence of their own, so that of several replicas one settles each, and what a former owner writes
- * late is refused. Where a trigger puts the claim back, or takes it away, settling it tells. A claim that is made meanwhile is a newer version of its row, which this statement cannot write.
+ * late is refused. Where a trigger puts the claim back, or takes it away, settling it tells. A claim that is made meanwhile is a
+ * newer version of its row, which this statement cannot write. `$1` how many; with `isLook` they are left as they are.
  */
-const take = (name: string, kind: string, from: string, order: string, place: string): Statement => ({
+const take = (name: string, kind: Kind, isLook: boolean): Statement => ({
   name,
   text: `
     WITH seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by FROM messages WHERE ${kind} AND ${from}
-      ORDER BY ${order} LIMIT ${SLICE_ROWS}
+      SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by FROM messages WHERE ${kind.rows} AND ${kind.from}
+      ORDER BY ${kind.order} LIMIT ${SLICE_ROWS}
     ), stray AS (
       SELECT source, place FROM seen WHERE ${STRAY} LIMIT ${TAKEN_ROWS}
     ), held AS (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('stray')}
-        AND ${kind} AND ${STRAY}
+        AND ${kind.rows} AND ${STRAY}
+      LIMIT $1
       FOR UPDATE OF message SKIP LOCKED
-    ), taken AS (
-      UPDATE messages message SET claim_fence = coalesce(claim_fence, 0) + 1
-      FROM ${atPlaces('held')} AND ${kind} AND claimed_by IS NOT NULL
-      RETURNING ${CLAIMED}, coalesce(message.claimed_by, (SELECT claimed_by FROM seen
-          WHERE seen.source = found.source AND seen.place = found.place)) AS job, coalesce(message.claim_fence, 0) AS fence
+    ), taken AS (${isLook ? LOOK : takeOf(kind)}
     ), last AS (
-      SELECT ${place} AS place FROM seen ORDER BY ${order} OFFSET ${SLICE_ROWS - 1}
+      SELECT ${kind.place} AS place FROM seen ORDER BY ${kind.order} OFFSET ${SLICE_ROWS - 1}
     )
     SELECT coalesce((SELECT json_agg(taken ORDER BY id) FROM taken), '[]') AS taken, (SELECT place FROM last) AS next,
-      (SELECT count(*) FROM stray) >= ${TAKEN_ROWS} AS more`,
+      (SELECT count(*) FROM stray) >= ${TAKEN_ROWS} OR (SELECT count(*) FROM held) >= $1 AS more`,
 });
 
 export interface StrayRow<Place> {
@@ -69,24 +87,26 @@ export interface StrayRow<Place> {
   readonly more: boolean;
 }
 
-/** `$1` the id from which to look. */
-export const TAKE_STRAY_FRESH = take(
-  'messages.take-stray-fresh',
-  FRESH,
-  `id >= coalesce($1::bigint, ${LOWEST_ID})`,
-  'id',
-  'id',
-);
+/** `$2` the id from which to look. */
+const STRAY_FRESH: Kind = {
+  rows: FRESH,
+  from: `id >= coalesce($2::bigint, ${LOWEST_ID})`,
+  order: 'id',
+  place: 'id',
+};
+export const TAKE_STRAY_FRESH = take('messages.take-stray-fresh', STRAY_FRESH, false);
+export const LOOK_AT_STRAY_FRESH = take('messages.look-at-stray-fresh', STRAY_FRESH, true);
 
-/** `$1`, `$2` the end of the pause and the id from which to look. */
-export const TAKE_STRAY_RETRIES = take(
-  'messages.take-stray-retries',
-  RETRY,
-  `(next_attempt_at, id) >= (${timeOf('$1::bigint')}, coalesce($2::bigint, ${LOWEST_ID}))
+/** `$2`, `$3` the end of the pause and the id from which to look. */
+const STRAY_RETRIES: Kind = {
+  rows: RETRY,
+  from: `(next_attempt_at, id) >= (${timeOf('$2::bigint')}, coalesce($3::bigint, ${LOWEST_ID}))
         AND next_attempt_at <= ${NOW}`,
-  'next_attempt_at, id',
-  `json_build_array(${microsecondsOf('next_attempt_at')}, id)`,
-);
+  order: 'next_attempt_at, id',
+  place: `json_build_array(${microsecondsOf('next_attempt_at')}, id)`,
+};
+export const TAKE_STRAY_RETRIES = take('messages.take-stray-retries', STRAY_RETRIES, false);
+export const LOOK_AT_STRAY_RETRIES = take('messages.look-at-stray-retries', STRAY_RETRIES, true);
 
 /** The slice, and where the next one begins: at the same place while it holds more than were taken. */
 export function straySlice<Place>(
