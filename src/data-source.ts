@@ -17,6 +17,7 @@ import { CreateFleetSettings1763900000015 } from '../migrations/1763900000015-cr
 import { RememberWhoWentSilent1763900000016 } from '../migrations/1763900000016-remember-who-went-silent.js';
 import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-index-what-lists-need.js';
 import { CountNullAsUnsent1763900000020 } from '../migrations/1763900000020-count-null-as-unsent.js';
+import { CountFailuresOfJobs1763900000022 } from '../migrations/1763900000022-count-failures-of-jobs.js';
 import { TryClaimsAsTheyAreMade1763900000025 } from '../migrations/1763900000025-try-claims-as-they-are-made.js';
 import { KeepRetentionWalks1763900000026 } from '../migrations/1763900000026-keep-retention-walks.js';
 import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-remember-lapsed-leases.js';
@@ -45,6 +46,7 @@ export const MIGRATIONS = [
   RememberWhoWentSilent1763900000016,
   IndexWhatListsNeed1763900000017,
   CountNullAsUnsent1763900000020,
+  CountFailuresOfJobs1763900000022,
   TryClaimsAsTheyAreMade1763900000025,
   KeepRetentionWalks1763900000026,
   RememberLapsedLeases1763900000029,

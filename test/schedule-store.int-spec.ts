@@ -30,6 +30,34 @@ describe('a job that was given back', () => {
     expect(await store.apply(version, plan, signature)).toEqual({ applied: true, tenure: null });
   };
   const job = () => migrated.database.query(`SELECT state, owner, lease_until, sent, not_sent FROM dispatch_jobs`);
+  const failures = async () => await migrated.database.value<number>(`SELECT failures FROM dispatch_jobs`);
+  const takeOver = async (owner: string) => {
+    const { version, schedule, autoSending, begun } = await store.observe();
+    const plan = { schedule, autoSending, slots: [], begin: begun[0] ?? null, ended: null, dropped: 0 };
+    const { tenure } = await store.apply(version, plan, { owner, leaseMs: 1, budget: 5, change: null, notify: false });
+    ended = { ...ended, fence: tenure?.fence ?? 0 };
+    return tenure;
+  };
+
+  it('counts a run that threw and an owner that vanished as failures, and no owner that handed it over', async () => {
+    await writeEnd();
+    for (let owner = 0; owner < 3; owner += 1) {
+      expect(await takeOver(OWNER)).toMatchObject({ failures: 0 });
+      ended = { ...ended, sent: 0, notSent: 0 };
+      await writeEnd();
+    }
+    await takeOver(OWNER);
+    ended = { ...ended, state: 'failed' };
+    await writeEnd();
+    expect(await takeOver('another')).toMatchObject({ failures: 1 });
+    await migrated.database.query(`UPDATE dispatch_jobs SET lease_until = now() - interval '1 s'`);
+    expect(await takeOver('one more')).toMatchObject({ failures: 2 });
+    await migrated.database.query(`UPDATE dispatch_jobs SET owner = $1`, [OWNER]);
+    ended = { ...ended, state: 'open', notSent: 1 };
+    await writeEnd();
+    expect(await failures()).toBe(0);
+  });
+
   const givenBack = [{ state: 'running', owner: null, lease_until: null, sent: 2, not_sent: 1 }];
 
   it('is not counted again when its end is written again, the reply having been lost', async () => {

@@ -25,7 +25,6 @@ function watched() {
 describe('ChannelWatch', () => {
   it.each([
     ['answers of which nobody knows whom they blame', denied, 3],
-    ['connections that fail', unconnected, 3],
     ['a receiver that asks to wait', asking, 3],
     ['a receiver that is unavailable', unavailable, 10],
     ['silence', uncertain, 10],
@@ -146,7 +145,6 @@ describe('ChannelWatch', () => {
 
   it('tries a way in trouble with one probe per job, or three while answers come', () => {
     for (const [bad, row, probes] of [
-      [unconnected, 3, 1],
       [uncertain, 10, 1],
       [asking, 3, 1],
       [denied, 3, 3],
@@ -204,8 +202,37 @@ describe('ChannelWatch', () => {
     expect(watch.acceptedAgoMs(5)).toBe(Infinity);
     fare(accepted);
     expect(watch.acceptedAgoMs(5)).toBe(5);
-    fare(unconnected, 6);
+    fare(denied, 24 + 10);
     expect(watch.acceptedAgoMs(5)).toBe(Infinity);
+  });
+
+  it('takes connections that fail for trouble of the way when several tries did, over two seconds at least', () => {
+    const { watch } = watched();
+    const target = watch.aim('http://receiver/', null);
+    let id = 0;
+    const fail = (startedAt: number, now = startedAt) =>
+      watch.note(`+90${(id += 1)}`, unconnected, target, watch.wantsProbe, startedAt, now);
+    // All that were begun at once fail at once, and so do the next tries.
+    for (let count = 0; count < 64; count += 1) fail(100);
+    for (const at of [600, 1_100, 1_600, 2_099]) {
+      expect(watch).toMatchObject({ wantsProbe: true, trouble: null, probePauseMs: 500 });
+      fail(at);
+    }
+    expect(watch.trouble).toBeNull();
+    fail(2_100);
+    expect(watch).toMatchObject({ wantsProbe: false, trouble: expect.any(String) as unknown, probePauseMs: 0 });
+    watch.beginJob(3_000);
+    fail(3_000);
+    expect(watch.wantsProbe).toBe(false);
+    watch.beginJob(4_000);
+    watch.note('+901', accepted, target, true, 4_000, 4_000);
+    expect(watch.trouble).toBeNull();
+
+    // Two that were not answered for long tell as much.
+    fail(5_000, 15_000);
+    expect(watch.suspected).toBe(false);
+    fail(6_000, 16_000);
+    expect(watch.trouble).not.toBeNull();
   });
 
   it('forgets everything when the target or its key is another one', () => {

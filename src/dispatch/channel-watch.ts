@@ -16,6 +16,11 @@ const MIXED_PROBES = 10;
 const MIXED_JOBS = 10;
 /** So many recipients that fared badly are remembered for the choice of probes. */
 const KNOWN_RECIPIENTS = 32;
+/** Connections that cannot be made count as the fault of the way when several tries in a row failed, over so long at least. */
+const UNCONNECTED_MS = 2_000;
+const UNCONNECTED_TRIES = 2;
+/** The next try comes so much later until then. */
+const UNCONNECTED_PAUSE_MS = 500;
 /** How much longer the rows may get where probes keep telling that the way works. */
 const LARGEST_TOLERANCE = 16;
 
@@ -49,6 +54,8 @@ export class ChannelWatch {
   private latestAcceptance = -Infinity;
   private jobsSinceAcceptance = Infinity;
   private askedToWaitUntil = -Infinity;
+  /** The tries in a row that found no connection, and when the first of them began. */
+  private unconnected = { tries: 0, since: 0 };
 
   /** Names where the next request goes. What was learned of another target, or with another key, counts no more. */
   aim(url: string, authKey: string | null): Target {
@@ -134,7 +141,8 @@ export class ChannelWatch {
   note(recipient: string, delivery: Delivery, target: Target, isProbe: boolean, startedAt: number, now: number): void {
     if (target !== this.target) return;
     // The way worked while no answer came to this one. Requests that hang end together, and would look like a row.
-    if (isUnanswered(delivery) && this.latestAcceptance > startedAt && !isProbe) return;
+    if (delivery.outcome !== 'accepted' && !isUnreadable(delivery) && this.latestAcceptance > startedAt && !isProbe)
+      return;
     if (delivery.outcome === 'accepted' || delivery.outcome === 'refused') {
       if (delivery.outcome === 'accepted') {
         this.latestAcceptance = now;
@@ -145,6 +153,7 @@ export class ChannelWatch {
       return this.trust();
     }
     this.latest = delivery;
+    this.noteConnection(startedAt);
     this.failing.add(recipient);
     if (this.known.size < KNOWN_RECIPIENTS) this.known.add(recipient);
     if (asksToWait(delivery) && this.askers.size < SUSPECT_AFTER) this.askers.add(recipient);
@@ -152,8 +161,31 @@ export class ChannelWatch {
     if (isProbe && this.wantsProbe) {
       this.probesLeft -= 1;
       this.probesMade += 1;
-      if (this.probesLeft === 0) this.distrust(delivery, now);
-    } else if (!this.suspected && this.isRow) this.probesLeft = this.isMixed ? MIXED_PROBES : PROBES;
+      if (this.probesLeft > 0) return;
+      if (this.isUnconnected && !this.isDown && !this.isLongUnconnected(now)) this.probesLeft = 1;
+      else this.distrust(delivery, now);
+    } else if (!this.suspected && this.isLongUnconnected(now)) this.distrust(delivery, now);
+    else if (!this.suspected && this.isRow) this.probesLeft = this.isMixed ? MIXED_PROBES : PROBES;
+  }
+
+  /** How long to wait before the next probe: a connection that cannot be made may be there a moment later. */
+  get probePauseMs(): number {
+    return this.isUnconnected && !this.isDown ? UNCONNECTED_PAUSE_MS : 0;
+  }
+
+  private get isUnconnected(): boolean {
+    return isUnconnected(this.latest);
+  }
+
+  private noteConnection(startedAt: number): void {
+    const { unconnected } = this;
+    if (!this.isUnconnected) unconnected.tries = 0;
+    else if ((unconnected.tries += 1) === 1) unconnected.since = startedAt;
+  }
+
+  private isLongUnconnected(now: number): boolean {
+    const { tries, since } = this.unconnected;
+    return tries >= UNCONNECTED_TRIES && now - since >= UNCONNECTED_MS;
   }
 
   private get isRow(): boolean {
@@ -196,6 +228,7 @@ export class ChannelWatch {
     this.probesMade = 0;
     this.isDown = false;
     this.latest = null;
+    this.unconnected.tries = 0;
     this.askedToWaitUntil = -Infinity;
   }
 }
@@ -204,8 +237,9 @@ function isUnreadable(delivery: Delivery): boolean {
   return delivery.outcome === 'uncertain' && delivery.isUnreadable === true;
 }
 
-function isUnanswered(delivery: Delivery): boolean {
-  return delivery.outcome === 'uncertain' && !isUnreadable(delivery);
+/** Whether no connection could be made, so that no request left. */
+export function isUnconnected(delivery: Pick<Delivery, 'outcome' | 'status'> | null): boolean {
+  return delivery?.outcome === 'channel' && delivery.status === null;
 }
 
 function asksToWait(delivery: Bad): delivery is Extract<Bad, { readonly outcome: 'unavailable' }> {

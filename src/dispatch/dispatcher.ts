@@ -151,7 +151,15 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     if (!run.isIncomplete) receipts.close();
     const trouble = run.trouble ?? (run.tally.sent === 0 ? watch.doubt : null);
     run.tally.summarize(run.note, trouble, this.isNews(trouble, target));
-    return { sent: run.tally.sent, notSent: run.tally.notSent, note: run.note };
+    const { sent, notSent } = run.tally;
+    const { way } = run;
+    const unfinished = way === 'down' && run.trouble !== null && (await this.leavesBudget(job));
+    return { sent, notSent, note: run.note, way, unfinished };
+  }
+
+  /** Its next owner finds out where that cannot be asked. */
+  private async leavesBudget(job: Job): Promise<boolean> {
+    return await this.claims.leavesBudget(job).catch(() => true);
   }
 
   /** Settles claims that belong to no job that runs, as what a replica left that went away. */
@@ -216,6 +224,6 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   private pass(note: string, target: Target | null): JobReport {
     if (this.isNews(note, target)) this.logger.warn(`${note}; slots pass without a request until then`);
-    return { sent: 0, notSent: 0, note };
+    return { sent: 0, notSent: 0, note, way: 'untried', unfinished: false };
   }
 }

@@ -1,9 +1,10 @@
 import type { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LiveConfig } from '../config/live-config.js';
 import type { ClaimedMessage, MessageClaims } from '../messages/message-claims.js';
 import { contentFault, phoneFault } from '../messages/message-rules.js';
-import type { Settlement } from '../messages/message-settlements.js';
-import type { Job } from '../scheduler/job.js';
+import { isRefunded, type Settlement } from '../messages/message-settlements.js';
+import type { Job, JobReport } from '../scheduler/job.js';
 import type { ChannelWatch, Target } from './channel-watch.js';
 import { ClaimCursor, type LockedStretches } from './claim-cursor.js';
 import type { ClaimFaults } from './claim-faults.js';
@@ -101,6 +102,14 @@ export class JobRun {
     return this.endedBy;
   }
 
+  /** How the way fared. What the receiver asked for is not its trouble. */
+  get way(): JobReport['way'] {
+    const { watch } = this.parts;
+    if (watch.trouble !== null && watch.waitUntil(Date.now(), performance.now()) === null) return 'down';
+    if (this.tally.gotThrough) return 'works';
+    return this.tally.notSent > 0 ? 'doubtful' : 'untried';
+  }
+
   /** Resolves when nothing is in flight, nothing is claimed and everything is written. */
   async toEnd(): Promise<void> {
     const { job, parts } = this;
@@ -191,6 +200,8 @@ export class JobRun {
     try {
       if (this.queue.size > 0) await this.giveBack();
       this.parkInvalid();
+      if (watch.probePauseMs > 0)
+        await sleep(watch.probePauseMs, undefined, { signal: this.job.winding }).catch(() => undefined);
       // Where nothing lies, or what lies there is locked, the newest is as good as any.
       const place = watch.probePlace(Math.random());
       const wish = watch.probeWish(performance.now());
@@ -356,8 +367,8 @@ export class JobRun {
   }
 
   private afterWriting(batch: readonly Settlement[]): void {
-    // A message that was invalid here is back on the budget, so another one may be claimed for it.
-    if (batch.some((settlement) => settlement.attempt === null)) {
+    // What was invalid here, or found no connection, is back on the budget, so another one may be claimed for it.
+    if (batch.some(isRefunded)) {
       this.refunds += 1;
       this.cursor.reopen();
     }

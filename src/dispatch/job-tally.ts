@@ -33,6 +33,11 @@ export class JobTally {
     return this.accepted;
   }
 
+  /** Whether the receiver had something to say of a message itself. */
+  get gotThrough(): boolean {
+    return this.accepted > 0 || this.byOutcome.has('refused');
+  }
+
   get notSent(): number {
     return this.failures;
   }

@@ -30,6 +30,9 @@ const EXCERPTED_SIT_OUTS = 3;
 /** So much of the receiver's words stands in the reason of what is parked. */
 const QUOTED_CHARACTERS = 200;
 
+/** A message that found no connection sits out so long, and twice as long each time. */
+const UNCONNECTED_FIRST_MS = 500;
+
 /** What an attempt's outcome means for its message. Pure: `random` in [0, 1) spreads the retries. */
 export function settleOutcome(
   message: ClaimedMessage,
@@ -104,7 +107,10 @@ function isToBlame(
   return status !== null && sitOuts > 0 && !suspected && acceptedAgoMs < awayMs;
 }
 
-/** Longer with each time; not where the way itself may be in trouble: that message is wanted when it is over. */
+/**
+ * Longer with each time; not where the way itself may be in trouble: that message is wanted when it is over. One that found no
+ * connection is wanted in the next slot.
+ */
 function sitOut(
   { sitOuts }: ClaimedMessage,
   status: number | null,
@@ -112,7 +118,8 @@ function sitOut(
   { suspected }: OthersFare,
   random: number,
 ): number {
-  return suspected || status === null ? rules.schedulerIntervalMs : withJitter(sitOutMs(sitOuts + 1, rules), random);
+  if (status === null) return Math.min(UNCONNECTED_FIRST_MS * 2 ** sitOuts, rules.schedulerIntervalMs);
+  return suspected ? rules.schedulerIntervalMs : withJitter(sitOutMs(sitOuts + 1, rules), random);
 }
 
 /** A message that cannot be sent as it stands; no request is made for it. */

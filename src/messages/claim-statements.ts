@@ -241,6 +241,11 @@ export const CLOSE: Statement = {
   text: `UPDATE dispatch_jobs SET closed_fence = $2 WHERE id = $1 AND fence = $2`,
 };
 
+export const LEAVES_BUDGET: Statement = {
+  name: 'messages.leaves-budget',
+  text: `SELECT FROM dispatch_jobs WHERE id = $1 AND fence = $2 AND claimed < budget`,
+};
+
 /** The places between which the claims of a job lie, of its row. */
 export const CLAIMED_PLACES = `coalesce(claimed_from, ${LOWEST_ID}) AS fresh_from, claimed_to AS fresh_to,
         ${timeOf('retries_from[1]')} AS first_at, retries_from[2] AS first_id,

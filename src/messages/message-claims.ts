@@ -40,6 +40,7 @@ import {
   CLOSE,
   GIVE_BACK,
   KEEP_CLAIMED,
+  LEAVES_BUDGET,
   OPEN,
   RELEASE,
   SET_NEXT_ASIDE,
@@ -204,6 +205,11 @@ export class MessageClaims {
     // A statement of its own, so that it sees what a claim that the first one waited for has claimed.
     const left = leftOf(await this.database.query<Left>(RELEASE, [job.id, job.fence]));
     return left + leftOf(await this.database.query<Left>(RELEASE_PROBE, [job.id, job.fence]));
+  }
+
+  /** Whether the job may still make requests. */
+  async leavesBudget(job: ClaimKey): Promise<boolean> {
+    return (await this.database.query(LEAVES_BUDGET, [job.id, job.fence])).length > 0;
   }
 
   /**

@@ -34,6 +34,11 @@ export interface Settlement {
   readonly attempt: AttemptRecord | null;
 }
 
+/** Whether no request left for it, so that its job may make another one instead. */
+export function isRefunded({ attempt }: Settlement): boolean {
+  return attempt === null || (attempt.outcome === 'channel' && attempt.httpStatus === null);
+}
+
 /**
  * An outcome that waited longer than this was held up. Others are dated by their writing: statements take longer and less
  * long to arrive than answers are apart, and the order of sending would be lost.
@@ -47,7 +52,7 @@ export class MessageSettlements {
 
   /**
    * Writes outcomes and attempts, each message's in one transaction. A message that was marked by hand meanwhile stays sent;
-   * one for which no request was made goes back on the job's budget. Returns the ids of those whose rows say so, whatever
+   * one for which no request left goes back on the job's budget. Returns the ids of those whose rows say so, whatever
    * triggers made of them; a missing one was deleted, or its claim has passed to another owner, or a trigger or a row policy
    * kept the row as it was (`unproven` tells). What a trigger puts back before the row is written stands in
    * `unwritten_outcomes` with the same statement: nothing can claim it in between. Locks the rows in the order of their ids,
@@ -281,7 +286,8 @@ const SETTLE: Statement = {
         claimed_by = NULL, claim_fence = NULL
       FROM outcome
       WHERE ${mayWrite(`$5::bool AND ${UNDECIDED}`)}
-      RETURNING message.id, outcome.attempt IS NULL AS untried, ${PROVEN} AS proven
+      RETURNING message.id, (outcome.attempt IS NULL
+        OR (outcome.attempt->>'outcome' = 'channel' AND outcome.attempt->>'httpStatus' IS NULL)) AS untried, ${PROVEN} AS proven
     ), ${kept(SETTLEMENT, 'outcome."agoMs"', '$5')}, untried AS (
       SELECT id FROM settled WHERE untried AND proven
     ), refunded AS (

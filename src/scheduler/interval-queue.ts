@@ -279,10 +279,11 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     return this.live.fleetSetting(name) === null ? 1 : this.live.queueLimits.workers;
   }
 
-  /** A replica that can do nothing with a job leaves it to those that can; when nobody takes it, it passes here. */
+  /** A replica that can do nothing with a job leaves it to those that can; when nobody takes it, it is taken here. */
   private handicapMs(seen: Sighting): number {
-    if (this.cannotWork === null) return 0;
-    return Math.min(LONGEST_HANDICAP_MS, seen.schedule.intervalMs / 2);
+    const { intervalMs } = seen.schedule;
+    const unableMs = this.cannotWork === null ? 0 : Math.min(LONGEST_HANDICAP_MS, intervalMs / 2);
+    return Math.max(unableMs, this.runner.stepBack.handicapMs(intervalMs));
   }
 
   private deferMs(seen: Sighting, job: Pick<BegunJob, 'id' | 'fence'>, at: number): number {
@@ -350,6 +351,6 @@ function concernsOthers(seen: Sighting, plan: Plan): boolean {
     (plan.settings ?? []).length > 0 ||
     plan.slots.some((slot) => slot.state === 'waiting') ||
     silentOwner(seen, plan, '') !== null ||
-    (ended !== null && (ended.state === 'open' || seen.schedule.waiting > 0 || !schedule.running))
+    (ended !== null && (ended.state !== 'done' || seen.schedule.waiting > 0 || !schedule.running))
   );
 }

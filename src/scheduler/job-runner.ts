@@ -3,9 +3,13 @@ import type { JobHandler } from './job.js';
 import type { EndedRun } from './plan.js';
 import { LEASE_MS, RunningJob, type TenureTimes } from './running-job.js';
 import { ScheduleStore, type Tenure } from './schedule-store.js';
+import { StepBack } from './step-back.js';
 
-/** After so many owners of one job something about it is wrong: what it has claimed is settled, and it makes no further attempts. */
-const OWNERS_AT_MOST = 5;
+/**
+ * After so many failures in a row, each of a run that threw or an owner that vanished, something about the job is wrong: what
+ * it has claimed is settled, and it makes no further attempts. An owner that hands it over has not failed.
+ */
+export const FAILURES_AT_MOST = 5;
 /** A job that failed begins again after a second, and after twice as long each time. */
 const FIRST_RESUME_MS = 1_000;
 const LONGEST_RESUME_MS = 60_000;
@@ -23,6 +27,8 @@ export class JobRunner {
   private deadlines: NodeJS.Timeout[] = [];
   private ending = false;
   private failsFrom: Date | null = null;
+  /** How much later than others this replica takes jobs, by what its own came to. */
+  readonly stepBack = new StepBack();
 
   constructor(private readonly store: ScheduleStore) {}
 
@@ -48,11 +54,18 @@ export class JobRunner {
       if (held && !running) job.windDown('stopped');
       return held;
     });
-    if (tenure.fence > OWNERS_AT_MOST) job.windDown('worn out');
+    if (tenure.failures >= FAILURES_AT_MOST) {
+      this.logger.warn(
+        { job: tenure.id },
+        `job ${tenure.id} has failed ${tenure.failures} times in a row: its run threw, or its replica vanished. It makes no ` +
+          'further requests, and its messages go out in later slots',
+      );
+      job.windDown('worn out');
+    }
     // It was granted while the process was told to end: it gives back what it owns, and makes no request.
     if (this.ending) job.windDown('shutdown');
     this.job = job;
-    this.run = this.runToEnd(handler, job).then(onEnd);
+    this.run = this.runToEnd(handler, job, tenure.failures).then(onEnd);
   }
 
   forgetEnded(): void {
@@ -80,18 +93,21 @@ export class JobRunner {
     for (const deadline of this.deadlines) clearTimeout(deadline);
   }
 
-  private async runToEnd(handler: JobHandler, job: RunningJob): Promise<void> {
+  private async runToEnd(handler: JobHandler, job: RunningJob, failures: number): Promise<void> {
     const { id, fence } = job;
     try {
       const report = await handler.run(job);
+      const { sent, notSent, note } = report;
       this.failsFrom = null;
-      this.endedRun = { id, fence, state: job.resumable ? 'open' : 'done', resumeAfterMs: 0, ...report };
+      this.stepBack.ended(report);
+      const open = job.resumable || (report.unfinished && !job.winding.aborted);
+      this.endedRun = { id, fence, state: open ? 'open' : 'done', resumeAfterMs: 0, sent, notSent, note };
     } catch (error) {
       this.failsFrom ??= new Date();
       this.logger.error({ err: error, job: id }, 'a job failed; the schedule goes on');
       // Never done: it may have messages claimed, which only its next owner can settle.
-      const resumeAfterMs = Math.min(FIRST_RESUME_MS * 2 ** (fence - 1), LONGEST_RESUME_MS);
-      this.endedRun = { id, fence, state: 'open', resumeAfterMs, sent: 0, notSent: 0, note: 'failed, see the log' };
+      const resumeAfterMs = Math.min(FIRST_RESUME_MS * 2 ** failures, LONGEST_RESUME_MS);
+      this.endedRun = { id, fence, state: 'failed', resumeAfterMs, sent: 0, notSent: 0, note: 'failed, see the log' };
     }
     await job.end();
   }

@@ -25,6 +25,13 @@ export interface JobReport {
   readonly notSent: number;
   /** For people: why the job ended early, if it did. */
   readonly note: string | null;
+  /**
+   * How the handler's way fared in this run: something got through; nothing did, which may have been the work's own fault; it
+   * is the way that is in trouble; nothing was tried.
+   */
+  readonly way: 'works' | 'doubtful' | 'down' | 'untried';
+  /** Whether that trouble ended the run before the job's budget was spent, so that the rest may be spent later. */
+  readonly unfinished: boolean;
 }
 
 /** How the handler of this replica is doing, for people. */

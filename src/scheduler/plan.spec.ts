@@ -247,6 +247,31 @@ describe('planTurn of a replica that cannot work', () => {
     expect(plan(seen, { ...unable, deferMs: () => 0 }).begin).not.toBeNull();
   });
 
+  it('queues a slot in time although it steps back for longer, and leaves that to others', () => {
+    const longer = { handicapMs: 20_000, deferMs: () => 20_000 };
+    expect(plan({ schedule: due }, longer)).toMatchObject({ slots: [], wakeAt: NOW + 1_000 });
+    const passed = { ...due, nextSlotAt: NOW - 1_000 };
+    expect(plan({ schedule: passed }, longer)).toMatchObject({
+      slots: [{ dueAt: NOW - 1_000, state: 'waiting' }],
+      wakeAt: NOW + 1,
+    });
+  });
+
+  it.each(['done', 'open'] as const)('begins nothing in the write that ends a job of its own as %s', (state) => {
+    const own = { ...unable, ended: { ...ended, state } };
+    const passed = { ...due, nextSlotAt: NOW - 600 };
+    const { slots, begin } = plan({ schedule: passed, begun: [elsewhere] }, own);
+    expect(slots).toMatchObject([{ state: 'waiting' }]);
+    expect(begin).toBeNull();
+    expect(plan({ ...waiting, begun: [elsewhere] }, own).begin).toBeNull();
+  });
+
+  it('clears away what was given back at once when sending was stopped', () => {
+    const givenBack = { ...elsewhere, owner: null, leaseUntil: null };
+    const stopped = { ...schedule, running: false };
+    expect(plan({ schedule: stopped, begun: [givenBack] }, unable).begin).toMatchObject({ id: 5 });
+  });
+
   it('brings a new interval without losing what the old grid owes', () => {
     const { slots, schedule: changed } = plan({ schedule: due }, { ...unable, newIntervalMs: 10_000 });
     expect(slots).toHaveLength(1);

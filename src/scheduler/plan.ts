@@ -27,13 +27,13 @@ export interface Observation {
 
 /**
  * How a run of a job ended. `open`: it goes on under its next owner, with what is left of its budget and whatever is still
- * claimed; it stays begun, so that no stop discards it.
+ * claimed; it stays begun, so that no stop discards it. `failed`: so does a job whose run threw, and that is counted.
  */
 export interface EndedRun {
   readonly id: number;
   readonly fence: number;
-  readonly state: 'done' | 'open';
-  /** `open`: not before so long from now; 0: at once. */
+  readonly state: 'done' | 'open' | 'failed';
+  /** Unless it is done: not before so long from now; 0: at once. */
   readonly resumeAfterMs: number;
   readonly sent: number;
   readonly notSent: number;
@@ -60,7 +60,7 @@ export interface Circumstances {
   readonly ended: EndedRun | null;
   /** Whether this replica can take a job. */
   readonly free: boolean;
-  /** How much later than others this replica takes slots, since it could do nothing with them; 0: it could. */
+  /** How much later than others this replica takes what is due, since it could do nothing with it; 0: it could. */
   readonly handicapMs: number;
   /** For how much longer this replica leaves that job to others; 0: it may take it. */
   readonly deferMs: (job: Pick<BegunJob, 'id' | 'fence'>) => number;
@@ -88,6 +88,8 @@ export interface Plan {
 
 /** Spare time after a lease's end, so that the rounding of two clocks cannot make two owners. */
 const LEASE_MARGIN_MS = 250;
+/** So late, or half an interval, slots are queued at the latest, whoever begins them. */
+const QUEUED_WITHIN_MS = 1_000;
 
 /** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
 export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
@@ -105,9 +107,10 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
 
   // With nothing to send there is nothing to prepare, and what comes until the slot may still go out in it.
   const prepareMs = seen.workExists ? LEAD_MS : 0;
+  const { handicapMs } = circumstances;
+  const queuedLateMs = Math.min(handicapMs, QUEUED_WITHIN_MS, schedule.intervalMs / 2);
   // What the old grid owes is queued before a new one begins, by whoever brings it.
-  const leadMs =
-    circumstances.handicapMs > 0 && circumstances.newIntervalMs === null ? -circumstances.handicapMs : prepareMs;
+  const leadMs = queuedLateMs > 0 && circumstances.newIntervalMs === null ? -queuedLateMs : prepareMs;
   const old = tick(schedule, now + leadMs, capacity);
   const changed =
     circumstances.newIntervalMs === null
@@ -120,7 +123,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const stopped = seen.schedule.running && !schedule.running;
 
   const isEnded = (job: BegunJob) => job.id === ended?.id && job.fence === ended.fence;
-  const begun = seen.begun.filter((job) => !isEnded(job) || ended?.state === 'open');
+  const begun = seen.begun.filter((job) => !isEnded(job) || ended?.state !== 'done');
   const expiry = (job: BegunJob) => {
     if (isEnded(job)) return now + (ended?.resumeAfterMs ?? 0);
     // A job of this replica that does not run here began in a write whose reply was lost.
@@ -133,9 +136,12 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const idle = !seen.workExists && begun.length === 0 && seen.oldestWaiting === null;
 
   const candidate = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
-  const deferMs = candidate === null ? 0 : circumstances.deferMs(candidate);
+  // A stop waits for nobody: what is left of its jobs is cleared away at once.
+  const deferMs = candidate === null || !schedule.running ? 0 : circumstances.deferMs(candidate);
   const begin = deferMs > 0 ? null : candidate;
-  const beginsFresh = vacancy && candidate === null && !idle;
+  // One that is queued by a replica that steps back is left to others, as one that waits.
+  const leavesFresh = handicapMs > 0 && (ended !== null || handicapMs > queuedLateMs);
+  const beginsFresh = vacancy && candidate === null && !idle && !leavesFresh;
   const slots = due.map((dueAt, index) => ({
     dueAt,
     state: idle ? ('done' as const) : beginsFresh && index === 0 ? ('running' as const) : ('waiting' as const),
@@ -144,6 +150,8 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const takesJob = begin !== null || (beginsFresh && slots.length > 0);
   const watched = circumstances.free && !takesJob ? begun.map((job) => Math.max(expiry(job), now + deferMs)) : [];
   if (deferMs > 0) watched.push(now + deferMs);
+  // From the next look on it counts how long that one has been left.
+  else if (vacancy && leavesFresh && slots.some(({ state }) => state === 'waiting')) watched.push(now + 1);
   return {
     schedule,
     autoSending,

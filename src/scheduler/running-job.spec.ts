@@ -3,7 +3,7 @@ import { LEASE_MS, RunningJob, type WindingReason } from './running-job.js';
 describe('a job when its run is over', () => {
   const jobs: RunningJob[] = [];
   const running = (grantedFrom = performance.now()): RunningJob => {
-    const tenure = { id: 1, fence: 1, dueAt: new Date() };
+    const tenure = { id: 1, fence: 1, dueAt: new Date(), failures: 0 };
     const job = new RunningJob(tenure, { grantedFrom, dueFrom: grantedFrom }, () => Promise.resolve(true));
     jobs.push(job);
     return job;

@@ -34,6 +34,8 @@ export interface Tenure {
   readonly id: number;
   readonly fence: number;
   readonly dueAt: Date;
+  /** How often in a row its run threw or its owner vanished. */
+  readonly failures: number;
 }
 
 /** An observation with what only the loop needs to know. */
@@ -87,6 +89,7 @@ interface AppliedRow {
   id: number | null;
   fence: number;
   due_at: number;
+  failures: number;
 }
 
 /**
@@ -156,7 +159,8 @@ export class ScheduleStore {
   ): Promise<{ applied: boolean; tenure: Tenure | null }> {
     const row = await this.writeNoted((channel) => valuesOf(version, plan, signature, channel), signature);
     if (row?.applied === true) void this.hints.prune(row.newest, plan.slots.length);
-    const tenure = row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at) };
+    const tenure =
+      row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at), failures: row.failures };
     return { applied: row?.applied ?? false, tenure };
   }
 
@@ -273,7 +277,7 @@ function valuesOf(version: number, plan: Write, signature: Signature, channel: s
     signature.leaseMs,
     signature.budget,
     channel,
-    ended?.state === 'open' ? ended.resumeAfterMs : 0,
+    ended === null || ended.state === 'done' ? 0 : ended.resumeAfterMs,
     JSON.stringify(plan.settings ?? []),
     signature.silentOwner ?? null,
   ];
@@ -306,7 +310,8 @@ const apply = (name: string, noted: string): Statement => ({
         owner = CASE WHEN $13 = 'done' THEN job.owner END,
         lease_until = CASE WHEN $26::float8 > 0 THEN guard.at + $26::float8 * interval '1 ms' END,
         lapse_seen_at = NULL, sent = job.sent + $14, not_sent = job.not_sent + $15, note = $16,
-        finished_at = CASE WHEN $13 = 'done' THEN guard.at END
+        finished_at = CASE WHEN $13 = 'done' THEN guard.at END,
+        failures = CASE WHEN $13 = 'failed' THEN job.failures + 1 WHEN $14 + $15 > 0 THEN 0 ELSE job.failures END
       FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running' AND job.owner = $22
     ), dropped AS (
       UPDATE dispatch_jobs job SET state = 'dropped', finished_at = guard.at
@@ -321,19 +326,21 @@ const apply = (name: string, noted: string): Statement => ({
         CASE WHEN slot.state <> 'waiting' THEN $24::int END
       FROM guard, unnest($18::float8[], $19::text[]) WITH ORDINALITY AS slot (due_at, state, position)
       ORDER BY slot.position
-      RETURNING id, fence, due_at, state
+      RETURNING id, fence, due_at, state, failures
     ), begun AS (
       UPDATE dispatch_jobs job SET
         state = 'running', fence = job.fence + 1, owner = $22, lease_until = guard.at + $23 * interval '1 ms',
-        lapse_seen_at = NULL, started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24)
+        lapse_seen_at = NULL, started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24),
+        failures = job.failures + (job.state = 'running' AND coalesce(job.owner <> $22, FALSE))::int
       FROM guard
       WHERE job.id = $20 AND job.fence = $21
         AND (job.state = 'waiting' OR (job.state = 'running' AND (job.owner = $22 OR coalesce(job.lease_until < guard.at, TRUE))))
-      RETURNING job.id, job.fence, job.due_at, job.state
+      RETURNING job.id, job.fence, job.due_at, job.state, job.failures
     ), mine AS (
-      SELECT id, fence, due_at FROM begun UNION ALL SELECT id, fence, due_at FROM queued WHERE state = 'running'
+      SELECT id, fence, due_at, failures FROM begun
+      UNION ALL SELECT id, fence, due_at, failures FROM queued WHERE state = 'running'
     )
-    SELECT EXISTS (SELECT FROM guard) AS applied, (SELECT max(id) FROM queued) AS newest, mine.id, mine.fence,
+    SELECT EXISTS (SELECT FROM guard) AS applied, (SELECT max(id) FROM queued) AS newest, mine.id, mine.fence, mine.failures,
       round(extract(epoch FROM mine.due_at) * 1000)::float8 AS due_at,
       (SELECT pg_notify($25, $22) FROM guard WHERE $25 IS NOT NULL)
     FROM (SELECT) AS always LEFT JOIN mine ON TRUE`,

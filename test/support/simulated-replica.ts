@@ -1,5 +1,6 @@
 import { clockJumpMs, type ClockReading } from '../../src/scheduler/database-clock.js';
 import { planTurn, type Circumstances, type EndedRun, type Plan } from '../../src/scheduler/plan.js';
+import { FAILURES_AT_MOST } from '../../src/scheduler/job-runner.js';
 import { LeaseWatch } from '../../src/scheduler/lease-watch.js';
 import { LEASE_MS, RENEWAL_MS } from '../../src/scheduler/running-job.js';
 import { clockShiftMs } from '../../src/scheduler/schedule.js';
@@ -10,7 +11,6 @@ const RETRY_MS = 500;
 /** What is in flight when a run winds down ends within this. */
 const IN_FLIGHT_MS = 200;
 const LETTING_GO_MS = 500;
-const OWNERS_AT_MOST = 5;
 
 export interface SimulatedSettings {
   intervalMs: number;
@@ -24,6 +24,7 @@ export interface SimulatedSettings {
 export interface SimulatedRun {
   readonly id: number;
   readonly fence: number;
+  readonly failures: number;
   endsAt: number;
   renewAt: number;
   holdsUntil: number;
@@ -122,10 +123,11 @@ export class SimulatedReplica {
   }
 
   begin(job: SimulatedJob, at: number, durationMs: number, throws: boolean): void {
-    const wornOut = job.fence > OWNERS_AT_MOST;
+    const wornOut = job.failures >= FAILURES_AT_MOST;
     this.run = {
       id: job.id,
       fence: job.fence,
+      failures: job.failures,
       endsAt: at + (wornOut ? 0 : durationMs),
       renewAt: at + RENEWAL_MS,
       holdsUntil: at + LEASE_MS - LETTING_GO_MS,
@@ -161,10 +163,11 @@ export class SimulatedReplica {
 
   endRun(at: number): void {
     if (this.run === null) return;
-    const { id, fence, winding, throws } = this.run;
-    const open = throws || winding === 'shutdown' || winding === 'lease lost';
-    const resumeAfterMs = throws ? 1_000 * 2 ** (fence - 1) : 0;
-    this.ended = { id, fence, state: open ? 'open' : 'done', resumeAfterMs, sent: 0, notSent: 0, note: null };
+    const { id, fence, failures, winding, throws } = this.run;
+    const open = winding === 'shutdown' || winding === 'lease lost';
+    const state = throws ? 'failed' : open ? 'open' : 'done';
+    const resumeAfterMs = throws ? 1_000 * 2 ** failures : 0;
+    this.ended = { id, fence, state, resumeAfterMs, sent: 0, notSent: 0, note: null };
     this.run = null;
     this.wakeAt = at;
   }

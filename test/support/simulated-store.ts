@@ -10,6 +10,7 @@ export interface SimulatedJob {
   fence: number;
   owner: string | null;
   leaseUntil: number | null;
+  failures: number;
 }
 
 export interface SimulatedSighting extends Observation {
@@ -76,12 +77,14 @@ export class SimulatedStore {
     this.dropped += newest.length;
     if (ended !== undefined && write.ended?.state === 'done') ended.state = 'done';
     else if (ended !== undefined && write.ended !== null) {
+      if (write.ended.state === 'failed') ended.failures += 1;
       ended.owner = null;
       ended.leaseUntil = write.ended.resumeAfterMs > 0 ? now + write.ended.resumeAfterMs : null;
     }
     let tenure: SimulatedJob | null = null;
     const free = begun?.owner === owner || begun?.leaseUntil === null || (begun?.leaseUntil ?? now) < now;
     if (begun !== undefined && (begun.state === 'waiting' || free)) {
+      if (begun.state === 'running' && begun.owner !== null && begun.owner !== owner) begun.failures += 1;
       begun.fence += 1;
       tenure = begun;
     }
@@ -94,6 +97,7 @@ export class SimulatedStore {
         fence: state === 'running' ? 1 : 0,
         owner: null,
         leaseUntil: null,
+        failures: 0,
       };
       this.open.push(job);
       if (state === 'running') tenure = job;
