@@ -26,7 +26,7 @@ describe('the log of failed turns', () => {
     [new Error('Connection terminated unexpectedly'), 'warn', /^the schedule is out of reach; trying again/],
     [new Error('Query read timeout'), 'warn', /^the schedule is out of reach/],
     [postgresError('57P03'), 'warn', /^the schedule is out of reach/],
-    [postgresError('57014'), 'warn', /^PostgreSQL takes too long to read or write the schedule \(SQLSTATE 57014\)/],
+    [postgresError('57014'), 'warn', /^PostgreSQL takes too long to read or write the schedule \(SQLSTATE 57014, /],
     [postgresError('55P03'), 'warn', /^another transaction keeps a table locked .*SQLSTATE 55P03/],
     [
       refused,

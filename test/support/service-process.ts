@@ -14,7 +14,7 @@ process.stdin.on('end', () => postgres.stop().then(() => process.exit(0))).resum
 `;
 
 /** What `src/local` imports from the root of the sources. */
-const SHARED = ['src/startup-error.ts', 'src/described-error.ts', 'src/mask-secrets.ts'];
+const SHARED = ['src/startup-error.ts', 'src/described-error.ts', 'src/postgres-error.ts', 'src/mask-secrets.ts'];
 
 const Report = z.object({ url: z.string(), created: z.boolean() });
 
