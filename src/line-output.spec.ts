@@ -12,7 +12,7 @@ const children: ChildProcess[] = [];
 // Standard output is a process's own, so each case is one: the class as it is, and a few lines that use it.
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'line-output-'));
-  for (const name of ['line-output', 'described-error', 'mask-secrets']) {
+  for (const name of ['line-output', 'described-error', 'postgres-error', 'mask-secrets']) {
     const { code } = await transformFile(`src/${name}.ts`, {
       jsc: { target: 'es2023', parser: { syntax: 'typescript', decorators: true } },
     });
@@ -39,7 +39,9 @@ async function run(name: string, script: string, stdout: 'pipe' | number): Promi
   await writeFile(join(folder, `${name}.js`), `${PRELUDE}${script}\nprocess.send('through');`);
   const child = spawn(process.execPath, [`${name}.js`], { cwd: folder, stdio: ['ignore', stdout, 'pipe', 'ipc'] });
   children.push(child);
-  await once(child, 'message');
+  const ended = new AbortController();
+  child.once('exit', () => ended.abort(new Error(`${name} ended before it was through`)));
+  await once(child, 'message', { signal: ended.signal });
   return child;
 }
 
