@@ -4,7 +4,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * What PostgreSQL does not write to `messages`: outcomes that a trigger, a constraint, a row policy or somebody's lock
  * keeps out, and messages that cannot be claimed for such a reason (`settlement` is NULL). It is nearly always empty.
  *
- * `try_claims` tries to claim each message in a subtransaction that is rolled back, and tells for each whether PostgreSQL
+ * `dispatcher_try_claims` tries to claim each message in a subtransaction that is rolled back, and tells for each whether PostgreSQL
  * takes it: a claim of many rows fails as a whole and names none. It says nothing of messages that are locked, nor of those
  * that it does not reach within the time limit.
  *
@@ -32,7 +32,7 @@ export class CreateUnwrittenOutcomes1763900000014 implements MigrationInterface 
 
   async createTryClaims(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
-      CREATE FUNCTION try_claims(candidates BIGINT[], time_limit INTERVAL)
+      CREATE FUNCTION dispatcher_try_claims(candidates BIGINT[], time_limit INTERVAL)
         RETURNS TABLE (tried_id BIGINT, is_refused BOOLEAN, refused_sqlstate TEXT, refused_by TEXT)
         LANGUAGE plpgsql AS $$
       DECLARE
@@ -73,7 +73,7 @@ export class CreateUnwrittenOutcomes1763900000014 implements MigrationInterface 
               refused_sqlstate := SQLSTATE;
               refused_by := concat_ws(', ', 'SQLSTATE ' || SQLSTATE, 'table ' || nullif(in_table, ''),
                 'constraint ' || nullif(in_constraint, ''),
-                'function ' || nullif(substring(in_context FROM '^PL/\\w+ function ([^\\s(]{1,63})'), 'try_claims'));
+                'function ' || nullif(substring(in_context FROM '^PL/\\w+ function ([^\\s(]{1,63})'), 'dispatcher_try_claims'));
           END;
           IF is_refused IS NOT NULL THEN
             RETURN NEXT;
@@ -83,7 +83,7 @@ export class CreateUnwrittenOutcomes1763900000014 implements MigrationInterface 
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION try_claims(BIGINT[], INTERVAL)`);
+    await queryRunner.query(`DROP FUNCTION dispatcher_try_claims(BIGINT[], INTERVAL)`);
     await queryRunner.query(`DROP TABLE unwritten_outcomes`);
   }
 }

@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CreateUnwrittenOutcomes1763900000014 } from './1763900000014-create-unwritten-outcomes.js';
 
 /**
- * `try_claims` tries each claim as a job makes it: under the job's id and fence, with all deferred constraint triggers, and
+ * `dispatcher_try_claims` tries each claim as a job makes it: under the job's id and fence, with all deferred constraint triggers, and
  * with the row looked at afterwards. Whatever a trigger raises is its refusal, also ASSERT, and RAISE under the SQLSTATE of a
  * cancelled statement. A row that waits for a lock is given 100 ms, and less after each that did not get its lock. A row that
  * has run for `slow_after` when the statement is cancelled is refused as slow, and is the last one: whoever calls sets
@@ -15,9 +15,9 @@ import { CreateUnwrittenOutcomes1763900000014 } from './1763900000014-create-unw
  */
 export class TryClaimsAsTheyAreMade1763900000025 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION IF EXISTS try_claims(BIGINT[], INTERVAL)`);
+    await queryRunner.query(`DROP FUNCTION IF EXISTS dispatcher_try_claims(BIGINT[], INTERVAL)`);
     await queryRunner.query(`
-      CREATE OR REPLACE FUNCTION try_claims(
+      CREATE OR REPLACE FUNCTION dispatcher_try_claims(
           candidates BIGINT[], as_job BIGINT, as_fence INTEGER, time_limit INTERVAL, slow_after INTERVAL)
         RETURNS TABLE (tried_id BIGINT, is_refused BOOLEAN, refused_sqlstate TEXT, refused_by TEXT)
         LANGUAGE plpgsql AS $$
@@ -72,7 +72,7 @@ export class TryClaimsAsTheyAreMade1763900000025 implements MigrationInterface {
                 END IF;
                 refused_by := regexp_replace(concat_ws(', ', 'SQLSTATE ' || SQLSTATE, 'table ' || nullif(in_table, ''),
                   'constraint ' || nullif(in_constraint, ''), 'function ' || nullif(
-                    (regexp_match(in_context, '(?n)^PL/\\w+[- ]\\w+ "?([^\\s("]{1,63})'))[1], 'try_claims')),
+                    (regexp_match(in_context, '(?n)^PL/\\w+[- ]\\w+ "?([^\\s("]{1,63})'))[1], 'dispatcher_try_claims')),
                   '\\d([ _.-]?\\d){5,}', '***', 'g');
               END IF;
           END;
@@ -83,7 +83,7 @@ export class TryClaimsAsTheyAreMade1763900000025 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION try_claims(BIGINT[], BIGINT, INTEGER, INTERVAL, INTERVAL)`);
+    await queryRunner.query(`DROP FUNCTION dispatcher_try_claims(BIGINT[], BIGINT, INTEGER, INTERVAL, INTERVAL)`);
     await new CreateUnwrittenOutcomes1763900000014().createTryClaims(queryRunner);
   }
 }

@@ -8,7 +8,7 @@ const NEW_INDEXES = ['idx_messages_parked_at', 'idx_messages_sent_untimed'] as c
  * (`retention_walks`, one row per walk), and indexes that lead to the oldest parked messages and to those that were marked by
  * hand without a time. A message that is only sent has no entry in either index.
  *
- * `forget_singly` deletes or erases messages one by one, each in a subtransaction: PostgreSQL refuses a statement about many
+ * `dispatcher_forget_singly` deletes or erases messages one by one, each in a subtransaction: PostgreSQL refuses a statement about many
  * rows as a whole, and names none. NULL in `is_done`: somebody has the row locked, or it is not to be forgotten any more.
  *
  * Locks: none that a reader or a writer waits for. It can be repeated where it was broken off.
@@ -44,7 +44,7 @@ export class KeepRetentionWalks1763900000026 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION IF EXISTS forget_singly(TEXT, BIGINT[], TIMESTAMPTZ, INTERVAL)`);
+    await queryRunner.query(`DROP FUNCTION IF EXISTS dispatcher_forget_singly(TEXT, BIGINT[], TIMESTAMPTZ, INTERVAL)`);
     await queryRunner.query(`DROP TABLE IF EXISTS retention_walks, retention_state`);
     await queryRunner.query(`DROP INDEX IF EXISTS ${NEW_INDEXES.join(', ')}, idx_imports_finished`);
   }
@@ -52,7 +52,7 @@ export class KeepRetentionWalks1763900000026 implements MigrationInterface {
 
 // What it looks at again under the lock is what `message-walks.ts` looked at before.
 const FORGET_SINGLY = `
-  CREATE OR REPLACE FUNCTION forget_singly(act TEXT, candidates BIGINT[], cutoff TIMESTAMPTZ, time_limit INTERVAL)
+  CREATE OR REPLACE FUNCTION dispatcher_forget_singly(act TEXT, candidates BIGINT[], cutoff TIMESTAMPTZ, time_limit INTERVAL)
     RETURNS TABLE (tried_id BIGINT, is_done BOOLEAN, refused_sqlstate TEXT, refused_by TEXT)
     LANGUAGE plpgsql AS $$
   DECLARE
@@ -104,7 +104,7 @@ const FORGET_SINGLY = `
         refused_sqlstate := SQLSTATE;
         refused_by := concat_ws(', ', 'SQLSTATE ' || SQLSTATE, 'table ' || nullif(in_table, ''),
           'constraint ' || nullif(in_constraint, ''),
-          'function ' || nullif(substring(in_context FROM '^PL/\\w+ function ([^\\s(]{1,63})'), 'forget_singly'));
+          'function ' || nullif(substring(in_context FROM '^PL/\\w+ function ([^\\s(]{1,63})'), 'dispatcher_forget_singly'));
       END;
       RETURN NEXT;
     END LOOP;

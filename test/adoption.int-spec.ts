@@ -191,7 +191,9 @@ describe.each(VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
       `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'messages'`,
     );
     await database.query(`DROP TABLE ${others.map(({ name }) => name).join(', ')} CASCADE`);
-    await database.query('DROP FUNCTION IF EXISTS try_claims(BIGINT[], BIGINT, INTEGER, INTERVAL, INTERVAL)');
+    await database.query(
+      'DROP FUNCTION IF EXISTS dispatcher_try_claims(BIGINT[], BIGINT, INTEGER, INTERVAL, INTERVAL)',
+    );
     await database.query('DROP INDEX idx_messages_retry, idx_messages_pausing');
     await database.query('CREATE INDEX idx_messages_retry ON messages (next_attempt_at)');
     await database.query(`UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'idx_messages_parked'::regclass`);

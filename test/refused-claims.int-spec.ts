@@ -59,7 +59,7 @@ describe('a slot sends the good ones', () => {
       `new.claimed_by := NULL`,
       `RETURN NULL`,
       // Nothing that tries it sees it: only the claims themselves meet it.
-      `IF current_query() NOT LIKE '%try_claims%' THEN RAISE 'no'; END IF`,
+      `IF current_query() NOT LIKE '%dispatcher_try_claims%' THEN RAISE 'no'; END IF`,
     ]);
     await guard(
       Array.from({ length: 10 }, (_, index) => (index === 9 ? `RAISE 'no'` : 'NULL')),

@@ -126,7 +126,7 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
     ), candidate AS MATERIALIZED (
       SELECT id, next_attempt_at FROM seen WHERE claimed_by IS NULL AND ${WRITABLE} LIMIT $1
     ), tried AS MATERIALIZED (
-      SELECT * FROM try_claims(ARRAY(SELECT id FROM candidate), $4, $5, $2::int * interval '1 ms', $3::int * interval '1 ms')
+      SELECT * FROM dispatcher_try_claims(ARRAY(SELECT id FROM candidate), $4, $5, $2::int * interval '1 ms', $3::int * interval '1 ms')
     ), kept AS (
       INSERT INTO unwritten_outcomes (message_id, known_at, sqlstate, reason, retry_at)
       SELECT tried_id, clock_timestamp(), refused_sqlstate, refused_by,
@@ -166,7 +166,7 @@ export const SET_ASIDE_RETRIES = setAside(
 const NOW_TAKEN: Statement = {
   name: 'messages.claims-now-taken',
   text: `
-    SELECT tried_id AS id FROM try_claims($1::bigint[], 0, 0, $2::int * interval '1 ms', $3::int * interval '1 ms')
+    SELECT tried_id AS id FROM dispatcher_try_claims($1::bigint[], 0, 0, $2::int * interval '1 ms', $3::int * interval '1 ms')
     WHERE NOT is_refused`,
 };
 

@@ -92,7 +92,7 @@ const singly = (act: 'delete' | 'erase', source: Source, isWanted: string): Walk
   statement: {
     name: `retention.${act}-${source.name}-singly`,
     text: `${seen(source, isWanted)}, tried AS MATERIALIZED (
-      SELECT * FROM forget_singly('${act}', ARRAY(SELECT id FROM wanted), ${CUTOFF}, interval '${SINGLY_MS} ms')
+      SELECT * FROM dispatcher_forget_singly('${act}', ARRAY(SELECT id FROM wanted), ${CUTOFF}, interval '${SINGLY_MS} ms')
     ), last AS (
       SELECT key, id FROM seen
       WHERE (SELECT count(*) FROM tried) = (SELECT count(*) FROM wanted)
