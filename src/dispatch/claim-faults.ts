@@ -5,7 +5,7 @@ import type { ClaimLook } from '../messages/claim-look.js';
 import type { ClaimKey, MessageClaims } from '../messages/message-claims.js';
 import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { RefusedClaims } from '../messages/refused-claims.js';
-import type { WriteRefusal } from '../messages/unwritten-outcomes.js';
+import { CANCELLED, type WriteRefusal } from '../messages/unwritten-outcomes.js';
 import { isOfFunction } from '../postgres-error.js';
 import type { BatchSize } from './batch-size.js';
 import type { LockPatience } from './lock-patience.js';
@@ -20,7 +20,7 @@ const TABLE_LOCKED_PAUSE_MS = 100;
 const PROBES_MAX = 3;
 /** So many messages a job sets aside because a claim of each one alone failed. */
 const SINGLES_MAX = 50;
-const TOO_SLOW: WriteRefusal = { sqlstate: '57014', text: 'the row took longer to claim than a statement may take' };
+const TOO_SLOW: WriteRefusal = { sqlstate: CANCELLED, text: 'the row took longer to claim than a statement may take' };
 
 /** What a job works with to claim past messages that PostgreSQL refuses. */
 export interface ClaimFaultParts {

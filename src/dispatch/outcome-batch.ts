@@ -2,7 +2,7 @@ import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import type { ClaimKey } from '../messages/message-claims.js';
 import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
-import type { Unwritten, WriteRefusal } from '../messages/unwritten-outcomes.js';
+import { CANCELLED, type Unwritten, type WriteRefusal } from '../messages/unwritten-outcomes.js';
 import type { BatchSize } from './batch-size.js';
 import type { LockPatience } from './lock-patience.js';
 
@@ -25,7 +25,7 @@ export interface OutcomeBatchParts {
 const NOTHING: BatchStep = { written: [], unwritten: [], passed: [] };
 const LOCKED: WriteRefusal = { sqlstate: '55P03', text: 'another transaction keeps the row locked' };
 const KEPT: WriteRefusal = { sqlstate: null, text: KEPT_AS_IT_WAS };
-const TOO_SLOW: WriteRefusal = { sqlstate: '57014', text: 'the row took longer to write than a statement may take' };
+const TOO_SLOW: WriteRefusal = { sqlstate: CANCELLED, text: 'the row took longer to write than a statement may take' };
 /** Class 22 of SQLSTATE: data that PostgreSQL never takes. */
 const DATA_FAULT = /^22/;
 

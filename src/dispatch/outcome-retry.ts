@@ -4,6 +4,7 @@ import type { ClaimKey } from '../messages/message-claims.js';
 import { MessageSettlements } from '../messages/message-settlements.js';
 import { RefusedClaims, type RefusedClaim } from '../messages/refused-claims.js';
 import {
+  CANCELLED,
   COUNTED_MAX,
   UnwrittenOutcomes,
   type DueRetry,
@@ -24,7 +25,6 @@ const LOOK_EVERY_MS = 60_000;
 const SAID_AGAIN_AFTER_MS = 60_000;
 const IDS_SAID = 5;
 const REASONS_KEPT = 100;
-const CANCELLED = '57014';
 
 /**
  * Keeps what PostgreSQL does not write to `messages`, and tries it again in the background while there is any: at the start,

@@ -49,6 +49,18 @@ export const timeOf = (microseconds: string) =>
  */
 export const LOCKED_CLAIMED = '(SELECT claimed FROM job)';
 
+/** The place from which a look goes on: a fresh id, the end of a pause and the id of a retry; NULL for the start. */
+export const freshFrom = (id: string) => `id >= coalesce(${id}::bigint, ${LOWEST_ID})`;
+export const retryFrom = (dueAt: string, id: string) =>
+  `(next_attempt_at, id) >= (${timeOf(`${dueAt}::bigint`)}, coalesce(${id}::bigint, ${LOWEST_ID}))`;
+
+/**
+ * Ends the wait for a lock, that of a trigger for example: `lock_timeout` for this statement alone. It must be evaluated before
+ * the first row is locked. Milliseconds, or the parameter that has them.
+ */
+export const lockTimeout = (ms: number | `$${number}`) =>
+  `(SELECT set_config('lock_timeout', ${typeof ms === 'number' ? `'${ms}ms'` : `${ms}::int || 'ms'`}, TRUE))`;
+
 /** Why a write that PostgreSQL reported as done is not one. */
 export const KEPT_AS_IT_WAS = 'a trigger or a row policy kept the row as it was';
 
@@ -82,5 +94,9 @@ export const IS_CLAIMED = `coalesce(message.claimed_by = $1 AND message.claim_fe
  * when the statement was planned.
  */
 export const atPlaces = (rows: string) =>
-  `unnest(ARRAY(SELECT source FROM ${rows}), ARRAY(SELECT place FROM ${rows})) AS found (source, place)
+  atGivenPlaces(`ARRAY(SELECT source FROM ${rows})`, `ARRAY(SELECT place FROM ${rows})`);
+
+/** The same with two arrays. */
+export const atGivenPlaces = (sources: string, places: string) =>
+  `unnest(${sources}, ${places}) AS found (source, place)
       WHERE message.ctid = found.place AND message.tableoid = found.source AND found.place > '(0,0)' AND found.source > 0`;

@@ -3,12 +3,12 @@ import {
   atPlaces,
   CLAIMED,
   FRESH,
+  freshFrom,
   HAS_LATER_TRIGGERS,
   IS_CLAIMED,
   LOCKED_CLAIMED,
-  LOWEST_ID,
   RETRY,
-  timeOf,
+  retryFrom,
   WRITABLE,
   writable,
 } from './claim-conditions.js';
@@ -22,7 +22,7 @@ const TRIED_ROWS = 1_000;
 type Kind = 'fresh' | 'retry';
 
 /** `$6` the fresh id before which there is none. */
-const FRESH_FROM = `id >= coalesce($6::bigint, ${LOWEST_ID})`;
+const FRESH_FROM = freshFrom('$6');
 const FRESH_SEEN = `edges AS (
       SELECT (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} ORDER BY id LIMIT 1) AS oldest,
         (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
@@ -34,7 +34,7 @@ const FRESH_SEEN = `edges AS (
     )`;
 
 /** `$6`, `$7` the end of pause and id of the retry before which there is none. */
-const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$6::bigint')}, coalesce($7::bigint, ${LOWEST_ID}))`;
+const RETRY_FROM = retryFrom('$6', '$7');
 const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} AND ${RETRY_FROM}
           ORDER BY next_attempt_at, id LIMIT 1)`;
 const RETRY_SEEN = `seen AS MATERIALIZED (

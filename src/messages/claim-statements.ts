@@ -3,14 +3,17 @@ import {
   atPlaces,
   CLAIMED,
   FRESH,
+  freshFrom,
   HAS_LATER_TRIGGERS,
   HIGHEST_ID,
   IS_CLAIMED,
   KEPT_AS_IT_WAS,
   LOCKED_CLAIMED,
+  lockTimeout,
   LOWEST_ID,
   microsecondsOf,
   RETRY,
+  retryFrom,
   timeOf,
   WRITABLE,
 } from './claim-conditions.js';
@@ -29,15 +32,10 @@ export const OPEN: Statement = {
     SELECT installation_id FROM scheduler_state`,
 };
 
-/**
- * Ends the wait for a lock, that of a trigger for example: `lock_timeout` for this statement alone, set before its first row is
- * locked.
- */
-const patience = (ms: string) => `(SELECT set_config('lock_timeout', ${ms}, TRUE)) AS patience`;
 /** A release or a take-over looks at what it has to do with the job's row in hand. */
-const PATIENCE = patience(`'500ms'`);
+const PATIENCE = `${lockTimeout(500)} AS patience`;
 
-const claimingJob = (patienceMs: string) => `FROM ${patience(`${patienceMs}::int || 'ms'`)}, dispatch_jobs
+const claimingJob = (patienceMs: `$${number}`) => `FROM ${lockTimeout(patienceMs)} AS patience, dispatch_jobs
       WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE OF dispatch_jobs`;
@@ -53,7 +51,8 @@ const CLAIM_RESULT = `SELECT id, "recipientPhone", content, "createdAt",
     UNION ALL SELECT NULL, NULL, NULL, NULL, row_to_json(look) FROM look
     ORDER BY id`;
 
-const RETRY_FROM = `(next_attempt_at, id) >= (${timeOf('$5::bigint')}, coalesce($6::bigint, ${LOWEST_ID}))`;
+const FRESH_FROM = freshFrom('$4');
+const RETRY_FROM = retryFrom('$5', '$6');
 
 /**
  * `$3` how many, `$4` the fresh id and `$5`, `$6` the end of pause and id of the retry from which to look, `$7` whether fresh
@@ -90,12 +89,12 @@ const taking = (candidates: number, fit = '') => `job AS (
       FOR UPDATE SKIP LOCKED
     ), last_fresh AS (
       SELECT id FROM messages
-      WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
+      WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT horizon FROM job)
         AND $7::bool AND (SELECT wanted FROM job) > 0
       ORDER BY id OFFSET ${candidates - 1} LIMIT 1
     ), fresh AS (
       SELECT tableoid AS source, ctid AS place FROM messages
-      WHERE ${FRESH} AND claimed_by IS NULL AND id >= coalesce($4::bigint, ${LOWEST_ID})
+      WHERE ${FRESH} AND claimed_by IS NULL AND ${FRESH_FROM}
         AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}${fit}
       ORDER BY id
       LIMIT CASE WHEN $7::bool THEN coalesce((SELECT wanted FROM job), 0) - (SELECT count(*) FROM retry) ELSE 0 END
@@ -176,12 +175,12 @@ export const CLAIM_FRESH: Statement = {
       SELECT claimed, least($3::int, budget - claimed) AS wanted, horizon ${claimingJob('$5')}
     ), last_fresh AS (
       SELECT id FROM messages
-      WHERE ${FRESH} AND id >= coalesce($4::bigint, ${LOWEST_ID}) AND id <= (SELECT horizon FROM job)
+      WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT horizon FROM job)
         AND (SELECT wanted FROM job) > 0
       ORDER BY id OFFSET (SELECT wanted + ${MORE_CANDIDATES - 1} FROM job) LIMIT 1
     ), fresh AS (
       SELECT tableoid AS source, ctid AS place FROM messages
-      WHERE ${FRESH} AND claimed_by IS NULL AND id >= coalesce($4::bigint, ${LOWEST_ID})
+      WHERE ${FRESH} AND claimed_by IS NULL AND ${FRESH_FROM}
         AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}
       ORDER BY id
       LIMIT greatest((SELECT wanted FROM job), 0)

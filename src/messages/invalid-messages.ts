@@ -1,5 +1,15 @@
 import type { Statement } from '../database.js';
-import { atPlaces, FRESH, LOWEST_ID, microsecondsOf, NOW, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
+import {
+  atGivenPlaces,
+  atPlaces,
+  FRESH,
+  freshFrom,
+  microsecondsOf,
+  NOW,
+  RETRY,
+  retryFrom,
+  WRITABLE,
+} from './claim-conditions.js';
 
 /** What a spreadsheet makes of a number. */
 const isDecimal = (phone: string) => `(length(${phone}) <= 32 AND ${phone} ~ '^[+]?[0-9]+[.]0+$')`;
@@ -60,19 +70,13 @@ const find = (name: string, kind: string, from: string, order: string, next: str
 });
 
 /** `$1` the id from which to look. */
-export const FIND_INVALID_FRESH = find(
-  'messages.find-invalid-fresh',
-  FRESH,
-  `id >= coalesce($1::bigint, ${LOWEST_ID})`,
-  'id',
-  'id + 1',
-);
+export const FIND_INVALID_FRESH = find('messages.find-invalid-fresh', FRESH, freshFrom('$1'), 'id', 'id + 1');
 
 /** `$1`, `$2` the end of the pause and the id from which to look. */
 export const FIND_INVALID_RETRIES = find(
   'messages.find-invalid-retries',
   RETRY,
-  `(next_attempt_at, id) >= (${timeOf('$1::bigint')}, coalesce($2::bigint, ${LOWEST_ID})) AND next_attempt_at <= ${NOW}`,
+  `${retryFrom('$1', '$2')} AND next_attempt_at <= ${NOW}`,
   'next_attempt_at, id',
   `json_build_array(${microsecondsOf('next_attempt_at')}, id + 1)`,
 );
@@ -88,8 +92,7 @@ export const PARK_INVALID: Statement = {
   text: `
     WITH held AS MATERIALIZED (
       SELECT message.tableoid AS source, message.ctid AS place
-      FROM messages message, unnest($2::oid[], $3::tid[]) AS found (source, place)
-      WHERE message.ctid = found.place AND message.tableoid = found.source AND found.place > '(0,0)' AND found.source > 0
+      FROM messages message, ${atGivenPlaces('$2::oid[]', '$3::tid[]')}
         AND ${TO_PARK} AND ${WRITABLE}
       FOR UPDATE OF message SKIP LOCKED
     ), changed AS (

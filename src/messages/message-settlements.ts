@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
-import { HAS_LATER_TRIGGERS, KEPT_AS_IT_WAS } from './claim-conditions.js';
+import { HAS_LATER_TRIGGERS, KEPT_AS_IT_WAS, lockTimeout } from './claim-conditions.js';
 import { LOCK_PATIENCE_MS, type ClaimKey } from './message-claims.js';
 
 /** One HTTP attempt, for the log in `delivery_attempts`. Durations are milliseconds of the monotonic clock. */
@@ -221,9 +221,6 @@ const isLogged = (number: string) => `EXISTS (
             AS latest
           WHERE latest.job_id = $1 AND latest.number = ${number})`;
 
-/** Ends the wait for a lock: `lock_timeout` for this statement alone, set before its first row is locked. */
-const patience = (ms: string) => `(SELECT set_config('lock_timeout', ${ms}::int || 'ms', TRUE)) AS patience`;
-
 /** A plain settlement as JSON. */
 const PLAIN_SETTLEMENT = `json_build_object('id', outcome.id, 'state', 'sent', 'charged', TRUE, 'delayMs', NULL, 'reason', NULL,
           'messageId', outcome.message_id, 'attempt', json_build_object('number', outcome.number, 'durationMs', outcome.duration_ms,
@@ -234,7 +231,7 @@ const SETTLE_SENT: Statement = {
   name: 'messages.settle-sent',
   text: `
     WITH outcome AS (
-      SELECT outcome.* FROM ${patience('$11')},
+      SELECT outcome.* FROM ${lockTimeout('$11')} AS patience,
         unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[])
         AS outcome (id, message_id, ago_ms, number, http_status, duration_ms)
     ), settled AS (
@@ -265,7 +262,7 @@ const SETTLE: Statement = {
   name: 'messages.settle',
   text: `
     WITH outcome AS (
-      SELECT outcome.* FROM ${patience('$6')}, json_to_recordset($3::json) AS outcome (
+      SELECT outcome.* FROM ${lockTimeout('$6')} AS patience, json_to_recordset($3::json) AS outcome (
         id bigint, state text, "agoMs" float8, charged boolean, "delayMs" float8, reason text, "messageId" text, attempt json)
     ), settled AS (
       UPDATE messages message SET

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
-import { CLAIMED, FRESH, LOWEST_ID, microsecondsOf, NOW, RETRY, timeOf, WRITABLE } from './claim-conditions.js';
+import { CLAIMED, FRESH, freshFrom, microsecondsOf, NOW, RETRY, retryFrom, WRITABLE } from './claim-conditions.js';
 import type { RetryPlace } from './claim-look.js';
 import { CLAIMED_PLACES, CLAIMED_RANGES } from './claim-statements.js';
 import type { ClaimedMessage, ClaimKey } from './message-claims.js';
-import type { WriteRefusal } from './unwritten-outcomes.js';
+import { CANCELLED, PASSES_SOON, type WriteRefusal } from './unwritten-outcomes.js';
 
 export interface RefusedClaim {
   readonly id: number;
@@ -25,7 +25,6 @@ const SLOW_AFTER_MS = 1_500;
 const NEXT_SLOW_AFTER_MS = 300;
 /** Nearly as long as the process waits for an answer: what takes longer cannot be claimed. */
 const RETRY_SLOW_AFTER_MS = 7_000;
-const CANCELLED = '57014';
 const SEEN_ROWS = 20_000;
 const OPEN_CLAIMS_ROWS = 500;
 
@@ -130,7 +129,7 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
     ), kept AS (
       INSERT INTO unwritten_outcomes (message_id, known_at, sqlstate, reason, retry_at)
       SELECT tried_id, clock_timestamp(), refused_sqlstate, refused_by,
-        clock_timestamp() + CASE WHEN refused_sqlstate IN ('55P03', '57014') THEN interval '1 s' ELSE interval '10 s' END
+        clock_timestamp() + CASE WHEN refused_sqlstate IN ${PASSES_SOON} THEN interval '1 s' ELSE interval '10 s' END
       FROM tried WHERE is_refused
       ON CONFLICT (message_id) DO NOTHING
     ), counted AS (
@@ -151,13 +150,13 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
 
 export const SET_ASIDE_FRESH = setAside(
   'messages.set-refused-claims-aside',
-  `${FRESH} AND id >= coalesce($6::bigint, ${LOWEST_ID})`,
+  `${FRESH} AND ${freshFrom('$6')}`,
   'id',
   'json_build_array(id + 1)',
 );
 export const SET_ASIDE_RETRIES = setAside(
   'messages.set-refused-retries-aside',
-  `${RETRY} AND (next_attempt_at, id) >= (${timeOf('$6::bigint')}, coalesce($7::bigint, ${LOWEST_ID}))
+  `${RETRY} AND ${retryFrom('$6', '$7')}
         AND next_attempt_at <= ${NOW}`,
   'next_attempt_at, id',
   `json_build_array(${microsecondsOf('next_attempt_at')}, id + 1)`,

@@ -3,11 +3,12 @@ import {
   atPlaces,
   CLAIMED,
   FRESH,
-  LOWEST_ID,
+  freshFrom,
+  lockTimeout,
   microsecondsOf,
   NOW,
   RETRY,
-  timeOf,
+  retryFrom,
   WRITABLE,
 } from './claim-conditions.js';
 import type { ClaimedMessage } from './message-claims.js';
@@ -51,7 +52,7 @@ const LOOK = `
 const takeOf = (kind: Kind) => `
       UPDATE messages message SET claim_fence = coalesce(claim_fence, 0) + 1
       FROM ${atPlaces('held')} AND ${kind.rows} AND claimed_by IS NOT NULL
-        AND (SELECT set_config('lock_timeout', '500ms', TRUE)) IS NOT NULL
+        AND ${lockTimeout(500)} IS NOT NULL
       RETURNING ${CLAIMED}, coalesce(message.claimed_by, (SELECT claimed_by FROM seen
           WHERE seen.source = found.source AND seen.place = found.place)) AS job, coalesce(message.claim_fence, 0) AS fence`;
 
@@ -90,7 +91,7 @@ export interface StrayRow<Place> {
 /** `$2` the id from which to look. */
 const STRAY_FRESH: Kind = {
   rows: FRESH,
-  from: `id >= coalesce($2::bigint, ${LOWEST_ID})`,
+  from: freshFrom('$2'),
   order: 'id',
   place: 'id',
 };
@@ -100,7 +101,7 @@ export const LOOK_AT_STRAY_FRESH = take('messages.look-at-stray-fresh', STRAY_FR
 /** `$2`, `$3` the end of the pause and the id from which to look. */
 const STRAY_RETRIES: Kind = {
   rows: RETRY,
-  from: `(next_attempt_at, id) >= (${timeOf('$2::bigint')}, coalesce($3::bigint, ${LOWEST_ID}))
+  from: `${retryFrom('$2', '$3')}
         AND next_attempt_at <= ${NOW}`,
   order: 'next_attempt_at, id',
   place: `json_build_array(${microsecondsOf('next_attempt_at')}, id)`,

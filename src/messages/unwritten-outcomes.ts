@@ -36,6 +36,11 @@ export interface UnwrittenSummary {
   readonly dueInMs: number | null;
 }
 
+/** A statement that was cancelled: the row took too long. */
+export const CANCELLED = '57014';
+/** With these a row is tried again soon: somebody holds a lock, or it took too long. */
+export const PASSES_SOON = `('55P03', '${CANCELLED}')`;
+
 export const COUNTED_MAX = 1_000;
 
 /**
@@ -151,7 +156,7 @@ const TAKE_DUE: Statement = {
     UPDATE unwritten_outcomes SET
       tries = tries + 1,
       retry_at = clock_timestamp() + interval '1 s' * least(2 ^ least(tries + 1, 10),
-        CASE WHEN settlement IS NULL AND sqlstate IN ('55P03', '57014') THEN 60 ELSE 300 END)
+        CASE WHEN settlement IS NULL AND sqlstate IN ${PASSES_SOON} THEN 60 ELSE 300 END)
     WHERE message_id = ANY (ARRAY(
       SELECT message_id FROM unwritten_outcomes WHERE retry_at <= (SELECT clock_timestamp())
       ORDER BY retry_at LIMIT $1 FOR UPDATE SKIP LOCKED))

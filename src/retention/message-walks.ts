@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, HIGHEST_ID, writable } from '../messages/claim-conditions.js';
+import { atPlaces, HIGHEST_ID, lockTimeout, writable } from '../messages/claim-conditions.js';
 import { ERASED } from '../messages/message-view.js';
 import { CUTOFF, type Limits, type Walk } from './walk.js';
 
@@ -40,7 +40,7 @@ const SOURCES = {
 } as const satisfies Record<string, Source>;
 
 /** Ends the wait for a lock of a cascade or of a trigger for this statement alone; rows that are locked are stepped over. */
-const PATIENCE = `(SELECT set_config('lock_timeout', '500ms', TRUE)) IS NOT NULL`;
+const PATIENCE = `${lockTimeout(500)} IS NOT NULL`;
 
 /** Whether nobody works on it: a message that was marked by hand may still be in the hands of a job. */
 const FREE = `${writable('message.id')}
