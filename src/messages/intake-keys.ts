@@ -12,7 +12,8 @@ export interface Answer {
   readonly replayed: boolean;
 }
 
-const KEPT_HOURS = 24;
+/** What was answered may hold a number and a text. */
+export const KEPT_DAYS = 1;
 /** Each new key clears up to so many old ones away, so there are never many, and no timer is needed. */
 const CLEARED_AT_ONCE = 100;
 
@@ -65,5 +66,5 @@ const KEEP = `INSERT INTO intake_keys (caller, key, body_sha256, status, answer)
 // By their places: a join might read all that is kept.
 const CLEAR = `
   DELETE FROM intake_keys WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM intake_keys WHERE created_at < now() - interval '${KEPT_HOURS} hours'
+    SELECT ctid FROM intake_keys WHERE created_at < now() - interval '${24 * KEPT_DAYS} hours'
     ORDER BY created_at LIMIT ${CLEARED_AT_ONCE} FOR UPDATE SKIP LOCKED))`;

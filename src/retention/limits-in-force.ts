@@ -24,17 +24,14 @@ export function limitsInForce(live: LiveConfig): LimitsInForce {
     else return typeof value === 'number' ? value : 0;
     return 0;
   };
-  const [erase, sent, parked, attempts, actions] = LIMIT_KEYS.map(limitOf);
-  return {
-    notes,
-    limits: {
-      erase_after_days: erase ?? 0,
-      retain_sent_days: sent ?? 0,
-      retain_parked_days: parked ?? 0,
-      retain_attempts_days: attempts ?? 0,
-      retain_actions_days: actions ?? 0,
-    },
+  const limits = {
+    erase_after_days: limitOf('erase_after_days'),
+    retain_sent_days: limitOf('retain_sent_days'),
+    retain_parked_days: limitOf('retain_parked_days'),
+    retain_attempts_days: limitOf('retain_attempts_days'),
+    retain_actions_days: limitOf('retain_actions_days'),
   };
+  return { limits, notes };
 }
 
 /** One line for the log: what goes, and that nothing else does. */
