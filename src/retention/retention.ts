@@ -1,9 +1,8 @@
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LiveConfig } from '../config/live-config.js';
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
+import { ownerName } from '../owner-name.js';
 import { WakeSignal } from '../scheduler/wake-signal.js';
 import { SchemaGate } from '../schema-gate.js';
 import { limitsInForce, sentenceOf, type LimitsInForce } from './limits-in-force.js';
@@ -37,7 +36,7 @@ export type Sweep = 'done' | 'busy' | 'stopped' | 'outage';
  */
 @Injectable()
 export class Retention implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private readonly owner = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
+  private readonly owner = ownerName();
   private readonly logger = new Logger('Retention');
   private readonly troubles = new RetentionTroubles();
   private readonly alarm = new WakeSignal();

@@ -1,10 +1,9 @@
 import { Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { FleetAgreement, type Consideration } from '../config/fleet-agreement.js';
 import { LiveConfig } from '../config/live-config.js';
 import type { Statement } from '../database.js';
 import { SchemaGate } from '../schema-gate.js';
+import { ownerName } from '../owner-name.js';
 import { clockJumpMs, type ClockReading } from './database-clock.js';
 import { FleetChannel } from './fleet-channel.js';
 import type { HandlerStatus, JobHandler } from './job.js';
@@ -50,7 +49,7 @@ export interface QueueCondition extends Ailments {
  */
 @Injectable()
 export class IntervalQueue implements BeforeApplicationShutdown {
-  private readonly owner = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
+  private readonly owner = ownerName();
   private readonly signal = new WakeSignal();
   private readonly log = new TurnLog();
   private handler: JobHandler | null = null;
