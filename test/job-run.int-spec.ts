@@ -14,17 +14,15 @@ import { InvalidParker } from '../src/dispatch/invalid-parker.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { JobRun } from '../src/dispatch/job-run.js';
 import { LockPatience } from '../src/dispatch/lock-patience.js';
-import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { WebhookClient } from '../src/dispatch/webhook.client.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
 import { RefusedClaims } from '../src/messages/refused-claims.js';
-import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
-import { SchemaGate } from '../src/schema-gate.js';
 import { openJob } from './support/open-job.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { outcomeRetryOn } from './support/outcome-retry-on.js';
 
 Logger.overrideLogger(false);
 
@@ -75,12 +73,7 @@ describe('the run of a job', () => {
     live.setSandbox({ url: 'http://127.0.0.1:9/webhook', byDefault: true });
     const logger = new Logger();
     const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), installationId, job.id);
-    const retry = new OutcomeRetry(
-      new UnwrittenOutcomes(service),
-      settlements,
-      new RefusedClaims(service),
-      new SchemaGate(dataSource),
-    );
+    const retry = outcomeRetryOn(dataSource, service, settlements);
     const refused = new RefusedClaims(service);
     const run = new JobRun(job, {
       claims,

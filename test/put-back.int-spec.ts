@@ -4,15 +4,14 @@ import { BatchSize } from '../src/dispatch/batch-size.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { LockPatience } from '../src/dispatch/lock-patience.js';
-import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
+import type { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { MessageClaims, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements, type Settlement } from '../src/messages/message-settlements.js';
-import { RefusedClaims } from '../src/messages/refused-claims.js';
-import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
-import { SchemaGate } from '../src/schema-gate.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { openJob } from './support/open-job.js';
+import { outcomeRetryOn } from './support/outcome-retry-on.js';
 import type { TestDatabase } from './support/test-database.js';
 
 Logger.overrideLogger(false);
@@ -53,22 +52,14 @@ describe('writes that a trigger puts back', () => {
     const service = new Database(migrated.dataSource);
     claims = new MessageClaims(service);
     settlements = new MessageSettlements(service);
-    retry = new OutcomeRetry(
-      new UnwrittenOutcomes(service),
-      settlements,
-      new RefusedClaims(service),
-      new SchemaGate(migrated.dataSource),
-    );
+    retry = outcomeRetryOn(migrated.dataSource, service, settlements);
   });
   afterEach(async () => await migrated.drop());
 
   const beginJob = async (budget: number): Promise<ClaimKey> => {
-    const id = await database.value<number>(
-      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
-      [budget],
-    );
-    await claims.open({ id, fence: 1 });
-    return { id, fence: 1 };
+    const { id, fence } = await openJob(database, budget);
+    await claims.open({ id, fence });
+    return { id, fence };
   };
   const settle = async (job: ClaimKey, outcomes: readonly Settlement[]) => {
     const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), 'none', job.id);

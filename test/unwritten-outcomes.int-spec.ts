@@ -8,18 +8,18 @@ import { ClaimEndings } from '../src/dispatch/claim-endings.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { LockPatience } from '../src/dispatch/lock-patience.js';
-import { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
+import type { OutcomeRetry } from '../src/dispatch/outcome-retry.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { settleInvalid, settleOutcome } from '../src/dispatch/settle-outcome.js';
 import { FROM_THE_START } from '../src/messages/claim-look.js';
 import { MessageClaims, type ClaimedMessage, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements } from '../src/messages/message-settlements.js';
 import { RefusedClaims } from '../src/messages/refused-claims.js';
-import { UnwrittenOutcomes } from '../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../src/redis.js';
-import { SchemaGate } from '../src/schema-gate.js';
 import { eventually } from './support/eventually.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { openJob } from './support/open-job.js';
+import { outcomeRetryOn } from './support/outcome-retry-on.js';
 import type { TestDatabase } from './support/test-database.js';
 
 Logger.overrideLogger(false);
@@ -75,21 +75,13 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     service = new Database(dataSource);
     claims = new MessageClaims(service);
     settlements = new MessageSettlements(service);
-    retry = new OutcomeRetry(
-      new UnwrittenOutcomes(service),
-      settlements,
-      new RefusedClaims(service),
-      new SchemaGate(dataSource),
-    );
+    retry = outcomeRetryOn(dataSource, service, settlements);
     errors = [];
   };
 
   const beginJob = async (budget: number): Promise<ClaimKey> => {
-    const id = await database.value<number>(
-      `INSERT INTO dispatch_jobs (due_at, state, fence, budget) VALUES (now(), 'running', 1, $1) RETURNING id`,
-      [budget],
-    );
-    const job = { id, fence: 1 };
+    const { id, fence } = await openJob(database, budget);
+    const job = { id, fence };
     await claims.open(job);
     return job;
   };
