@@ -79,7 +79,7 @@ export function namesOf(error: object): { readonly field: string; readonly name:
 }
 
 /** Whether the text of an error of PostgreSQL can hold nothing of a row. */
-export function mayShowText(error: object): boolean {
+function mayShowText(error: object): boolean {
   const where = fieldOf(error, 'where');
   if (isOfFunction(error) || (where !== null && !PLACE_OF_TUPLE.test(where))) return false;
   const code = fieldOf(error, 'code') ?? '';

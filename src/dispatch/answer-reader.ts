@@ -3,7 +3,7 @@ import { errors } from 'undici';
 import { isStatusLine, readHead, type AnswerHead } from './answer-head.js';
 
 /** An answer came that cannot be read, and would not be the next time. */
-export class UnreadableAnswer extends Error {
+class UnreadableAnswer extends Error {
   override readonly name = 'UnreadableAnswer';
 }
 

@@ -238,7 +238,7 @@ function isUnreadable(delivery: Delivery): boolean {
 }
 
 /** Whether no connection could be made, so that no request left. */
-export function isUnconnected(delivery: Pick<Delivery, 'outcome' | 'status'> | null): boolean {
+function isUnconnected(delivery: Pick<Delivery, 'outcome' | 'status'> | null): boolean {
   return delivery?.outcome === 'channel' && delivery.status === null;
 }
 

@@ -15,7 +15,7 @@ import { WakeSignal } from '../scheduler/wake-signal.js';
 import { SchemaGate } from '../schema-gate.js';
 import { BatchSize } from './batch-size.js';
 import { LockPatience } from './lock-patience.js';
-import { OutcomeBatch } from './outcome-batch.js';
+import { OutcomeBatch, type OutcomeBatchParts } from './outcome-batch.js';
 
 const SLICE_ROWS = 200;
 /** One turn's work, so that the end of the process waits no longer for it. */
@@ -36,8 +36,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   trouble: string | null = null;
   private readonly logger = new Logger('Outcomes');
   private readonly alarm = new WakeSignal();
-  readonly size = new BatchSize(SLICE_ROWS);
-  readonly patience = new LockPatience();
+  private readonly batchParts: OutcomeBatchParts;
   private readonly said = new Map<string, { at: number; unsaid: number }>();
   private lookedAt = -Infinity;
   private failedBy: string | null = null;
@@ -46,10 +45,12 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
 
   constructor(
     private readonly outcomes: UnwrittenOutcomes,
-    readonly settlements: MessageSettlements,
+    settlements: MessageSettlements,
     private readonly refused: RefusedClaims,
     private readonly schema: SchemaGate,
-  ) {}
+  ) {
+    this.batchParts = { settlements, size: new BatchSize(SLICE_ROWS), patience: new LockPatience() };
+  }
 
   onApplicationBootstrap(): void {
     this.loop = this.run();
@@ -124,7 +125,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       return await this.tryClaims(group, until);
     }
     const settlements = group.flatMap(({ settlement }) => settlement ?? []);
-    const batch = new OutcomeBatch(this, claim, settlements, true, true);
+    const batch = new OutcomeBatch(this.batchParts, claim, settlements, true, true);
     let written = 0;
     while (batch.left.length > 0 && performance.now() < until && !this.closing) {
       const step = await batch.step();

@@ -15,7 +15,7 @@ export interface Told {
 
 export const MASK = '***';
 /** What is said instead of a text that may hold anything. */
-export const WITHHELD = '(withheld: it is encoded in more ways than can be searched for what must not be kept)';
+const WITHHELD = '(withheld: it is encoded in more ways than can be searched for what must not be kept)';
 
 /** Shorter texts stand in ordinary words. They are masked where they stand alone. */
 const TELLING_LENGTH = 4;

@@ -83,7 +83,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
       // One that found no room leaves none for the next.
       if ('left' in reply && !reply.left && this.waitsForRoom(reply, request, startedAt, onReply)) return;
       this.waiting.shift()?.go();
-      onReply(withoutSecrets(reply, { ...secretsIn(headers, secrets), to, content }));
+      onReply(withoutSecrets(reply, toldBy(request, headers, secrets)));
     });
     this.inFlight.enter(place, exchange);
     connection.client.dispatch(
@@ -243,15 +243,23 @@ class InFlight {
   }
 }
 
-function secretsIn(
+/** What the receiver was told. Signatures are made out when they are asked for, which those of an accepted message are not. */
+function toldBy(
+  { to, content, authKey }: WebhookRequest,
   headers: Readonly<Record<string, string>>,
   secrets: readonly string[] | null,
-): Pick<Told, 'credentials' | 'signatures'> {
-  const authKey = headers['x-ins-auth-key'];
-  const credentials = authKey === undefined ? [] : [authKey];
+): Told {
+  const credentials = authKey === null ? [] : [authKey];
   for (const secret of secrets ?? []) credentials.push(secret, secret.replace(/^whsec_/, ''));
-  const signatures = headers['webhook-signature']?.split(' ') ?? [];
-  return { credentials, signatures: signatures.map((signature) => signature.slice('v1,'.length)) };
+  return {
+    credentials,
+    to,
+    content,
+    get signatures() {
+      const signatures = headers['webhook-signature']?.split(' ') ?? [];
+      return signatures.map((signature) => signature.slice('v1,'.length));
+    },
+  };
 }
 
 /** undici's word for an answer without a request. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 const time = z.string().meta({ format: 'date-time', example: '2026-01-20T14:36:51.123Z' });
 const days = z.number().int().meta({ example: 0 });
 
-export const RETENTION_EXAMPLE = {
+const RETENTION_EXAMPLE = {
   limits: {
     erase_after_days: 30,
     retain_sent_days: 365,
