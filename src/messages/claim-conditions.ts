@@ -94,9 +94,5 @@ export const IS_CLAIMED = `coalesce(message.claimed_by = $1 AND message.claim_fe
  * when the statement was planned.
  */
 export const atPlaces = (rows: string) =>
-  atGivenPlaces(`ARRAY(SELECT source FROM ${rows})`, `ARRAY(SELECT place FROM ${rows})`);
-
-/** The same with two arrays. */
-export const atGivenPlaces = (sources: string, places: string) =>
-  `unnest(${sources}, ${places}) AS found (source, place)
+  `unnest(ARRAY(SELECT source FROM ${rows}), ARRAY(SELECT place FROM ${rows})) AS found (source, place)
       WHERE message.ctid = found.place AND message.tableoid = found.source AND found.place > '(0,0)' AND found.source > 0`;
