@@ -102,4 +102,42 @@ describe('a job that was given back', () => {
     expect(await store.apply(version, plan, signature)).toMatchObject({ tenure: { id, fence: fence + 1 } });
     expect(await lapseSeenAgoMs()).toBeNull();
   });
+
+  it('keeps the longest time that its owner let a request take, and so does who takes it over', async () => {
+    const { id } = ended;
+    const limits = async () => {
+      const { begun, silent } = await store.observe();
+      return { ofOwner: begun[0]?.requestLimitMs, ofSilent: silent?.requestLimitMs };
+    };
+    const takeFromSilent = async (owner: string, requestLimitMs: number) => {
+      await migrated.database.query(`UPDATE dispatch_jobs SET lease_until = now() - interval '1 s'`);
+      const { version, schedule, autoSending, begun } = await store.observe();
+      const plan = { schedule, autoSending, slots: [], begin: begun[0] ?? null, ended: null, dropped: 0 };
+      const silentOwner = begun[0]?.owner ?? null;
+      const signature = {
+        owner,
+        leaseMs: LEASE_MS,
+        budget: 5,
+        change: null,
+        notify: false,
+        silentOwner,
+        requestLimitMs,
+      };
+      return (await store.apply(version, plan, signature)).tenure?.fence ?? 0;
+    };
+    await store.renew(id, 1, LEASE_MS, 3_000);
+    await store.renew(id, 1, LEASE_MS, 60_000);
+    await store.renew(id, 1, LEASE_MS, 5_000);
+    expect(await limits()).toEqual({ ofOwner: 60_000, ofSilent: undefined });
+    const fence = await takeFromSilent('second', 3_000);
+    expect(await limits()).toEqual({ ofOwner: 3_000, ofSilent: 60_000 });
+    await store.renew(id, fence, LEASE_MS, 4_000);
+    await migrated.database.query(`UPDATE scheduler_state SET silent_at = silent_at - interval '10 s'`);
+    await takeFromSilent('third', 3_000);
+    const { ofOwner, ofSilent } = await limits();
+    expect(ofOwner).toBe(3_000);
+    // What was left for the first one, which the second must not shorten.
+    expect(ofSilent).toBeGreaterThan(45_000);
+    expect(ofSilent).toBeLessThanOrEqual(50_000);
+  });
 });

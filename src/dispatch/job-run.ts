@@ -314,7 +314,7 @@ export class JobRun {
         content: message.content,
         idempotencyKey: idempotencyKey(this.parts.installationId, hash, message.id),
         correlationId: this.job.correlationId,
-        timeoutMs: current.webhookTimeoutMs,
+        timeoutMs: Math.min(current.webhookTimeoutMs, this.job.requestLimitMs),
         mayLeave: this.mayLeave,
       },
       (reply) => {

@@ -60,7 +60,7 @@ export class FleetControl {
   /**
    * Stops sending and discards waiting jobs, no messages. When it resolves no request is in flight in the whole fleet and
    * none begins; that takes the webhook timeout at most. A job is over when its owner said so. A lease that ran out is no
-   * proof: who went silent may have requests under way for one webhook timeout after its job was taken over.
+   * proof: who went silent may have requests under way for its webhook timeout after its job was taken over.
    * @throws StopUnconfirmed when that is not certain by then, or when PostgreSQL cannot be asked any more; the stop itself is
    * recorded all the same.
    * @throws StartedAgain when somebody started sending meanwhile.
@@ -136,11 +136,9 @@ function unconfirmed(
     `its last requests may be under way until ${new Date(now + afterMs).toISOString()}`;
   const lapsed = held.find(({ leaseUntil }) => leaseUntil !== null && leaseUntil <= now);
   if (lapsed !== undefined) {
-    return `the owner of job ${lapsed.id}, ${lapsed.owner}, went silent; ${until(LEASE_MS + webhookTimeoutMs)}`;
+    return `the owner of job ${lapsed.id}, ${lapsed.owner}, went silent; ${until(LEASE_MS + (lapsed.requestLimitMs ?? webhookTimeoutMs))}`;
   }
-  if (held.length > 0) {
-    const jobs = held.map((job) => job.id).join(', ');
-    return `the owner of job ${jobs} has not confirmed that its requests have ended`;
-  }
-  return `the replica ${silent?.owner ?? ''} went silent; ${until(doubtMs)}`;
+  if (doubtMs > 0) return `the replica ${silent?.owner ?? ''} went silent; ${until(doubtMs)}`;
+  const jobs = held.map((job) => job.id).join(', ');
+  return `the owner of job ${jobs} has not confirmed that its requests have ended`;
 }

@@ -199,6 +199,8 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     const consideration = this.newsFor(seen);
     const circumstances = this.circumstances(seen, answeredAt, consideration);
     const plan = planTurn(seen, circumstances);
+    const requestLimitMs = current.webhookTimeoutMs;
+    this.runner.allowRequests(requestLimitMs);
     if (!plan.schedule.running) this.runner.windDown();
     if (plan.changes) {
       const written = await this.store.apply(seen.version, plan, {
@@ -208,14 +210,14 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         change: switched(seen, plan),
         notify: concernsOthers(seen, plan),
         silentOwner: silentOwner(seen, plan, this.owner),
+        requestLimitMs,
       });
       if (!written.applied) return askedAt;
       if (plan.ended !== null) this.runner.forgetEnded();
       if (written.tenure !== null) {
         const leadMs = Math.min(written.tenure.dueAt.getTime() - seen.exactNow, LEAD_MS);
-        this.runner.begin(handler, written.tenure, { grantedFrom: answeredAt, dueFrom: answeredAt + leadMs }, () =>
-          this.signal.wake(),
-        );
+        const times = { grantedFrom: answeredAt, dueFrom: answeredAt + leadMs, requestLimitMs };
+        this.runner.begin(handler, written.tenure, times, () => this.signal.wake());
       }
     }
     this.log.turned(seen, plan, () => this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);

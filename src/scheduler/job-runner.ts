@@ -27,6 +27,7 @@ export class JobRunner {
   private deadlines: NodeJS.Timeout[] = [];
   private ending = false;
   private failsFrom: Date | null = null;
+  private requestLimitMs = 0;
   /** How much later than others this replica takes jobs, by what its own came to. */
   readonly stepBack = new StepBack();
 
@@ -49,11 +50,7 @@ export class JobRunner {
 
   /** Begins a job; `onEnd` is called once, when it is over. */
   begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, onEnd: () => void): void {
-    const job: RunningJob = new RunningJob(tenure, times, async () => {
-      const { held, running } = await this.store.renew(tenure.id, tenure.fence, LEASE_MS);
-      if (held && !running) job.windDown('stopped');
-      return held;
-    });
+    const job: RunningJob = new RunningJob(tenure, times, async () => await this.renew(job));
     if (tenure.failures >= FAILURES_AT_MOST) {
       this.logger.warn(
         { job: tenure.id },
@@ -66,6 +63,14 @@ export class JobRunner {
     if (this.ending) job.windDown('shutdown');
     this.job = job;
     this.run = this.runToEnd(handler, job, tenure.failures).then(onEnd);
+  }
+
+  /** Lets requests take so long, once that stands where others see it. */
+  allowRequests(limitMs: number): void {
+    this.requestLimitMs = limitMs;
+    if (this.job === null || this.job.requestLimitMs >= limitMs) return;
+    // The next renewal does it otherwise.
+    void this.renew(this.job).catch(() => undefined);
   }
 
   forgetEnded(): void {
@@ -91,6 +96,14 @@ export class JobRunner {
   async close(): Promise<void> {
     await this.run;
     for (const deadline of this.deadlines) clearTimeout(deadline);
+  }
+
+  private async renew(job: RunningJob): Promise<boolean> {
+    const { requestLimitMs } = this;
+    const { held, running } = await this.store.renew(job.id, job.fence, LEASE_MS, requestLimitMs);
+    if (held) job.requestLimitMs = Math.max(job.requestLimitMs, requestLimitMs);
+    if (held && !running) job.windDown('stopped');
+    return held;
   }
 
   private async runToEnd(handler: JobHandler, job: RunningJob, failures: number): Promise<void> {

@@ -15,6 +15,8 @@ export interface Job {
   readonly cut: AbortSignal;
   /** Aborts when the process can wait no longer for what is still to be written down. */
   readonly abandoned: AbortSignal;
+  /** How long a request may take at most: what every replica knows of, so that a stop can wait for it. */
+  readonly requestLimitMs: number;
   /** Whether a request may begin at this very instant; true only while the lease surely holds. */
   mayBegin(): boolean;
 }

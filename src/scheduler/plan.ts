@@ -10,6 +10,8 @@ export interface BegunJob {
   readonly leaseUntil: number | null;
   /** How long ago a replica first saw that the lease had run out; null: none has. */
   readonly lapseSeenAgoMs?: number | null;
+  /** How long its owner lets a request take at most; null: unknown. */
+  readonly requestLimitMs?: number | null;
 }
 
 /** The schedule and its queue as the database held them at `now`. */

@@ -13,12 +13,14 @@ const REPRIEVE_MS = 1_000;
 /** The owner lets go this much before the database does. */
 const LETTING_GO_MS = 500;
 
-/** Points of the monotonic clock, in milliseconds. */
+/** Points of the monotonic clock, in milliseconds, and what was written down with them. */
 export interface TenureTimes {
   /** Before the lease was asked for, so that this side's idea of its end is never later than the database's. */
   readonly grantedFrom: number;
   /** Not before the slot's time. */
   readonly dueFrom: number;
+  /** How long requests may take at most. */
+  readonly requestLimitMs: number;
 }
 
 /** Why a run ends before its budget is spent. */
@@ -40,6 +42,7 @@ export class RunningJob implements Job {
   readonly cut = this.cutting.signal;
   readonly abandoned = this.abandoning.signal;
   readonly due: Promise<void>;
+  requestLimitMs: number;
   private holdsUntil: number;
   /** The same on the wall clock, which, unlike the monotonic one, runs on while a machine is suspended. */
   private wallLimit: number;
@@ -48,12 +51,13 @@ export class RunningJob implements Job {
 
   constructor(
     tenure: Tenure,
-    { grantedFrom, dueFrom }: TenureTimes,
+    { grantedFrom, dueFrom, requestLimitMs }: TenureTimes,
     private readonly renew: () => Promise<boolean>,
   ) {
     this.id = tenure.id;
     this.fence = tenure.fence;
     this.dueAt = tenure.dueAt;
+    this.requestLimitMs = requestLimitMs;
     this.holdsUntil = grantedFrom + LEASE_MS - LETTING_GO_MS;
     this.wallLimit = Date.now() + this.holdsUntil - performance.now();
     this.timer = this.renewAfter(RENEWAL_MS);

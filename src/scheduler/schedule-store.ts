@@ -27,6 +27,8 @@ export interface Signature {
   readonly notify: boolean;
   /** The replica from which the job that begins is taken over. */
   readonly silentOwner?: string | null;
+  /** How long a request of the job that begins may take at most. */
+  readonly requestLimitMs?: number;
 }
 
 /** A job that this replica may run from now on. */
@@ -71,6 +73,7 @@ interface StateRow {
   installation_id: string;
   silent_owner: string | null;
   silent_at: number | null;
+  silent_limit_ms: number | null;
   postmaster_started_at: number;
   waiting: number;
   oldest_waiting: { id: number; fence: number } | null;
@@ -143,7 +146,7 @@ export class ScheduleStore {
       silent:
         row.silent_owner === null || row.silent_at === null
           ? null
-          : { owner: row.silent_owner, takenOverAt: row.silent_at },
+          : { owner: row.silent_owner, takenOverAt: row.silent_at, requestLimitMs: row.silent_limit_ms },
     };
   }
 
@@ -216,10 +219,16 @@ export class ScheduleStore {
 
   /**
    * Renews a lease; `held` false: the job has another owner or has ended. `running` false: sending was stopped, which no
-   * notification has to tell an owner.
+   * notification has to tell an owner. `requestLimitMs`: requests that begin from now on may take so long; a lower limit than
+   * the one written down changes nothing.
    */
-  async renew(id: number, fence: number, leaseMs: number): Promise<{ held: boolean; running: boolean }> {
-    const [row] = await this.database.queryAtOnce<{ running: boolean }>(RENEW, [id, fence, leaseMs]);
+  async renew(
+    id: number,
+    fence: number,
+    leaseMs: number,
+    requestLimitMs: number | null = null,
+  ): Promise<{ held: boolean; running: boolean }> {
+    const [row] = await this.database.queryAtOnce<{ running: boolean }>(RENEW, [id, fence, leaseMs, requestLimitMs]);
     return { held: row !== undefined, running: row?.running ?? true };
   }
 }
@@ -229,7 +238,7 @@ const observe = (work: string): Statement => ({
   text: `
     SELECT scheduler_state.version, running, auto_sending, interval_ms, overflow_total, clock_epoch, changed_by, changed_why,
       installation_id::text, round(extract(epoch FROM changed_at) * 1000)::float8 AS changed_at,
-      silent_owner, extract(epoch FROM silent_at)::float8 * 1000 AS silent_at,
+      silent_owner, extract(epoch FROM silent_at)::float8 * 1000 AS silent_at, silent_limit_ms,
       extract(epoch FROM clock_timestamp())::float8 * 1000 AS now,
       round(extract(epoch FROM last_slot_at) * 1000)::float8 AS last_slot_at,
       round(extract(epoch FROM next_slot_at) * 1000)::float8 AS next_slot_at,
@@ -238,7 +247,7 @@ const observe = (work: string): Statement => ({
       (SELECT json_build_object('id', id, 'fence', fence)
          FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id LIMIT 1) AS oldest_waiting,
       (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence, 'owner', owner,
-                'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000,
+                'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000, 'requestLimitMs', request_limit_ms,
                 'lapseSeenAgoMs', extract(epoch FROM clock_timestamp() - lapse_seen_at)::float8 * 1000) ORDER BY id), '[]')
          FROM dispatch_jobs WHERE state = 'running') AS begun,
       (SELECT coalesce(json_agg(json_build_object('key', key, 'value', value, 'source', source, 'origin', origin,
@@ -280,6 +289,7 @@ function valuesOf(version: number, plan: Write, signature: Signature, channel: s
     ended === null || ended.state === 'done' ? 0 : ended.resumeAfterMs,
     JSON.stringify(plan.settings ?? []),
     signature.silentOwner ?? null,
+    signature.requestLimitMs ?? null,
   ];
 }
 
@@ -295,7 +305,10 @@ const apply = (name: string, noted: string): Statement => ({
         changed_by = CASE WHEN $8 THEN $9 ELSE changed_by END,
         changed_why = CASE WHEN $8 THEN $10 ELSE changed_why END,
         silent_owner = coalesce($28, silent_owner),
-        silent_at = CASE WHEN $28::text IS NULL THEN silent_at ELSE clock_timestamp() END
+        silent_at = CASE WHEN $28::text IS NULL THEN silent_at ELSE clock_timestamp() END,
+        silent_limit_ms = CASE WHEN $28::text IS NULL THEN silent_limit_ms ELSE greatest(
+          (SELECT request_limit_ms FROM dispatch_jobs WHERE id = $20),
+          silent_limit_ms - greatest(extract(epoch FROM clock_timestamp() - silent_at) * 1000, 0)) END
       WHERE version = $1
       RETURNING version, clock_timestamp() AS at
     )${noted}, agreed AS (
@@ -317,13 +330,15 @@ const apply = (name: string, noted: string): Statement => ({
       UPDATE dispatch_jobs job SET state = 'dropped', finished_at = guard.at
       FROM guard WHERE job.id IN (SELECT id FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id DESC LIMIT $17)
     ), queued AS (
-      INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, started_at, finished_at, budget)
+      INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, started_at, finished_at, budget,
+        request_limit_ms)
       SELECT to_timestamp(slot.due_at / 1000), slot.state, (slot.state = 'running')::int,
         CASE WHEN slot.state = 'running' THEN $22 END,
         CASE WHEN slot.state = 'running' THEN guard.at + $23 * interval '1 ms' END,
         CASE WHEN slot.state <> 'waiting' THEN guard.at END,
         CASE WHEN slot.state = 'done' THEN guard.at END,
-        CASE WHEN slot.state <> 'waiting' THEN $24::int END
+        CASE WHEN slot.state <> 'waiting' THEN $24::int END,
+        CASE WHEN slot.state = 'running' THEN $29::int END
       FROM guard, unnest($18::float8[], $19::text[]) WITH ORDINALITY AS slot (due_at, state, position)
       ORDER BY slot.position
       RETURNING id, fence, due_at, state, failures
@@ -331,6 +346,7 @@ const apply = (name: string, noted: string): Statement => ({
       UPDATE dispatch_jobs job SET
         state = 'running', fence = job.fence + 1, owner = $22, lease_until = guard.at + $23 * interval '1 ms',
         lapse_seen_at = NULL, started_at = coalesce(job.started_at, guard.at), budget = coalesce(job.budget, $24),
+        request_limit_ms = $29,
         failures = job.failures + (job.state = 'running' AND coalesce(job.owner <> $22, FALSE))::int
       FROM guard
       WHERE job.id = $20 AND job.fence = $21
@@ -353,7 +369,7 @@ const APPLY_NOTED = apply(
   'scheduler.apply-noted',
   `, noted AS (
       INSERT INTO operator_actions (actor, on_behalf_of, action, reason)
-      SELECT $9, $30, $29::text, $10 FROM guard
+      SELECT $9, $31, $30::text, $10 FROM guard
     )`,
 );
 
@@ -387,7 +403,8 @@ const NOTE_LAPSE: Statement = {
 const RENEW: Statement = {
   name: 'scheduler.renew',
   text: `
-    UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms', lapse_seen_at = NULL
+    UPDATE dispatch_jobs SET lease_until = clock_timestamp() + $3 * interval '1 ms', lapse_seen_at = NULL,
+      request_limit_ms = greatest(request_limit_ms, $4::int)
     WHERE id = $1 AND fence = $2 AND state = 'running' AND owner IS NOT NULL
     RETURNING (SELECT running FROM scheduler_state) AS running`,
 };

@@ -1,7 +1,7 @@
 import { SilenceWatch } from './silent-owner.js';
 
 const TIMEOUT_MS = 10_000;
-const taken = { owner: 'elsewhere', takenOverAt: 500_000 };
+const taken = { owner: 'elsewhere', takenOverAt: 500_000, requestLimitMs: null };
 
 describe('SilenceWatch', () => {
   it('doubts nothing while nobody went silent', () => {
@@ -29,10 +29,16 @@ describe('SilenceWatch', () => {
     expect(watch.doubtMs(11_000)).toBe(0);
   });
 
+  it('doubts for as long as the silent one let its requests take, whatever the timeout is here', () => {
+    const watch = new SilenceWatch();
+    watch.looked({ ...taken, requestLimitMs: 60_000 }, 506_000, 1_000, TIMEOUT_MS);
+    expect(watch.doubtMs(1_000)).toBe(54_000);
+  });
+
   it('begins anew with the next owner that goes silent', () => {
     const watch = new SilenceWatch();
     watch.looked(taken, 500_000, 1_000, TIMEOUT_MS);
-    watch.looked({ owner: 'another', takenOverAt: 508_000 }, 508_000, 9_000, TIMEOUT_MS);
+    watch.looked({ owner: 'another', takenOverAt: 508_000, requestLimitMs: null }, 508_000, 9_000, TIMEOUT_MS);
     expect(watch.doubtMs(11_000)).toBe(8_000);
   });
 });

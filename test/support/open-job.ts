@@ -19,6 +19,7 @@ export async function openJob(database: TestDatabase, budget: number): Promise<J
     winding: never,
     cut: never,
     abandoned: never,
+    requestLimitMs: Infinity,
     mayBegin: () => true,
   };
 }
