@@ -21,7 +21,7 @@ import { CountFailuresOfJobs1763900000022 } from '../migrations/1763900000022-co
 import { TryClaimsAsTheyAreMade1763900000025 } from '../migrations/1763900000025-try-claims-as-they-are-made.js';
 import { KeepRetentionWalks1763900000026 } from '../migrations/1763900000026-keep-retention-walks.js';
 import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-remember-lapsed-leases.js';
-import { KeepRequestLimits1763900000032 } from '../migrations/1763900000032-keep-request-limits.js';
+import { KeepRequestLimitsAndSetBacks1763900000032 } from '../migrations/1763900000032-keep-request-limits-and-set-backs.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -51,7 +51,7 @@ export const MIGRATIONS = [
   TryClaimsAsTheyAreMade1763900000025,
   KeepRetentionWalks1763900000026,
   RememberLapsedLeases1763900000029,
-  KeepRequestLimits1763900000032,
+  KeepRequestLimitsAndSetBacks1763900000032,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

@@ -89,12 +89,21 @@ describe('the database clock', () => {
       await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThanOrEqual(count), 10_000);
 
     await requests(2);
+    const [retry] = await stage.database.query<{ id: number }>(
+      `INSERT INTO messages (recipient_phone, content, attempts, next_attempt_at)
+       VALUES ('+905551111111', 'pausing', 1, clock_timestamp() + interval '5 s') RETURNING id`,
+    );
     await clock.jump(-HOUR_MS);
     await requests(6);
     await app.logged(/clock was set back by 3\d{6} ms/);
     expect(Math.max(...gaps(stage.receiver.ledger.map(({ at }) => at)))).toBeLessThan(2_500);
     const before = await stage.schedule();
     expect(before.overflowTotal).toBe(0);
+    await eventually(
+      async () =>
+        expect(await stage.database.value('SELECT sent_status FROM messages WHERE id = $1', [retry?.id])).toBe(true),
+      15_000,
+    );
 
     await clock.jump(HOUR_MS);
     const after = await eventually(async () => {

@@ -60,7 +60,7 @@ const UNKNOWN: ReadonlySet<number> = new Set([502, 504, 520, 521, 522, 523, 524,
 /** Whatever breaks a line or moves a cursor, in rows. */
 const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]+/gu;
 
-const LONGEST_RETRY_AFTER_MS = 3_600_000;
+export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const EXCERPT_MAX_BYTES = 4_096;
 /** As much as is gone through for an excerpt, in characters, and how much of it is left out when more follows. */
 const REDACTED_HEAD = 8_192;

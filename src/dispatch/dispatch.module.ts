@@ -6,6 +6,7 @@ import { MessagesModule } from '../messages/messages.module.js';
 import { RedisConnectionModule } from '../redis.module.js';
 import { SchedulerModule } from '../scheduler/scheduler.module.js';
 import { ClaimEndings } from './claim-endings.js';
+import { ClockFollower } from './clock-follower.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { Dispatcher } from './dispatcher.js';
 import { EgressGuard } from './egress-guard.js';
@@ -18,6 +19,7 @@ import { WebhookClient } from './webhook.client.js';
     DeliveryReceipts,
     OutcomeRetry,
     ClaimEndings,
+    ClockFollower,
     {
       provide: EgressGuard,
       useFactory: (targets: WebhookTargets, { webhookTls }: StaticSettings) => new EgressGuard(targets, webhookTls),

@@ -11,6 +11,7 @@ import { BatchSize } from './batch-size.js';
 import { ChannelWatch, type Target } from './channel-watch.js';
 import { LockedStretches } from './claim-cursor.js';
 import { ClaimEndings } from './claim-endings.js';
+import { ClockFollower } from './clock-follower.js';
 import { ClaimSweep } from './claim-sweep.js';
 import { ClaimFaults } from './claim-faults.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
@@ -60,6 +61,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     private readonly retry: OutcomeRetry,
     private readonly refused: RefusedClaims,
     private readonly endings: ClaimEndings,
+    private readonly clock: ClockFollower,
   ) {
     this.window = new ConcurrencyWindow(() => Math.min(this.live.current.webhookConcurrency, this.client.ceiling.size));
     this.work = claims.work;
@@ -81,6 +83,10 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
           .filter((text) => text !== null)
           .join('; ') || null,
     };
+  }
+
+  clockSetBack(): void {
+    this.clock.follow();
   }
 
   cannotWork(): string | null {

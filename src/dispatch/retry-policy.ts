@@ -1,3 +1,5 @@
+import { LONGEST_RETRY_AFTER_MS } from './delivery.js';
+
 export interface RetrySettings {
   readonly maxAttempts: number;
   readonly retryScheduleMs: readonly number[];
@@ -38,4 +40,9 @@ export function retryDelayMs(
   const scheduled = retryScheduleMs[Math.min(attempt, retryScheduleMs.length) - 1] ?? 0;
   const pauseMs = Math.max(withJitter(scheduled, random), retryAfterMs ?? 0);
   return Math.max(pauseMs, settings.schedulerIntervalMs);
+}
+
+/** No pause that the service writes is longer. */
+export function longestPauseMs({ retryScheduleMs, schedulerIntervalMs }: Omit<RetrySettings, 'maxAttempts'>): number {
+  return Math.max(withJitter(Math.max(...retryScheduleMs), 1), LONGEST_RETRY_AFTER_MS, schedulerIntervalMs);
 }

@@ -9,6 +9,7 @@ import { MessageReplay } from './message-replay.js';
 import { MessageSettlements } from './message-settlements.js';
 import { MessagesController } from './messages.controller.js';
 import { RefusedClaims } from './refused-claims.js';
+import { SetBackPauses } from './set-back-pauses.js';
 import { UnwrittenOutcomes } from './unwritten-outcomes.js';
 import { OperationsController } from './operations.controller.js';
 import { MessagesRepository } from './messages.repository.js';
@@ -23,11 +24,12 @@ import { MessagesRepository } from './messages.repository.js';
     MessageSettlements,
     RefusedClaims,
     UnwrittenOutcomes,
+    SetBackPauses,
     IntakeKeys,
     MessageIntake,
     MessageOperations,
     MessageReplay,
   ],
-  exports: [MessageClaims, MessageSettlements, MessagesRepository, RefusedClaims, UnwrittenOutcomes],
+  exports: [MessageClaims, MessageSettlements, MessagesRepository, RefusedClaims, SetBackPauses, UnwrittenOutcomes],
 })
 export class MessagesModule {}

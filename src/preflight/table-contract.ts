@@ -51,6 +51,7 @@ export const OWN_TABLES: Readonly<Record<string, string>> = {
   fleet_settings: 'CreateFleetSettings1763900000015',
   retention_state: 'KeepRetentionWalks1763900000026',
   retention_walks: 'KeepRetentionWalks1763900000026',
+  clock_set_backs: 'KeepRequestLimitsAndSetBacks1763900000032',
 };
 
 /** The first migration that changes a company's table. */

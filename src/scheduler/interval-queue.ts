@@ -302,10 +302,12 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (jumpMs > 0 || before?.epoch !== seen.clockEpoch) this.leases.excuseOwners();
     const shiftMs = clockShiftMs(seen.schedule, seen.now, -jumpMs);
     if (shiftMs === 0) {
+      if (before?.epoch !== seen.clockEpoch) this.handler?.clockSetBack();
       this.reading = { ...reading, epoch: seen.clockEpoch };
       return false;
     }
-    if (await this.store.shiftClock(seen.version, shiftMs, LEASE_MS)) this.log.clockSetBack(shiftMs);
+    const sinceMs = before === null ? 0 : reading.answeredAt - before.askedAt;
+    if (await this.store.shiftClock(seen.version, shiftMs, LEASE_MS, sinceMs)) this.log.clockSetBack(shiftMs);
     return true;
   }
 }

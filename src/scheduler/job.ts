@@ -61,6 +61,8 @@ export interface JobHandler {
   status(): HandlerStatus;
   /** Tells in one row, as `at`, when a job of any replica last achieved something, in milliseconds since 1970; no row: never. */
   readonly lastSuccess: Statement;
+  /** The clock of PostgreSQL may have been set back since it was looked at last: at the start, and after each such jump. */
+  clockSetBack(): void;
   /** Why a job would come to nothing here, while another replica may do it; null when it can be done. */
   cannotWork(): string | null;
   /**

@@ -204,9 +204,10 @@ export class ScheduleStore {
   /**
    * Moves the grid along with a clock that was set back; once per jump, whichever replica sees it first. Leases then end
    * `leaseMs` from now at most. They are not moved: one that was renewed since the jump would run out under its owner.
+   * `sinceMs`: the jump happened no longer ago, which is noted for whatever else that clock timed.
    */
-  async shiftClock(version: number, shiftMs: number, leaseMs: number): Promise<boolean> {
-    return (await this.database.query(SHIFT_CLOCK, [version, shiftMs, leaseMs])).length > 0;
+  async shiftClock(version: number, shiftMs: number, leaseMs: number, sinceMs: number): Promise<boolean> {
+    return (await this.database.query(SHIFT_CLOCK, [version, shiftMs, leaseMs, sinceMs])).length > 0;
   }
 
   /**
@@ -373,6 +374,8 @@ const APPLY_NOTED = apply(
     )`,
 );
 
+const LOWEST_BIGINT = `'-9223372036854775808'::bigint`;
+
 const SHIFT_CLOCK: Statement = {
   name: 'scheduler.shift-clock',
   text: `
@@ -381,7 +384,10 @@ const SHIFT_CLOCK: Statement = {
         version = version + 1, clock_epoch = clock_epoch + 1,
         last_slot_at = last_slot_at - $2 * interval '1 ms', next_slot_at = next_slot_at - $2 * interval '1 ms'
       WHERE version = $1
-      RETURNING version
+      RETURNING version, clock_epoch, clock_timestamp() - $4::float8 * interval '1 ms' AS since
+    ), noted AS (
+      INSERT INTO clock_set_backs (epoch, set_back_ms, since, from_at, from_id)
+      SELECT clock_epoch, $2::float8, since, since, ${LOWEST_BIGINT} FROM guard
     ), leases AS (
       UPDATE dispatch_jobs job SET lease_until = least(lease_until, clock_timestamp() + $3 * interval '1 ms')
       FROM guard WHERE job.state = 'running' AND job.lease_until IS NOT NULL

@@ -3,6 +3,7 @@ import { MemoryConfigSource } from '../../src/config/memory-config.source.js';
 import { WebhookTargets } from '../../src/config/webhook-targets.js';
 import { Database } from '../../src/database.js';
 import { ClaimEndings } from '../../src/dispatch/claim-endings.js';
+import { ClockFollower } from '../../src/dispatch/clock-follower.js';
 import { DeliveryReceipts } from '../../src/dispatch/delivery-receipts.js';
 import { Dispatcher } from '../../src/dispatch/dispatcher.js';
 import { EgressGuard } from '../../src/dispatch/egress-guard.js';
@@ -11,6 +12,7 @@ import { WebhookClient } from '../../src/dispatch/webhook.client.js';
 import { MessageClaims } from '../../src/messages/message-claims.js';
 import { MessageSettlements } from '../../src/messages/message-settlements.js';
 import { RefusedClaims } from '../../src/messages/refused-claims.js';
+import { SetBackPauses } from '../../src/messages/set-back-pauses.js';
 import { UnwrittenOutcomes } from '../../src/messages/unwritten-outcomes.js';
 import { RedisConnection } from '../../src/redis.js';
 import { SchemaGate } from '../../src/schema-gate.js';
@@ -54,6 +56,7 @@ export class SlotRunner {
       retry,
       refused,
       new ClaimEndings(claims, refused, retry, receipts, this.live),
+      new ClockFollower(new SetBackPauses(service), this.live, retry),
     );
   }
 
