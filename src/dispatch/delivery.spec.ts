@@ -163,12 +163,14 @@ describe('withoutSecrets', () => {
   });
 
   it('goes through a hostile answer in no time', () => {
-    const startedAt = performance.now();
+    // Of the processor, not of the clock: other work on the machine does not count.
+    const before = process.cpuUsage();
     for (const body of ['a', '*', '0', '\\', '"', 'a '].map((unit) => unit.repeat(32_768))) {
       for (const content of ['a', 'aaaaa', ' ', '***', '0000000'])
         withoutSecrets(answer(400, null, body), { ...told, content });
     }
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(3_000);
   });
 });
 

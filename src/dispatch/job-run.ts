@@ -151,7 +151,7 @@ export class JobRun {
 
   private get hasTurn(): boolean {
     if (this.parts.watch.wantsProbe && (this.probe === null || this.flight.awaited > 0)) return false;
-    return this.queue.size > 0 && this.room > 0 && this.goesOn;
+    return this.queue.size > 0 && this.room > 0 && this.endedBy === null;
   }
 
   /** How many more requests may begin: those that hang have given their places back, and still count for the ceiling. */
@@ -171,8 +171,8 @@ export class JobRun {
   private pump(): void {
     // Receipts before requests: see `keepReceipts`.
     this.settler.keepReceipts();
-    // No time passes here, so what is not stale now stays so.
-    if (!this.queue.stale) while (this.hasTurn) this.send();
+    // No time passes here, so what is not stale, and may begin, stays so.
+    if (this.goesOn && !this.queue.stale) while (this.hasTurn) this.send();
     if (this.parts.watch.wantsProbe) this.claimProbeInTime();
     else this.claimInTime();
     const idle = this.flight.size === 0 && !this.claiming;

@@ -21,8 +21,9 @@ export class RequestCeiling {
 
   /** 1 at least. */
   get size(): number {
-    const lowered = performance.now() < this.loweredUntil ? this.lowered : Infinity;
-    return Math.min(this.byDescriptors ?? Infinity, lowered);
+    // Asked several times for each message, and the clock is not free.
+    if (this.lowered < Infinity && performance.now() >= this.loweredUntil) this.lowered = Infinity;
+    return Math.min(this.byDescriptors ?? Infinity, this.lowered);
   }
 
   /** `open`: how many requests were in flight when there was room for no more. */

@@ -3,7 +3,6 @@ import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
 import { Connections } from './connections.js';
 import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
-import type { Told } from './redaction.js';
 import { EgressGuard } from './egress-guard.js';
 import { isOutOfRoom, RequestCeiling } from './request-ceiling.js';
 import { WebhookExchange, WITHDRAWN } from './webhook-exchange.js';
@@ -46,6 +45,7 @@ const USER_AGENT = `message-dispatcher/${VERSION}`;
 export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('WebhookClient');
   private readonly signer = new WebhookSigner();
+  private readonly credentials = new Credentials();
   private readonly inFlight = new InFlight();
   /** How many requests may be in flight at once on this machine. */
   readonly ceiling = new RequestCeiling();
@@ -73,6 +73,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const body = JSON.stringify({ to, content });
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
+    const credentials = this.credentials.of(request.authKey, secrets);
     const { reader } = connection;
     const exchange = new WebhookExchange(request.timeoutMs, reader, request.mayLeave, (reply) => {
       this.inFlight.leave(place);
@@ -83,7 +84,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
       // One that found no room leaves none for the next.
       if ('left' in reply && !reply.left && this.waitsForRoom(reply, request, startedAt, onReply)) return;
       this.waiting.shift()?.go();
-      onReply(withoutSecrets(reply, toldBy(request, headers, secrets)));
+      onReply(withoutSecrets(reply, { credentials, to, content, signatures: () => signaturesIn(headers) }));
     });
     this.inFlight.enter(place, exchange);
     connection.client.dispatch(
@@ -243,23 +244,25 @@ class InFlight {
   }
 }
 
-/** What the receiver was told. Signatures are made out when they are asked for, which those of an accepted message are not. */
-function toldBy(
-  { to, content, authKey }: WebhookRequest,
-  headers: Readonly<Record<string, string>>,
-  secrets: readonly string[] | null,
-): Told {
-  const credentials = authKey === null ? [] : [authKey];
-  for (const secret of secrets ?? []) credentials.push(secret, secret.replace(/^whsec_/, ''));
-  return {
-    credentials,
-    to,
-    content,
-    get signatures() {
-      const signatures = headers['webhook-signature']?.split(' ') ?? [];
-      return signatures.map((signature) => signature.slice('v1,'.length));
-    },
-  };
+/** What an answer may not tell of the settings; the latest list is kept, for each message asks for it. */
+class Credentials {
+  private authKey: string | null = null;
+  private secrets: readonly string[] | null = null;
+  private list: readonly string[] = [];
+
+  of(authKey: string | null, secrets: readonly string[] | null): readonly string[] {
+    if (authKey === this.authKey && secrets === this.secrets) return this.list;
+    this.authKey = authKey;
+    this.secrets = secrets;
+    const ofSecrets = (secrets ?? []).flatMap((secret) => [secret, secret.replace(/^whsec_/, '')]);
+    this.list = authKey === null ? ofSecrets : [authKey, ...ofSecrets];
+    return this.list;
+  }
+}
+
+function signaturesIn(headers: Readonly<Record<string, string>>): string[] {
+  const signatures = headers['webhook-signature']?.split(' ') ?? [];
+  return signatures.map((signature) => signature.slice('v1,'.length));
 }
 
 /** undici's word for an answer without a request. */
