@@ -19,8 +19,9 @@ import { IndexWhatListsNeed1763900000017 } from '../migrations/1763900000017-ind
 import { CountNullAsUnsent1763900000020 } from '../migrations/1763900000020-count-null-as-unsent.js';
 import { CountFailuresOfJobs1763900000022 } from '../migrations/1763900000022-count-failures-of-jobs.js';
 import { TryClaimsAsTheyAreMade1763900000025 } from '../migrations/1763900000025-try-claims-as-they-are-made.js';
-import { KeepRetentionWalks1763900000026 } from '../migrations/1763900000026-keep-retention-walks.js';
+import { IndexWhatRetentionReads1763900000026 } from '../migrations/1763900000026-index-what-retention-reads.js';
 import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-remember-lapsed-leases.js';
+import { CreateRetention1763900000030 } from '../migrations/1763900000030-create-retention.js';
 import { KeepRequestLimitsAndSetBacks1763900000032 } from '../migrations/1763900000032-keep-request-limits-and-set-backs.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
@@ -49,8 +50,9 @@ export const MIGRATIONS = [
   CountNullAsUnsent1763900000020,
   CountFailuresOfJobs1763900000022,
   TryClaimsAsTheyAreMade1763900000025,
-  KeepRetentionWalks1763900000026,
+  IndexWhatRetentionReads1763900000026,
   RememberLapsedLeases1763900000029,
+  CreateRetention1763900000030,
   KeepRequestLimitsAndSetBacks1763900000032,
 ];
 

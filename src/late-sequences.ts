@@ -50,6 +50,8 @@ function bringUp(table: string): string {
 function tableOfDuplicateId(error: unknown): string | null {
   if (!isError(error) || codeOf(error) !== DUPLICATE) return null;
   const { table, constraint } = Object.fromEntries(Object.entries(error)) as Record<string, unknown>;
-  if (typeof table !== 'string' || constraint !== `${table}_pkey`) return null;
+  // PostgreSQL appends a number where the name of the key was taken.
+  if (typeof table !== 'string' || typeof constraint !== 'string') return null;
+  if (constraint.replace(/\d*$/, '') !== `${table}_pkey`) return null;
   return BY_HIGHEST_ID.has(table) || BY_NEXT_ID.has(table) ? table : null;
 }

@@ -1,30 +1,25 @@
 import { Logger, type LoggerService } from '@nestjs/common';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { runMigrations } from '../src/run-migrations.js';
 import { MIGRATIONS } from '../src/data-source.js';
 import { StartupError } from '../src/startup-error.js';
 import { eventually } from './support/eventually.js';
 import { PostgresServer } from './support/postgres-server.js';
+import { POSTGRES_VERSIONS, programsOf } from './support/postgres-versions.js';
 import { MESSAGE_INDEXES } from '../migrations/message-indexes.js';
 import { MIGRATIONS_TABLE, OWN_COLUMNS, OWN_TABLES } from '../src/preflight/table-contract.js';
 import { SEED } from './support/seed-table.js';
 import { TestDatabase } from './support/test-database.js';
 
-const DEBIAN = '/usr/lib/postgresql';
-/** That of the service, and those that Debian has installed besides. */
-const VERSIONS = [undefined, ...(existsSync(DEBIAN) ? readdirSync(DEBIAN) : [])];
-
 const nothing = () => undefined;
 
-describe.each(VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
+describe.each(POSTGRES_VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
   let server: PostgresServer;
   let database: TestDatabase;
   const said: string[] = [];
   const take = (line: unknown) => void said.push(String(line));
 
   beforeAll(async () => {
-    server = await PostgresServer.started({}, version && join(DEBIAN, version, 'bin'));
+    server = await PostgresServer.started({}, programsOf(version));
     const logger: LoggerService = { log: nothing, warn: take, error: take };
     Logger.overrideLogger(logger);
   });
@@ -71,8 +66,8 @@ describe.each(VERSIONS)('adopting a table, PostgreSQL %s', (version) => {
       /public\.messages\.claimed_by is text, and the service keeps BIGINT/,
       /audit\.old_row holds whole rows of public\.messages.*JSONB/,
       /The rule log_changes on public\.messages changes each UPDATE.*trigger/,
-      /A table imports is there/,
-      /An index idx_messages_sent is there on messages .*RENAME TO/,
+      /The table public\.imports is there.*ALTER TABLE public\.imports RENAME TO/,
+      /The index public\.idx_messages_sent of messages .*ALTER INDEX public\.idx_messages_sent RENAME TO/,
     ]) {
       expect(message).toMatch(part);
     }

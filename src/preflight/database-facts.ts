@@ -17,10 +17,17 @@ export interface TriggerFacts {
   readonly runs: string;
 }
 
-export interface IndexFacts {
+/** Something that has a name of the service's. */
+export interface NameFacts {
   readonly name: string;
-  readonly table: string;
+  /** As `ALTER … RENAME` has it. */
+  readonly kind: string;
+  /** As SQL writes it, with its schema. */
+  readonly object: string;
+  /** What an index or a constraint is of. */
+  readonly table: string | null;
   readonly onMessages: boolean;
+  /** Of an index, a constraint, or the arguments of a function. */
   readonly definition: string;
 }
 
@@ -35,6 +42,8 @@ export interface TableFacts {
   readonly children: readonly string[];
   /** Tables that inherit from it, at any depth, with what makes each index of the service that they lack. */
   readonly unindexedChildren: readonly { readonly name: string; readonly commands: readonly string[] }[];
+  /** Columns of such tables alone that have names which the service adds to all of them. */
+  readonly childColumns: readonly { readonly table: string; readonly name: string; readonly type: string }[];
   readonly owner: string;
   /** Whether this role may change the table as its owner. */
   readonly owned: boolean;
@@ -82,9 +91,12 @@ export interface DatabaseFacts {
   readonly content: ContentFacts | null;
   /** Other tables `messages` in this database; `taken`: an installation of the service uses it. */
   readonly elsewhere: readonly { readonly name: string; readonly taken: boolean }[];
-  /** Which of the names that the service needs for tables of its own are there. */
-  readonly ownTables: readonly string[];
-  readonly indexes: readonly IndexFacts[];
+  /** What has names of the service's where its objects are, or are going to be. */
+  readonly names: readonly NameFacts[];
+  /** Tables of other schemas to which names of the service's lead. `hides`: the service's own one is there. */
+  readonly otherTables: readonly { readonly name: string; readonly found: string; readonly hides: boolean }[];
+  /** Whether the search path was set for this role or this connection: others look elsewhere. */
+  readonly ownSearchPath: boolean;
   /** What ends statements and sessions of this role early, or keeps them from writing. */
   readonly limits: readonly { readonly name: string; readonly value: string }[];
   /** Rights that this role lacks on tables that are there, as `GRANT` takes them. */

@@ -21,6 +21,7 @@ const TABLE: TableFacts = {
   isPartition: false,
   children: [],
   unindexedChildren: [],
+  childColumns: [],
   owner: 'shop',
   owned: true,
   rowSecurity: false,
@@ -54,8 +55,9 @@ const facts = (changes: Partial<DatabaseFacts> = {}, table: Partial<TableFacts> 
   table: { ...TABLE, ...table },
   content: null,
   elsewhere: [],
-  ownTables: [],
-  indexes: [],
+  names: [],
+  otherTables: [],
+  ownSearchPath: false,
   limits: [],
   missingRights: [],
   ...changes,
@@ -74,6 +76,12 @@ describe('judging a database', () => {
     ['another encoding', facts({ encoding: 'LATIN5' }), 'warning', 'LATIN5'],
     ['no TEMPORARY', facts({ mayMakeTemporaryTables: false }), 'warning', 'temporary tables'],
     ['no UPDATE', facts({ missingRights: [{ on: 'messages', rights: ['UPDATE'] }] }), 'obstacle', 'lacks UPDATE'],
+    [
+      'a table of an earlier schema that hides one of its own',
+      facts({ otherTables: [{ name: 'imports', found: 'shop.imports', hides: true }] }),
+      'obstacle',
+      'imports leads to shop.imports',
+    ],
     ['no INSERT alone', facts({ missingRights: [{ on: 'messages', rights: ['INSERT'] }] }), 'warning', 'lacks INSERT'],
   ] as const)('at a start, %s', (_, found, level, text) => {
     const judged = judgeService(found).map((finding) => [finding.level, finding.text.includes(text)]);

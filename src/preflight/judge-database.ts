@@ -1,11 +1,10 @@
-import { MESSAGE_INDEXES } from '../../migrations/message-indexes.js';
 import { MAX_ROWS_TO_REWRITE_UNASKED } from '../../migrations/1763900000002-widen-message-id.js';
 import { MAX_UNSENT_COUNTED, type DatabaseFacts, type TableFacts } from './database-facts.js';
 import { obstacle, warning, type Finding } from './finding.js';
-import { isRestored } from './is-restored.js';
 import { judgeColumns } from './judge-columns.js';
+import { judgeHiddenTables, judgeNames } from './judge-names.js';
 import { judgeChildren, judgePlace, judgeTable } from './judge-table.js';
-import { ADOPTING_MIGRATION, INDEXING_MIGRATION, OWN_TABLES } from './table-contract.js';
+import { ADOPTING_MIGRATION } from './table-contract.js';
 
 /** What is in the way of a migration, and what its operator should know before it. `widenId`: `id` is to become BIGINT. */
 export function judgeMigration(facts: DatabaseFacts, widenId = false): Finding[] {
@@ -29,6 +28,7 @@ export function judgeService(facts: DatabaseFacts): Finding[] {
   const { table, role, missingRights } = facts;
   return [
     ...missingRights.map(({ on, rights }) => judgeRight(on, rights, table, role)),
+    ...judgeHiddenTables(facts),
     ...(table === null ? [] : [...judgeTable(table, false), ...judgeChildren(table)]),
     ...(facts.mayMakeTemporaryTables
       ? []
@@ -76,33 +76,6 @@ function judgeOwner({ name, owned, owner }: TableFacts, role: string): Finding[]
     obstacle(
       `${name} belongs to ${owner}, and only its owner may change it`,
       `Run "npm run migrate" as ${owner} and then grant ${role} what docs/your-table.md lists, or GRANT ${owner} TO ${role}`,
-    ),
-  ];
-}
-
-/** Tables and indexes of the service's names that are somebody else's. */
-function judgeNames({ applied, ownTables, table, indexes, schema }: DatabaseFacts): Finding[] {
-  if (applied === null) return [];
-  const tables = ownTables
-    .filter((name) => !applied.includes(OWN_TABLES[name] ?? ''))
-    .map((name) =>
-      obstacle(
-        `A table ${name} is there, and the service needs the name for one of its own`,
-        `Rename it, or move messages into another schema, which is then the first of the search path (now ${schema})`,
-      ),
-    );
-  if (applied.includes(INDEXING_MIGRATION)) return tables;
-  const others = indexes.filter(
-    ({ name, onMessages, definition }) =>
-      !onMessages || (definition !== MESSAGE_INDEXES[name] && !(table !== null && isRestored(table))),
-  );
-  return [
-    ...tables,
-    ...others.map((index) =>
-      obstacle(
-        `An index ${index.name} is there on ${index.table} (${index.definition || 'not an index'}), and the service needs the name`,
-        `ALTER INDEX ${index.name} RENAME TO …`,
-      ),
     ),
   ];
 }

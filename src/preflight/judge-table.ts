@@ -1,5 +1,6 @@
 import type { DatabaseFacts, TableFacts } from './database-facts.js';
 import { obstacle, warning, type Finding } from './finding.js';
+import { OWN_COLUMNS } from './table-contract.js';
 
 /** What kind of table it is, and what hangs on it. `adopting`: its columns are not the service's yet. */
 export function judgeTable(table: TableFacts, adopting: boolean): Finding[] {
@@ -26,6 +27,7 @@ function judgeKind({
   temporary,
   rowTypeColumns,
   children,
+  childColumns,
   publications,
 }: TableFacts): Finding[] {
   if (kind !== 'table') {
@@ -40,6 +42,14 @@ function judgeKind({
       obstacle(
         `${column} holds whole rows of ${name}`,
         `No column with a default can be added to ${name} then: make ${column} a JSONB, filled with to_jsonb(…)`,
+      ),
+    );
+  }
+  for (const column of childColumns.filter(({ name: own, type }) => !isTaken(own, type))) {
+    found.push(
+      obstacle(
+        `${column.table}.${column.name} (${column.type}) is a column of this table alone, and ${name} and all that inherit from it get one of this name`,
+        `ALTER TABLE ${column.table} RENAME COLUMN ${column.name} TO …`,
       ),
     );
   }
@@ -60,6 +70,11 @@ function judgeKind({
     );
   }
   return found;
+}
+
+/** A time of creation is only read, whoever keeps it. */
+function isTaken(column: string, type: string): boolean {
+  return OWN_COLUMNS.some(({ name, type: own }) => name === 'created_at' && name === column && own === type);
 }
 
 function judgeRules({ name, rules }: TableFacts): Finding[] {

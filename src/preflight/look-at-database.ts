@@ -1,9 +1,9 @@
-import { MESSAGE_INDEXES } from '../../migrations/message-indexes.js';
-import type { DatabaseFacts, IndexFacts } from './database-facts.js';
+import type { DatabaseFacts } from './database-facts.js';
 import { lookAtContent } from './look-at-content.js';
+import { lookAtNames, lookAtOtherSchemas } from './look-at-names.js';
 import { lookAtTable } from './look-at-table.js';
 import { missingRights } from './missing-rights.js';
-import { ADOPTING_MIGRATION, MIGRATIONS_TABLE, OWN_TABLES } from './table-contract.js';
+import { ADOPTING_MIGRATION, MIGRATIONS_TABLE } from './table-contract.js';
 
 /** Runs one statement and returns its rows. */
 export type Ask = <Row extends object>(statement: string, values?: readonly unknown[]) => Promise<Row[]>;
@@ -13,20 +13,18 @@ export async function lookAtDatabase(ask: Ask): Promise<DatabaseFacts> {
   const [session] = await ask<SessionRow>(SESSION);
   if (session === undefined) throw new Error('PostgreSQL did not say who is connected');
   const table = await lookAtTable(ask);
-  const applied = await appliedMigrations(ask);
+  // Where the service's tables are; a migration sees to it that they are beside messages.
+  const schema = table?.schema ?? session.schema;
+  const applied = await appliedMigrations(ask, schema);
   const adopted = applied === null || applied.includes(ADOPTING_MIGRATION);
-  const ownTables = await ask<{ name: string }>(
-    `SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL`,
-    [Object.keys(OWN_TABLES)],
-  );
   return {
     ...session,
     applied,
     table,
     content: table?.kind !== 'table' || adopted ? null : await lookAtContent(ask, table),
     elsewhere: await ask(ELSEWHERE, [MIGRATIONS_TABLE]),
-    ownTables: ownTables.map(({ name }) => name),
-    indexes: await ask<IndexFacts>(INDEXES, [Object.keys(MESSAGE_INDEXES)]),
+    names: await lookAtNames(ask, schema),
+    otherTables: await lookAtOtherSchemas(ask, schema),
     limits: await ask(LIMITS),
     missingRights: table === null ? [] : await missingRights(ask, table),
   };
@@ -34,7 +32,7 @@ export async function lookAtDatabase(ask: Ask): Promise<DatabaseFacts> {
 
 type SessionRow = Pick<
   DatabaseFacts,
-  'database' | 'role' | 'schema' | 'searchPath' | 'encoding' | 'mayCreate' | 'mayMakeTemporaryTables'
+  'database' | 'role' | 'schema' | 'searchPath' | 'encoding' | 'mayCreate' | 'mayMakeTemporaryTables' | 'ownSearchPath'
 >;
 
 const SESSION = `
@@ -42,7 +40,8 @@ const SESSION = `
     quote_ident(current_schema()) AS schema, current_schemas(FALSE)::text[] AS "searchPath",
     current_setting('server_encoding') AS encoding,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS "mayCreate",
-    has_database_privilege(current_database(), 'TEMPORARY') AS "mayMakeTemporaryTables"`;
+    has_database_privilege(current_database(), 'TEMPORARY') AS "mayMakeTemporaryTables",
+    (SELECT source IN ('user', 'database user', 'client') FROM pg_settings WHERE name = 'search_path') AS "ownSearchPath"`;
 
 /** What the role, the database or the server set for new sessions, whatever this session has set since. */
 const LIMITS = `
@@ -62,25 +61,16 @@ const ELSEWHERE = `
           WHERE attrelid = found.oid AND NOT attisdropped AND attname IN ('recipient_phone', 'content')) = 2
   ORDER BY 1`;
 
-/** Wherever an index of the service would stand: beside the table, or where the table is going to be. */
-const INDEXES = `
-  SELECT relname AS name, coalesce(indrelid::regclass::text, 'none') AS "table",
-    coalesce(indrelid = to_regclass('messages'), FALSE) AS "onMessages",
-    coalesce(split_part(pg_get_indexdef(indexrelid), ' USING ', 2), '') AS definition
-  FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
-  WHERE relname = ANY ($1) AND relnamespace = coalesce(
-    (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('messages')), to_regnamespace(quote_ident(current_schema())))
-  ORDER BY 1`;
-
 /** null: this role may not read them. An earlier version kept them in `migrations`, which other tools use as well. */
-async function appliedMigrations(ask: Ask): Promise<string[] | null> {
+async function appliedMigrations(ask: Ask, schema: string | null): Promise<string[] | null> {
   const [place] = await ask<{ name: string | null; readable: boolean }>(
     `SELECT name::text, coalesce(has_table_privilege(name, 'SELECT'), TRUE) AS readable
-       FROM (SELECT coalesce(to_regclass($1),
-               (SELECT attrelid::regclass FROM pg_attribute
-                 WHERE attrelid = to_regclass('migrations') AND attname IN ('name', 'timestamp')
-                 GROUP BY attrelid HAVING count(*) = 2)) AS name) AS place`,
-    [MIGRATIONS_TABLE],
+       FROM (SELECT attrelid::regclass AS name
+               FROM unnest($1::text[]) WITH ORDINALITY AS known(name, place)
+                 JOIN pg_attribute ON attrelid = to_regclass(format('%s.%I', $2::text, known.name))
+              WHERE attname IN ('name', 'timestamp')
+              GROUP BY attrelid, place HAVING count(*) = 2 ORDER BY place LIMIT 1) AS place`,
+    [[MIGRATIONS_TABLE, 'migrations'], schema],
   );
   if (place?.name == null) return [];
   if (!place.readable) return null;

@@ -2,6 +2,7 @@ import { MESSAGE_INDEXES } from '../../migrations/message-indexes.js';
 import { ESTIMATED_ROWS } from '../../migrations/1763900000002-widen-message-id.js';
 import type { ColumnFacts, TableFacts, TriggerFacts } from './database-facts.js';
 import type { Ask } from './look-at-database.js';
+import { OWN_COLUMNS } from './table-contract.js';
 
 /** Looks up in the catalogue what `messages` is and what hangs on it; null: the search path finds none. */
 export async function lookAtTable(ask: Ask): Promise<TableFacts | null> {
@@ -12,6 +13,7 @@ export async function lookAtTable(ask: Ask): Promise<TableFacts | null> {
     ...relation,
     children: await named(CHILDREN),
     unindexedChildren: await ask(UNINDEXED_CHILDREN, [Object.values(MESSAGE_INDEXES)]),
+    childColumns: await ask(CHILD_COLUMNS, [OWN_COLUMNS.map(({ name }) => name)]),
     policies: await named(POLICIES),
     columns: await ask<ColumnFacts>(COLUMNS),
     rules: await ask<{ name: string; on: string }>(RULES),
@@ -26,6 +28,7 @@ type Relation = Omit<
   TableFacts,
   | 'children'
   | 'unindexedChildren'
+  | 'childColumns'
   | 'policies'
   | 'columns'
   | 'rules'
@@ -64,13 +67,21 @@ const COLUMNS = `
 
 const CHILDREN = `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = ${MESSAGES} ORDER BY 1`;
 
-/** `$1` the definitions of the indexes. An index of any name does. */
-const UNINDEXED_CHILDREN = `
+/** At any depth. */
+const HEIRS = `
   WITH RECURSIVE child AS (
     SELECT inhrelid AS oid FROM pg_inherits WHERE inhparent = ${MESSAGES}
     UNION
     SELECT inhrelid FROM pg_inherits JOIN child ON inhparent = child.oid
-  ), needed AS (
+  )`;
+
+const CHILD_COLUMNS = `${HEIRS}
+  SELECT attrelid::regclass::text AS table, attname::text AS name, format_type(atttypid, NULL) AS type
+  FROM child JOIN pg_attribute ON attrelid = child.oid
+  WHERE attname = ANY ($1) AND NOT attisdropped AND attinhcount = 0 ORDER BY 1, 2`;
+
+/** `$1` the definitions of the indexes. An index of any name does. */
+const UNINDEXED_CHILDREN = `${HEIRS}, needed AS (
     SELECT definition, FALSE AS is_key FROM unnest($1::text[]) AS definition UNION ALL SELECT 'btree (id)', TRUE
   )
   SELECT child.oid::regclass::text AS name,

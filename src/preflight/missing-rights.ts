@@ -8,10 +8,11 @@ const READ_AND_WRITE = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'];
 
 /** Rights that the service needs while it runs and that this role lacks, on what is there of its tables and sequences. */
 export async function missingRights(ask: Ask, table: TableFacts): Promise<Missing> {
+  const beside = (name: string) => `${table.schema}.${name}`;
   const needed = [
     { on: table.name, rights: ['SELECT', 'INSERT', 'UPDATE'] },
-    { on: MIGRATIONS_TABLE, rights: ['SELECT'] },
-    ...Object.keys(OWN_TABLES).map((on) => ({ on, rights: READ_AND_WRITE })),
+    { on: beside(MIGRATIONS_TABLE), rights: ['SELECT'] },
+    ...Object.keys(OWN_TABLES).map((name) => ({ on: beside(name), rights: READ_AND_WRITE })),
   ];
   const onTables = await ask<{ on: string; rights: string[] }>(
     // Rights on the columns that are written do as well.

@@ -49,8 +49,8 @@ export const OWN_TABLES: Readonly<Record<string, string>> = {
   intake_keys: 'CreateImportsAndIntakeKeys1763900000008',
   unwritten_outcomes: 'CreateUnwrittenOutcomes1763900000014',
   fleet_settings: 'CreateFleetSettings1763900000015',
-  retention_state: 'KeepRetentionWalks1763900000026',
-  retention_walks: 'KeepRetentionWalks1763900000026',
+  retention_state: 'CreateRetention1763900000030',
+  retention_walks: 'CreateRetention1763900000030',
   clock_set_backs: 'KeepRequestLimitsAndSetBacks1763900000032',
 };
 

@@ -7,9 +7,9 @@ import type { Ask } from './look-at-database.js';
  */
 export async function takeOverMigrations(ask: Ask, ownNames: readonly string[]): Promise<void> {
   const [found] = await ask<{ old: boolean; own: boolean }>(
-    `SELECT to_regclass($1) IS NOT NULL AS own,
+    `SELECT to_regclass(format('%I.%I', current_schema(), $1::text)) IS NOT NULL AS own,
        (SELECT count(*) = 3 FROM pg_attribute
-         WHERE attrelid = to_regclass('migrations') AND attname IN ('id', 'timestamp', 'name')) AS old`,
+         WHERE attrelid = to_regclass(format('%I.migrations', current_schema())) AND attname IN ('id', 'timestamp', 'name')) AS old`,
     [MIGRATIONS_TABLE],
   );
   if (found === undefined || found.own || !found.old) return;

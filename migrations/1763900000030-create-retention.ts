@@ -1,35 +1,28 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { buildIndex, MESSAGE_INDEXES } from './message-indexes.js';
-
-const NEW_INDEXES = ['idx_messages_parked_at', 'idx_messages_sent_untimed'] as const;
 
 /**
- * What retention needs: who of the fleet is at it (`retention_state`, one row), how far each of its walks is
- * (`retention_walks`, one row per walk), and indexes that lead to the oldest parked messages and to those that were marked by
- * hand without a time. A message that is only sent has no entry in either index.
+ * What retention needs: who of the fleet is at it (`retention_state`, one row), and how far each of its walks is
+ * (`retention_walks`, one row per walk).
  *
  * `dispatcher_forget_singly` deletes or erases messages one by one, each in a subtransaction: PostgreSQL refuses a statement about many
  * rows as a whole, and names none. NULL in `is_done`: somebody has the row locked, or it is not to be forgotten any more.
  *
- * Locks: none that a reader or a writer waits for. It can be repeated where it was broken off.
+ * Locks: SHARE on `imports` while its index is built. In one transaction: what is there before it is somebody else's.
  */
-export class KeepRetentionWalks1763900000026 implements MigrationInterface {
-  readonly transaction = false;
-
+export class CreateRetention1763900000030 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    for (const name of NEW_INDEXES) await buildIndex(queryRunner, name, MESSAGE_INDEXES[name] ?? '');
-    await queryRunner.query(`CREATE INDEX IF NOT EXISTS idx_imports_finished ON imports (finished_at)`);
+    await queryRunner.query(`CREATE INDEX idx_imports_finished ON imports (finished_at)`);
     await queryRunner.query(`
-      CREATE TABLE IF NOT EXISTS retention_state (
+      CREATE TABLE retention_state (
         only_row BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (only_row),
         owner TEXT,
         lease_until TIMESTAMPTZ,
         limits TEXT,
         swept_at TIMESTAMPTZ
       )`);
-    await queryRunner.query(`INSERT INTO retention_state DEFAULT VALUES ON CONFLICT DO NOTHING`);
+    await queryRunner.query(`INSERT INTO retention_state DEFAULT VALUES`);
     await queryRunner.query(`
-      CREATE TABLE IF NOT EXISTS retention_walks (
+      CREATE TABLE retention_walks (
         walk TEXT PRIMARY KEY,
         days INTEGER NOT NULL,
         place_at BIGINT,
@@ -44,9 +37,9 @@ export class KeepRetentionWalks1763900000026 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION IF EXISTS dispatcher_forget_singly(TEXT, BIGINT[], TIMESTAMPTZ, INTERVAL)`);
-    await queryRunner.query(`DROP TABLE IF EXISTS retention_walks, retention_state`);
-    await queryRunner.query(`DROP INDEX IF EXISTS ${NEW_INDEXES.join(', ')}, idx_imports_finished`);
+    await queryRunner.query(`DROP FUNCTION dispatcher_forget_singly(TEXT, BIGINT[], TIMESTAMPTZ, INTERVAL)`);
+    await queryRunner.query(`DROP TABLE retention_walks, retention_state`);
+    await queryRunner.query(`DROP INDEX idx_imports_finished`);
   }
 }
 
