@@ -217,7 +217,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       if (written.tenure !== null) {
         const leadMs = Math.min(written.tenure.dueAt.getTime() - seen.exactNow, LEAD_MS);
         const times = { grantedFrom: answeredAt, dueFrom: answeredAt + leadMs, requestLimitMs };
-        this.runner.begin(handler, written.tenure, times, () => this.signal.wake());
+        this.runner.begin(handler, written.tenure, times, plan.settlesOnly, () => this.signal.wake());
       }
     }
     this.log.turned(seen, plan, () => this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);

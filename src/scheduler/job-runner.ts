@@ -48,8 +48,11 @@ export class JobRunner {
     return this.endedRun;
   }
 
-  /** Begins a job; `onEnd` is called once, when it is over. */
-  begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, onEnd: () => void): void {
+  /**
+   * Begins a job; `onEnd` is called once, when it is over. `settlesOnly`: it settles what its former owner left, makes no
+   * request, and is given back.
+   */
+  begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, settlesOnly: boolean, onEnd: () => void): void {
     const job: RunningJob = new RunningJob(tenure, times, async () => await this.renew(job));
     if (tenure.failures >= FAILURES_AT_MOST) {
       this.logger.warn(
@@ -61,6 +64,7 @@ export class JobRunner {
     }
     // It was granted while the process was told to end: it gives back what it owns, and makes no request.
     if (this.ending) job.windDown('shutdown');
+    if (settlesOnly) job.windDown('left to others');
     this.job = job;
     this.run = this.runToEnd(handler, job, tenure.failures).then(onEnd);
   }
@@ -112,7 +116,8 @@ export class JobRunner {
       const report = await handler.run(job);
       const { sent, notSent, note } = report;
       this.failsFrom = null;
-      this.stepBack.ended(report);
+      // One that was left to others tried nothing.
+      if (job.winding.reason !== 'left to others') this.stepBack.ended(report);
       const open = job.resumable || (report.unfinished && !job.winding.aborted);
       this.endedRun = { id, fence, state: open ? 'open' : 'done', resumeAfterMs: 0, sent, notSent, note };
     } catch (error) {

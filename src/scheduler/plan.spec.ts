@@ -240,11 +240,24 @@ describe('planTurn of a replica that cannot work', () => {
 
   it.each([
     ['a waiting job', waiting],
-    ['the job of an owner whose lease ran out', { begun: [{ ...elsewhere, leaseUntil: NOW - 60_000 }] }],
     ['a job that was given back', { begun: [{ ...elsewhere, owner: null, leaseUntil: null }] }],
   ])('leaves %s to others first, and looks again', (_name, seen) => {
     expect(plan(seen, unable)).toMatchObject({ begin: null, changes: false, wakeAt: NOW + 300 });
     expect(plan(seen, { ...unable, deferMs: () => 0 }).begin).not.toBeNull();
+  });
+
+  it('settles what a silent owner left after a second at most, and leaves only its requests to others', () => {
+    const dead = { ...elsewhere, leaseUntil: NOW - 60_000 };
+    const left = (handicapMs: number, deferMs: number, begun: Observation['begun'] = [dead]) =>
+      plan({ begun }, { handicapMs, deferMs: () => deferMs });
+    expect(left(500, 300)).toMatchObject({ begin: null, wakeAt: NOW + 300 });
+    expect(left(500, 0)).toMatchObject({ begin: { id: 5 }, settlesOnly: false });
+    expect(left(60_000, 60_000)).toMatchObject({ begin: null, wakeAt: NOW + 1_000 });
+    expect(left(60_000, 59_000)).toMatchObject({ begin: { id: 5 }, settlesOnly: true });
+    // One that was given back is in nobody's way.
+    const givenBack = { id: 4, fence: 1, owner: null, leaseUntil: null };
+    expect(left(60_000, 59_000, [givenBack, dead])).toMatchObject({ begin: { id: 5 }, settlesOnly: true });
+    expect(left(60_000, 59_000, [givenBack])).toMatchObject({ begin: null });
   });
 
   it('queues a slot in time although it steps back for longer, and leaves that to others', () => {

@@ -77,6 +77,8 @@ export interface Plan {
   readonly slots: readonly { readonly dueAt: number; readonly state: 'waiting' | 'running' | 'done' }[];
   /** The job to begin, or to take over from an owner whose lease ran out, unless it is one of `slots`. */
   readonly begin: { readonly id: number; readonly fence: number } | null;
+  /** Whether `begin` only settles what its silent owner left: its requests are left to others for now. */
+  readonly settlesOnly: boolean;
   readonly ended: EndedRun | null;
   readonly settings?: readonly object[];
   /** How many of the newest waiting jobs are dropped. */
@@ -92,6 +94,8 @@ export interface Plan {
 const LEASE_MARGIN_MS = 250;
 /** So late, or half an interval, slots are queued at the latest, whoever begins them. */
 const QUEUED_WITHIN_MS = 1_000;
+/** So late the claims of a silent owner are settled at the latest, so that a replica that can send takes its job first. */
+const SETTLED_WITHIN_MS = 1_000;
 
 /** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
 export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
@@ -133,14 +137,21 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     return job.owner === null ? job.leaseUntil + 1 : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom(job));
   };
   // A run that ends open can begin again in a later turn only: it is written in this one.
-  const orphan = begun.find((job) => !isEnded(job) && expiry(job) <= now) ?? null;
+  const orphans = begun.filter((job) => !isEnded(job) && expiry(job) <= now);
+  // What a silent owner left may be claimed; what was given back is not.
+  const orphan = orphans.find(({ owner }) => owner !== null) ?? orphans[0] ?? null;
   const vacancy = circumstances.free && begun.length < workers && schedule.running;
   const idle = !seen.workExists && begun.length === 0 && seen.oldestWaiting === null;
 
   const candidate = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
   // A stop waits for nobody: what is left of its jobs is cleared away at once.
-  const deferMs = candidate === null || !schedule.running ? 0 : circumstances.deferMs(candidate);
+  const leftMs = candidate === null || !schedule.running ? 0 : circumstances.deferMs(candidate);
+  // A handicap keeps requests back. Messages that a silent owner left claimed are free in time all the same.
+  const isSilents = candidate !== null && candidate === orphan && orphan.owner !== null;
+  const spareMs = isSilents ? Math.max(0, handicapMs - SETTLED_WITHIN_MS) : 0;
+  const deferMs = Math.max(0, leftMs - spareMs);
   const begin = deferMs > 0 ? null : candidate;
+  const settlesOnly = begin !== null && leftMs > 0;
   // One that is queued by a replica that steps back is left to others, as one that waits.
   const leavesFresh = handicapMs > 0 && (ended !== null || handicapMs > queuedLateMs);
   const beginsFresh = vacancy && candidate === null && !idle && !leavesFresh;
@@ -159,6 +170,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     autoSending,
     slots,
     begin,
+    settlesOnly,
     ended,
     settings,
     dropped: stopped ? seen.schedule.waiting : trimming.trimmed,

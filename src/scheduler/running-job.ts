@@ -24,7 +24,7 @@ export interface TenureTimes {
 }
 
 /** Why a run ends before its budget is spent. */
-export type WindingReason = 'stopped' | 'shutdown' | 'lease lost' | 'worn out';
+export type WindingReason = 'stopped' | 'shutdown' | 'lease lost' | 'worn out' | 'left to others';
 
 /**
  * A job while this replica runs it: renews the lease, and aborts the run when the lease cannot be renewed in time or has
@@ -94,7 +94,7 @@ export class RunningJob implements Job {
     if (this.abandoned.aborted) return true;
     if (!this.winding.aborted) return !this.mayBegin();
     const reason: unknown = this.winding.reason;
-    return reason === 'shutdown' || reason === 'lease lost';
+    return reason === 'shutdown' || reason === 'lease lost' || reason === 'left to others';
   }
 
   /** Ends the renewal; call it when the run is over. */

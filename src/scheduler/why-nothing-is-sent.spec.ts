@@ -4,7 +4,7 @@ import { whyNothingIsSent, type OwnCondition } from './why-nothing-is-sent.js';
 
 const at = new Date('2025-07-20T14:00:00Z');
 const schedule = { running: true, intervalMs: 1_000, lastSlotAt: 0, nextSlotAt: 0, waiting: 0, overflowTotal: 0 };
-const seen = { schedule, workExists: true, changedAt: at, changedBy: 'ali' };
+const seen = { schedule, workExists: true, changedAt: at, changedBy: 'ali', begun: [], silent: null };
 const condition = {
   turnsFailSince: null,
   turnsFailBecause: 'permission denied',
@@ -57,6 +57,23 @@ describe('why nothing is sent', () => {
     expect(toldOf({ lastSuccessAt: at.getTime() - 25_000 })).toMatch(/^job 7/);
     expect(toldOf({ lastSuccessAt: at.getTime() - 1_000 })).toBeNull();
     expect(toldOf({ running: [job({ started_at: secondsAgo(10) })] })).toBeNull();
+  });
+
+  it('is told of an owner that went silent, until something is sent after its job was taken over', () => {
+    const trouble = { ...well, trouble: 'HTTP 404' };
+    const begun = [{ id: 7, fence: 1, owner: 'elsewhere', leaseUntil: at.getTime() }];
+    expect(whyNothingIsSent({ ...seen, begun }, trouble, still)).toBe(
+      'HTTP 404; the replica elsewhere went silent in job 7, which another one takes over',
+    );
+    const silent = { owner: 'elsewhere', takenOverAt: at.getTime(), requestLimitMs: null };
+    const open = [{ id: 7, fence: 2, owner: null, leaseUntil: null }];
+    expect(whyNothingIsSent({ ...seen, begun: open, silent }, well, still)).toMatch(
+      /^the replica elsewhere went silent, its job was taken over at 2025.*, and nothing was sent since$/,
+    );
+    expect(
+      whyNothingIsSent({ ...seen, begun: open, silent }, well, { ...still, lastSuccessAt: at.getTime() }),
+    ).toBeNull();
+    expect(whyNothingIsSent({ ...seen, silent }, well, still)).toBeNull();
   });
 
   it('is told of jobs that come to nothing, and not of slots without work', () => {

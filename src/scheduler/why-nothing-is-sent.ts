@@ -25,10 +25,11 @@ const NO_PROGRESS_MS = 15_000;
 
 /** Why messages wait and none is sent, in words for people; null when nothing keeps them. */
 export function whyNothingIsSent(
-  { schedule, workExists, changedAt, changedBy }: Pick<Sighting, 'schedule' | 'workExists' | 'changedAt' | 'changedBy'>,
+  seen: Pick<Sighting, 'schedule' | 'workExists' | 'changedAt' | 'changedBy' | 'begun' | 'silent'>,
   { cannotWork, trouble, condition, unknown = null }: OwnCondition,
   progress: Progress,
 ): string | null {
+  const { schedule, workExists, changedAt, changedBy } = seen;
   if (!workExists) return null;
   if (!schedule.running) {
     if (changedBy === null && unknown !== null) return `sending has not begun: ${unknown}; POST /start starts it`;
@@ -46,7 +47,23 @@ export function whyNothingIsSent(
   if (condition.slotOverdueSince !== null) {
     return `the slot of ${condition.slotOverdueSince.toISOString()} has not been taken; see the log`;
   }
-  return trouble ?? noProgress(schedule.waiting, progress);
+  const why = trouble ?? noProgress(schedule.waiting, progress);
+  const silence = silenceOf(seen, progress);
+  return why === null ? silence : [why, silence].filter((part) => part !== null).join('; ');
+}
+
+/** The owner that went silent with messages claimed, or whose job was taken over and has sent nothing since. */
+function silenceOf(
+  { begun, silent }: Pick<Sighting, 'begun' | 'silent'>,
+  { now, lastSuccessAt }: Progress,
+): string | null {
+  const lapsed = begun.find(({ owner, leaseUntil }) => owner !== null && leaseUntil !== null && leaseUntil <= now);
+  if (lapsed !== undefined) {
+    return `the replica ${lapsed.owner ?? ''} went silent in job ${lapsed.id}, which another one takes over`;
+  }
+  if (silent === null || begun.length === 0 || (lastSuccessAt ?? -Infinity) >= silent.takenOverAt) return null;
+  const at = new Date(silent.takenOverAt).toISOString();
+  return `the replica ${silent.owner} went silent, its job was taken over at ${at}, and nothing was sent since`;
 }
 
 /** What is seen of the jobs when nobody knows why: one that runs on and on, or several that came to nothing. */
