@@ -22,7 +22,7 @@ import { TryClaimsAsTheyAreMade1763900000025 } from '../migrations/1763900000025
 import { IndexWhatRetentionReads1763900000026 } from '../migrations/1763900000026-index-what-retention-reads.js';
 import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-remember-lapsed-leases.js';
 import { CreateRetention1763900000030 } from '../migrations/1763900000030-create-retention.js';
-import { KeepRequestLimitsAndSetBacks1763900000032 } from '../migrations/1763900000032-keep-request-limits-and-set-backs.js';
+import { KeepLimitsSetBacksAndFiles1763900000032 } from '../migrations/1763900000032-keep-limits-set-backs-and-files.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -53,7 +53,7 @@ export const MIGRATIONS = [
   IndexWhatRetentionReads1763900000026,
   RememberLapsedLeases1763900000029,
   CreateRetention1763900000030,
-  KeepRequestLimitsAndSetBacks1763900000032,
+  KeepLimitsSetBacksAndFiles1763900000032,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

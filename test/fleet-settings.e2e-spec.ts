@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DispatcherProcess } from './support/dispatcher-process.js';
 import { EtcdServer } from './support/etcd-server.js';
@@ -28,6 +28,8 @@ const settingOf = async (app: DispatcherProcess, key: string): Promise<Setting |
 const overviewOf = async (app: DispatcherProcess) => (await app.get('/scheduler')).json<Overview>();
 const fleetIs = (app: DispatcherProcess, expected: Partial<Overview>) =>
   eventually(async () => expect(await overviewOf(app)).toMatchObject(expected), 20_000);
+
+const fileOf = ({ configDir }: DispatcherProcess) => join(configDir, 'dynamic_config.yaml');
 
 /** Resolves when a replica has taken a turn and brought what it brings. */
 const settled = (app: DispatcherProcess) => app.logged(/^sending (runs|is stopped|has not begun)/);
@@ -224,6 +226,32 @@ describe('with files alone', () => {
     await blind.setLive(stage.live({ auto_sending: true, scheduler_interval: 1 }));
     await fleetIs(blind, { interval_seconds: 1, state: 'running', settings_notes: [] });
     await eventually(() => expect(stage.receiver.ledger).toHaveLength(1));
+  });
+
+  it('a file that was only touched says nothing, and one that was put back to an older content does', async () => {
+    const first = await stage.replica({ scheduler_interval: 5 });
+    const other = await stage.replica({ scheduler_interval: 5 });
+    await fleetIs(other, { interval_seconds: 5 });
+    await eventually(async () => expect(await stage.database.value(`SELECT count(*)::int FROM file_settings`)).toBe(2));
+    await other.end('SIGKILL');
+    await first.changeLive(stage.live({ scheduler_interval: 7 }));
+    await fleetIs(first, { interval_seconds: 7 });
+
+    const later = new Date(Date.now() + 60_000);
+    await utimes(fileOf(other), later, later);
+    const again = await stage.successor(other);
+    await settled(again);
+    await again.logged(/^scheduler_interval is 5 \(file.*the fleet works with 7 .*replicas disagree/);
+    for (const app of [first, again]) await fleetIs(app, { interval_seconds: 7 });
+    await again.end('SIGKILL');
+
+    await first.end('SIGKILL');
+    await first.setLive(stage.live({ scheduler_interval: 5 }));
+    const longAgo = new Date(Date.now() - 86_400_000);
+    await utimes(fileOf(first), longAgo, longAgo);
+    const rolledBack = await stage.successor(first);
+    await settled(rolledBack);
+    await fleetIs(rolledBack, { interval_seconds: 5, settings_notes: [] });
   });
 
   it('a key that is absent from a file says nothing: no default starts, slows or trims a fleet that holds a value', async () => {

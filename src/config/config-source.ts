@@ -16,6 +16,8 @@ export interface RawEntry {
 export interface ConfigDocument {
   readonly entries: ReadonlyMap<string, RawEntry>;
   readonly version: string;
+  /** When what holds it was written or put in its place, in milliseconds of its clock; a file's own time may be older. */
+  readonly placedAt?: number;
   /** Of which history this is a state, and up to which version of it nothing is missing here. */
   readonly history?: SourceHistory;
 }

@@ -3,6 +3,7 @@ import { DatabaseModule } from '../database.module.js';
 import { ConfigChanges } from './config-changes.js';
 import { ConfigSources } from './config-sources.js';
 import { ConfigController } from './config.controller.js';
+import { FileMemory } from './file-memory.js';
 import { FleetAgreement } from './fleet-agreement.js';
 import { LiveConfig } from './live-config.js';
 import { LiveSettingsWriter } from './live-settings-writer.js';
@@ -25,6 +26,7 @@ export class ConfigModule {
         ConfigSources,
         { provide: WebhookTargets, useValue: new WebhookTargets(settings) },
         { provide: LiveConfig, useFactory: startedLiveConfig, inject: [ConfigSources] },
+        FileMemory,
         FleetAgreement,
         LiveSettingsWriter,
         ConfigChanges,

@@ -1,4 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, Optional } from '@nestjs/common';
+import { FileMemory, type RememberedFile } from './file-memory.js';
 import { isForFleet, isLater, isNews, sameValue, type Candidate, type FleetSetting } from './fleet-settings.js';
 import { FLEET_WIDE, LiveConfig } from './live-config.js';
 import { LIVE_KEYS } from './live-keys.js';
@@ -28,7 +29,18 @@ export class FleetAgreement {
   private readonly heldSince = new Map<string, { readonly held: string; readonly at: number }>();
   private readonly warned = new Map<string, string>();
 
-  constructor(private readonly live: LiveConfig) {}
+  /** What this replica's file said before this process began. */
+  private remembered: RememberedFile | null = null;
+
+  constructor(
+    private readonly live: LiveConfig,
+    @Optional() private readonly files?: FileMemory,
+  ) {}
+
+  /** Call it once, before anything is considered: a file that only was touched since says nothing new. */
+  async recall(): Promise<void> {
+    this.remembered = (await this.files?.recall()) ?? null;
+  }
 
   /** Takes over what the database holds: a JSON list of `FleetSetting`. */
   take(text: string): void {
@@ -67,6 +79,8 @@ export class FleetAgreement {
     if (this.settledAt === this.live.generation) return;
     for (const setting of considered) this.settled.set(setting.key, setting);
     this.settledAt = this.consideredAt;
+    const inFile = [...this.settled.values()].filter(({ source }) => source === 'file');
+    void this.files?.remember(Object.fromEntries(inFile.map(({ key, value }) => [key, value])));
     if (brings.length > 0) {
       this.text = null;
       const written = new Map(this.live.fleetSettings.map((setting) => [setting.key, setting]));
@@ -86,13 +100,24 @@ export class FleetAgreement {
       (before.source !== candidate.source ||
         !sameValue(before.value, candidate.value) ||
         (candidate.source === 'etcd' && (before.version !== candidate.version || before.origin !== candidate.origin)));
-    // A file's time counts for what is found at the start: after it, clocks that differ would let an old file win.
     return {
       ...candidate,
       changedHere,
       otherHistory: this.isBehind(name) && (candidate.etcd?.readAskedAt ?? -Infinity) > this.knownSince(name),
-      fileChangedAt: before === undefined ? candidate.fileChangedAt : null,
+      fileChangedAt: before === undefined ? this.changedAt(candidate) : null,
     };
+  }
+
+  /**
+   * When the file came to say this, as far as a start can tell: after it, clocks that differ would let an old file win. Content
+   * decides, where it is known: the same one was only touched, and another one is news from when it was put there, though its
+   * own time may be that of an older file.
+   */
+  private changedAt({ key, value, source, fileChangedAt, filePlacedAt }: LiveCandidate): number | null {
+    const before = this.remembered?.settings[key];
+    if (source !== 'file' || before === undefined) return fileChangedAt;
+    if (sameValue(before, value)) return null;
+    return this.remembered?.isOwn === true ? (filePlacedAt ?? fileChangedAt) : fileChangedAt;
   }
 
   /** Whether the fleet holds a later revision of this replica's etcd than this replica has read. */
@@ -120,6 +145,8 @@ export class FleetAgreement {
     }
   }
 }
+
+type LiveCandidate = Omit<Candidate, 'changedHere' | 'otherHistory'>;
 
 const NOTHING: Consideration = { brings: [], considered: [] };
 

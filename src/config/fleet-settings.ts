@@ -26,6 +26,8 @@ export interface Candidate extends Omit<FleetSetting, 'setAt'> {
   readonly fleetOrigin: string | null;
   /** Milliseconds of the file's clock; null without a file. */
   readonly fileChangedAt: number | null;
+  /** When it was written or put in its place, which a copy that keeps a file's time does not hide. */
+  readonly filePlacedAt?: number | null;
 }
 
 /** Whether the database may keep it and other replicas may know it. */

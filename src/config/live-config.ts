@@ -181,8 +181,8 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
     const { value, source, version, origin, unknown } = this.own(key);
     if (unknown !== null || source === 'fleet') return null;
     const etcd = this.layers.find((layer) => layer.source.name === 'etcd');
-    const fileTime = this.layers.find((layer) => layer.source.name === 'file')?.version;
-    const fileChangedAt = Date.parse(fileTime ?? '');
+    const file = this.layers.find((layer) => layer.source.name === 'file');
+    const fileChangedAt = Date.parse(file?.version ?? '');
     return {
       key: name,
       value: key.show(value),
@@ -193,6 +193,7 @@ export class LiveConfig implements BeforeApplicationShutdown, OnApplicationShutd
       etcdConfigured: etcd !== undefined,
       fleetOrigin: newestOrigin(this.fleetSettings),
       fileChangedAt: Number.isNaN(fileChangedAt) ? null : fileChangedAt,
+      filePlacedAt: file?.placedAt ?? null,
     };
   }
 

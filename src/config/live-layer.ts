@@ -24,6 +24,8 @@ export class LiveLayer {
   version: string | null = null;
   /** Of that document; null where the source has no history, and until there was one. */
   history: SourceHistory | null = null;
+  /** Of that document; null where the source does not tell. */
+  placedAt: number | null = null;
   private readonly good = new Map<LiveKey, GoodValue>();
   private readonly refused = new Map<LiveKey, RefusedValue>();
   private unknownNames: ReadonlySet<string> = new Set();
@@ -56,6 +58,7 @@ export class LiveLayer {
   apply(document: ConfigDocument): string[] {
     this.version = document.version;
     this.history = document.history ?? null;
+    this.placedAt = document.placedAt ?? null;
     const warnings: string[] = [];
     for (const key of LIVE_KEYS) {
       const warning = this.applyKey(key, document.entries.get(key.name));

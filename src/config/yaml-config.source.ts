@@ -20,7 +20,7 @@ const STAT_INTERVAL_MS = 2000;
 const MAX_FILE_BYTES = 32_768;
 
 type Reading =
-  | { readonly text: string; readonly version: string; readonly changedAt: number }
+  | { readonly text: string; readonly version: string; readonly changedAt: number; readonly placedAt: number }
   | { readonly problem: string; readonly absent: boolean };
 
 /**
@@ -124,9 +124,11 @@ export class YamlConfigSource implements ConfigSource {
 
   private async read(): Promise<Reading> {
     try {
-      const { mtime, size } = await stat(this.path);
+      const { mtime, ctime, size } = await stat(this.path);
       if (size > MAX_FILE_BYTES) return { problem: `it is larger than ${MAX_FILE_BYTES} bytes`, absent: false };
-      return { text: await readFile(this.path, 'utf8'), version: mtime.toISOString(), changedAt: mtime.getTime() };
+      const text = await readFile(this.path, 'utf8');
+      const changedAt = mtime.getTime();
+      return { text, version: mtime.toISOString(), changedAt, placedAt: Math.max(changedAt, ctime.getTime()) };
     } catch (error) {
       const code = codeOf(error);
       const absent = code === 'ENOENT' || code === 'ENOTDIR';
@@ -169,7 +171,7 @@ export class YamlConfigSource implements ConfigSource {
       const removed = [...this.entries].filter(([key]) => !entries.has(key));
       this.entries = new Map([...removed, ...entries]);
       this.written = entries;
-      onDocument({ entries: this.entries, version: reading.version });
+      onDocument({ entries: this.entries, version: reading.version, placedAt: reading.placedAt });
       this.removeWhenQuiet(onDocument);
     } catch (error) {
       this.report(false, `it is not valid YAML: ${error instanceof Error ? error.message : String(error)}`);

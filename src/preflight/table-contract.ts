@@ -51,7 +51,8 @@ export const OWN_TABLES: Readonly<Record<string, string>> = {
   fleet_settings: 'CreateFleetSettings1763900000015',
   retention_state: 'CreateRetention1763900000030',
   retention_walks: 'CreateRetention1763900000030',
-  clock_set_backs: 'KeepRequestLimitsAndSetBacks1763900000032',
+  clock_set_backs: 'KeepLimitsSetBacksAndFiles1763900000032',
+  file_settings: 'KeepLimitsSetBacksAndFiles1763900000032',
 };
 
 /** The first migration that changes a company's table. */

@@ -232,6 +232,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private async loadCopy(): Promise<void> {
     const { installationId, schedule } = await this.store.observe();
     this.lastSlotCopy = await this.lastAttempt.load(installationId, schedule.lastSlotAt === null);
+    await this.agreement.recall();
     this.copyIsLoaded = true;
   }
 
