@@ -42,6 +42,16 @@ describe('JSON logs', () => {
     ]);
   });
 
+  it('show no character that changes how a line looks, and lose none', () => {
+    const text = 'ali\u202egnp.exe\u2028next\u0085line\u{e0041}\u200d';
+    const lines = logged(JSON_LOGS, (logger) => logger.warn({ by: text }, text));
+    expect(lines[0]).not.toMatch(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u);
+    expect(parsed(lines)).toEqual([expect.objectContaining({ message: text, by: text })]);
+    const [readable] = logged(READABLE, (logger) => logger.warn(text));
+    expect(readable).toContain(String.raw`ali\u202egnp.exe\u2028next`);
+    expect(readable).not.toMatch(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/u);
+  });
+
   it('keep of an error its type, message, stack and code, those of its causes too, and nothing else', () => {
     const [line] = parsed(logged(JSON_LOGS, (logger) => logger.error({ err: driverError() }, 'oh')));
     expect(line?.['error']).toEqual({

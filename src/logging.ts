@@ -7,6 +7,7 @@ import { prettyFactory } from 'pino-pretty';
 import { CENSORED, censorFields, SECRET_KEYS } from './censor-fields.js';
 import type { StaticSettings } from './config/static-settings.js';
 import { describeError, isError } from './described-error.js';
+import { lineWithHiddenEscaped } from './hidden-characters.js';
 import { LineOutput, standardOutput } from './line-output.js';
 import { maskSecrets } from './mask-secrets.js';
 
@@ -90,7 +91,7 @@ function shared(settings: LogSettings): LoggerOptions {
     // The bindings of a child logger do not pass the formatters.
     redact: { paths: [...SECRET_KEYS].map((key) => `["${key}"]`), censor: CENSORED },
     hooks: {
-      streamWrite: maskSecrets,
+      streamWrite: (line) => lineWithHiddenEscaped(maskSecrets(line)),
       logMethod(args, method, level) {
         if (isNestNoise(contextOf(args[0]), level)) this.debug(...args);
         else method.apply(this, args);
@@ -117,7 +118,8 @@ function prettyStream(lines: DestinationStream, colorize: boolean): DestinationS
     messageFormat: '{if log\\.logger}[{log\\.logger}] {end}{msg}',
     ignore: PRETTY_LEAVES_OUT,
   });
-  const write = (line: string) => lines.write(prettify(line));
+  // Reading the JSON of the line undid its escapes.
+  const write = (line: string) => lines.write(lineWithHiddenEscaped(prettify(line)));
   return lines instanceof LineOutput ? lines.before(write) : { write };
 }
 

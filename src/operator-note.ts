@@ -1,17 +1,20 @@
 import { z } from 'zod';
+import { hiddenCharacterOf, isInvisible } from './hidden-characters.js';
 
-// C0 and C1 controls, and the two separators that some terminals take for line ends.
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-
-/** A line of text from an operator, which logs and terminals show: nothing in it can look like another line. */
+/** A line of text from an operator, which logs and terminals show: nothing in it can look like another line or another name. */
 export const operatorText = (description: string, example: string) =>
   z
     .string()
     .trim()
     .min(1, 'must not be blank')
     .max(200, 'must be at most 200 characters')
-    .refine((value) => !CONTROL.test(value), 'must not contain control characters or line breaks')
+    .superRefine((value, context) => {
+      const hidden = hiddenCharacterOf(value);
+      if (hidden !== null) {
+        const message = `must be one line of visible text, without control or formatting characters: remove ${hidden}`;
+        context.addIssue({ code: 'custom', message });
+      } else if (value !== '' && isInvisible(value)) context.addIssue({ code: 'custom', message: 'must not be blank' });
+    })
     .refine((value) => value.isWellFormed(), 'must be well-formed text')
     .optional()
     .meta({ description, example });

@@ -1,5 +1,6 @@
 import { type ArgumentMetadata, Injectable, StandardSchemaValidationPipe } from '@nestjs/common';
 import type { z } from 'zod';
+import { withHiddenEscaped } from './hidden-characters.js';
 import { type RefusedField, RequestRefused } from './error-reply.js';
 
 type Issue = z.core.$ZodIssue;
@@ -71,5 +72,5 @@ function nameOf(path: readonly PropertyKey[], name: string): string {
 
 /** A name that came with a request, as a reply repeats it: of any length. */
 export function shownName(name: string): string {
-  return name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS).toWellFormed()}…` : name;
+  return withHiddenEscaped(name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS).toWellFormed()}…` : name);
 }

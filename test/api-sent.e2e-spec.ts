@@ -90,6 +90,12 @@ describe('GET /sent', () => {
     async (limit) => {
       await insertSent(`'infinity'`, 1);
       await insertSent('NULL', 4);
+      await insertSent(`'-infinity'`, 1);
+      await insertSent(`'294276-12-31 23:59:59.999999'`, 2);
+      await insertSent(`'10000-01-01'`, 1);
+      await insertSent(`'0044-03-15 BC'`, 2);
+      await insertSent(`'0044-03-15'`, 1);
+      await insertSent(`'4714-11-24 BC'`, 2);
       await insertSent(`'2025-01-01 00:00:00.000001'`, 3);
       await insertSent(`'2025-01-01 00:00:00.000002'`, 2);
       const all = await list();
@@ -103,6 +109,22 @@ describe('GET /sent', () => {
       expect(paged).toEqual(all);
     },
   );
+
+  it('shows a year that RFC 3339 lacks as ECMAScript writes it', async () => {
+    for (const time of ['294276-12-31 23:59:59.5', '10000-01-01', '9999-12-31', '0001-01-01', '0001-12-31 BC']) {
+      await insertSent(`'${time}'`);
+    }
+    await insertSent(`'0044-03-15 BC'`);
+    expect((await list()).map(({ sent_at }) => sent_at)).toEqual([
+      '+294276-12-31T23:59:59.500Z',
+      '+010000-01-01T00:00:00.000Z',
+      '9999-12-31T00:00:00.000Z',
+      '0001-01-01T00:00:00.000Z',
+      '+000000-12-31T00:00:00.000Z',
+      '-000043-03-15T00:00:00.000Z',
+    ]);
+    expect((await app.get('/messages/6')).json()).toMatchObject({ sent_at: '-000043-03-15T00:00:00.000Z' });
+  });
 
   it('is not disturbed, in the pages that follow, by what is sent meanwhile', async () => {
     await insertSent(`'2025-01-01'`, 4);
@@ -162,6 +184,12 @@ describe('GET /sent', () => {
     '2025-01-01 00:00:00,9999999999999999',
     '-infinity,0',
     'infinity,1',
+    '294276-12-31 23:59:59.999999,1',
+    '999999-12-31 23:59:59,1',
+    '4714-11-24 00:00:00 BC,1',
+    '4714-11-23 00:00:00 BC,1',
+    '0000-02-29 00:00:00 BC,1',
+    '0001-02-29 00:00:00 BC,-0',
     "2025-01-01 00:00:00' OR 1=1,1",
     '2025-01-01 00:00:00\0,1',
   ])('takes the made-up cursor %j for a cursor or refuses it, and never fails', async (text) => {

@@ -195,12 +195,24 @@ describe('/config', () => {
 
   it('refuses what does not fit, under the rules by which it is read, and writes nothing', async () => {
     const app = await start();
-    for (const value of [0, -1, 1.5, 1e12, 'abc', '', true, [1]]) {
+    for (const value of [0, -1, 1.5, 1e12, 'abc', '']) {
       expect(await call(app, 'PUT', '/rate_limit', { value })).toMatchObject({
         status: 422,
         body: { code: 'config.invalid_value' },
       });
     }
+    for (const [key, value] of [
+      ['rate_limit', true],
+      ['rate_limit', [1]],
+      ['webhook_auth_key', [1, 2]],
+      ['webhook_auth_key', ['s3cret']],
+      ['webhook_auth_key', 12_345],
+    ] as const) {
+      const { status, body } = await call(app, 'PUT', `/${key}`, { value });
+      expect([key, status, body['code']]).toEqual([key, 400, 'config.invalid_type']);
+      expect(body['error']).toMatch(new RegExp(`^${key} must be text(?: or a number)?, but is (?:a|true)`));
+    }
+    expect((await read(app)).settings.filter(({ source }) => source === 'etcd')).toEqual([]);
     expect(await call(app, 'PUT', '/rate_limt', { value: 1 })).toMatchObject({
       status: 404,
       body: { code: 'config.unknown_key', error: expect.stringContaining('did you mean rate_limit?') as unknown },

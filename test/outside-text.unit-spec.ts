@@ -132,7 +132,7 @@ describe('text from outside', () => {
   });
 
   it('ends nothing when a key fails on it', async () => {
-    const source = new MemoryConfigSource({ rate_limit: '7' });
+    const source = new MemoryConfigSource({ retry_schedule: '7' });
     const live = new LiveConfig([source]);
     await live.start();
     const hostile: RawValue = new Proxy([], {
@@ -140,9 +140,9 @@ describe('text from outside', () => {
         throw new TypeError('map is not a function');
       },
     });
-    expect(() => source.set({ rate_limit: hostile, max_attempts: '9' })).not.toThrow();
-    expect(live.current).toMatchObject({ rateLimit: 7, maxAttempts: 9 });
-    expect(live.describe().settings.find(({ key }) => key === 'rate_limit')?.refused[0]?.reason).toContain(
+    expect(() => source.set({ retry_schedule: hostile, max_attempts: '9' })).not.toThrow();
+    expect(live.current).toMatchObject({ retryScheduleMs: [7000], maxAttempts: 9 });
+    expect(live.describe().settings.find(({ key }) => key === 'retry_schedule')?.refused[0]?.reason).toContain(
       'cannot be read',
     );
     await live.stop();

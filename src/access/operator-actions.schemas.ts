@@ -1,22 +1,11 @@
 import { z } from 'zod';
+import { beforeNumber, limitUpTo } from '../query-numbers.js';
 
 export const DEFAULT_LIMIT = 100;
 
 export const actionsQuerySchema = z.strictObject({
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(1000)
-    .optional()
-    .meta({ description: `At most so many; ${DEFAULT_LIMIT} unless given.`, example: 100 }),
-  before: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(Number.MAX_SAFE_INTEGER)
-    .optional()
-    .meta({ description: 'Only those with a smaller id; the `Link` of a page says which.', example: 1000 }),
+  limit: limitUpTo(1_000, DEFAULT_LIMIT),
+  before: beforeNumber('Only those with a smaller id; the `Link` of a page says which.'),
 });
 export type ActionsQuery = z.infer<typeof actionsQuerySchema>;
 

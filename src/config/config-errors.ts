@@ -1,4 +1,5 @@
 import { DomainError } from '../domain-error.js';
+import { withHiddenEscaped } from '../hidden-characters.js';
 import { didYouMean } from './did-you-mean.js';
 import { LIVE_KEY_NAMES } from './live-keys.js';
 
@@ -6,8 +7,16 @@ export class UnknownLiveKey extends DomainError {
   readonly code = 'config.unknown_key';
   readonly kind = 'not_found';
   constructor(name: string) {
-    super(`${JSON.stringify(name.slice(0, 64))} is not a live setting${didYouMean(name, LIVE_KEY_NAMES)}`);
+    super(
+      `${withHiddenEscaped(JSON.stringify(name.slice(0, 64)))} is not a live setting${didYouMean(name, LIVE_KEY_NAMES)}`,
+    );
   }
+}
+
+/** A list or a number for a setting that is text: as text it would be another value than the author means. */
+export class LiveValueMisfit extends DomainError {
+  readonly code = 'config.invalid_type';
+  readonly kind = 'malformed';
 }
 
 export class LiveValueRefused extends DomainError {

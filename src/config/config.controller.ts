@@ -13,7 +13,6 @@ import {
   settingSchema,
   toConfig,
   toSetting,
-  toText,
   type PutSetting,
 } from './config.schemas.js';
 import { LiveConfig } from './live-config.js';
@@ -36,6 +35,11 @@ const UNAVAILABLE = {
   status: 503,
   error: 'etcd has been out of reach since 2026-01-20T14:36:51.123Z, nothing was changed',
   code: 'config.etcd_unavailable',
+} as const;
+const MISFIT = {
+  status: 400,
+  error: 'webhook_auth_key must be text, but is a list of numbers',
+  code: 'config.invalid_type',
 } as const;
 const REFUSED = {
   status: 422,
@@ -75,13 +79,13 @@ export class ConfigController {
       'not say that nothing was changed leaves open whether it was: look at `GET /config`.',
   })
   @ApiOkResponse({ description: 'The setting as it is in force now.', standardSchema: settingSchema })
-  @ApiErrors(400, UNKNOWN_KEY, ...CONFLICTS, 413, 415, REFUSED, UNAVAILABLE)
+  @ApiErrors(400, MISFIT, UNKNOWN_KEY, ...CONFLICTS, 413, 415, REFUSED, UNAVAILABLE)
   async put(
     @Param('key', { schema: keySchema }) key: string,
     @Body({ schema: putSettingSchema }) body: PutSetting,
     @Req() request: ActingRequest,
   ) {
-    const written = await this.writer.set(key, toText(body.value), body.version);
+    const written = await this.writer.set(key, body.value, body.version);
     await this.changes.note(actorOf(request, undefined), 'config-set', written);
     return toSetting(await this.writer.inForce(key));
   }

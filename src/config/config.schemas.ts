@@ -129,8 +129,3 @@ export function toConfig({ complete, settings, sources }: LiveReport): z.infer<t
     })),
   };
 }
-
-/** The value of a request as the text that etcd is to hold. */
-export function toText(value: PutSetting['value']): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import type { RawValue } from './config-source.js';
-import { LIVE_KEYS, LIVE_KEY_NAMES, liveKeyNamed } from './live-keys.js';
+import { LIVE_KEYS, LIVE_KEY_NAMES, liveKeyNamed, type JsonValue } from './live-keys.js';
 import { parseYamlMapping } from './read-yaml-file.js';
 
 function parsed(name: string, raw: RawValue): unknown {
@@ -238,5 +238,37 @@ describe('live keys', () => {
   it('on_uncertain takes resend and hold alone', () => {
     expect(parsed('on_uncertain', '"hold"')).toBe('hold');
     expect(reason('on_uncertain', 'drop')).toContain('must be resend or hold');
+  });
+
+  it('refuses a list for every key that is one value, as YAML may have it', () => {
+    for (const { name } of LIVE_KEYS) {
+      if (name === 'retry_schedule' || name === 'webhook_signing_secrets') continue;
+      for (const list of [['a', 'b'], ['1'], ['true'], []]) {
+        expect(reason(name, list)).toBe(`${name} must be a single value, but is a list`);
+      }
+    }
+  });
+
+  it.each<[string, JsonValue, string | null]>([
+    ['webhook_auth_key', 'text', null],
+    ['webhook_auth_key', [1, 2], 'text, but is a list of numbers'],
+    ['webhook_auth_key', ['a', 'b'], 'text, but is a list of texts'],
+    ['webhook_auth_key', [], 'text, but is an empty list'],
+    ['webhook_auth_key', 12_345, 'text, but is a number'],
+    ['webhook_auth_key', true, 'text, but is true or false'],
+    ['webhook_url', 80, 'text, but is a number'],
+    ['on_uncertain', false, 'text, but is true or false'],
+    ['auto_sending', false, null],
+    ['auto_sending', 1, 'text or true or false, but is a number'],
+    ['rate_limit', 5, null],
+    ['rate_limit', [5], 'text or a number, but is a list of numbers'],
+    ['retry_schedule', [30, 120], null],
+    ['retry_schedule', 30, null],
+    ['retry_schedule', ['30'], 'text or a number or a list of numbers, but is a list of texts'],
+    ['webhook_signing_secrets', ['whsec_x'], null],
+    ['webhook_signing_secrets', [], null],
+    ['webhook_signing_secrets', [1], 'text or a list of texts, but is a list of numbers'],
+  ])('%s of a request may be of the kind that it is, and %j gets: %s', (name, value, why) => {
+    expect(liveKeyNamed(name)?.misfit(value)).toBe(why === null ? null : `${name} must be ${why}`);
   });
 });

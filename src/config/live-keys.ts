@@ -21,9 +21,17 @@ export interface LiveKey {
   readonly fallback: LiveValue;
   /** The value for `LiveSettings`, or why it is refused, in words that hold no secret. */
   parse(raw: RawValue): ParsedValue;
+  /** Why JSON of this kind is no value of this setting, whatever it holds; null when it may be one. */
+  misfit(value: JsonValue): string | null;
   /** The value as the operator writes it (seconds, not milliseconds); `***` for a secret. */
   show(value: LiveValue): ShownValue;
 }
+
+/** A value as a request brings it. */
+export type JsonValue = string | number | boolean | readonly number[] | readonly string[];
+
+/** What JSON may have for a setting beside text, which every setting takes. */
+type JsonKind = 'a number' | 'true or false' | 'a list of numbers' | 'a list of texts';
 
 interface Definition<F extends keyof LiveSettings> {
   readonly name: string;
@@ -31,9 +39,12 @@ interface Definition<F extends keyof LiveSettings> {
   readonly schema: TextSchema<LiveSettings[F]>;
   readonly fallback: LiveSettings[F];
   readonly secret?: boolean;
+  /** Unless given, the type of `fallback`, and text alone where that is null or text. */
+  readonly json?: readonly JsonKind[];
 }
 
-function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest }: Definition<F>): LiveKey {
+function liveKey<F extends keyof LiveSettings>({ schema, secret = false, json, ...rest }: Definition<F>): LiveKey {
+  const kinds = json ?? kindsOf(rest.fallback);
   const inSeconds = rest.field.endsWith('Ms');
   const isTarget = rest.field === 'webhookUrl';
   const refused = (why: string): ParsedValue => ({ ok: false, reason: `${rest.name} ${why}` });
@@ -41,6 +52,7 @@ function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest
     ...rest,
     secret,
     parse(raw: RawValue): ParsedValue {
+      if (Array.isArray(raw) && !kinds.some(isList)) return refused('must be a single value, but is a list');
       if (isTooLong(raw)) return refused(`must be at most ${MAX_VALUE_LENGTH} characters long`);
       const text = textOf(raw);
       if (text === undefined) return refused(unreadable(raw));
@@ -48,6 +60,12 @@ function liveKey<F extends keyof LiveSettings>({ schema, secret = false, ...rest
       if (parsed.success && isOfKind(rest.fallback, parsed.data)) return { ok: true, value: parsed.data };
       const wanted = parsed.error?.issues[0]?.message ?? 'is not valid';
       return refused(secret ? wanted : `${wanted}, but is ${isTarget ? showTarget(text) : excerpt(text)}`);
+    },
+    misfit(value: JsonValue): string | null {
+      const kind = kindOf(value);
+      const fits =
+        kind === 'text' || kinds.some((taken) => taken === kind || (kind === 'an empty list' && isList(taken)));
+      return fits ? null : `${rest.name} must be ${['text', ...kinds].join(' or ')}, but is ${kind}`;
     },
     show(value: LiveValue): ShownValue {
       if (value === null) return null;
@@ -65,6 +83,23 @@ function isOfKind(fallback: LiveValue, value: unknown): boolean {
   if (Array.isArray(fallback)) return Array.isArray(value);
   if (fallback !== null) return typeof value === typeof fallback;
   return value === null || typeof value === 'string' || Array.isArray(value);
+}
+
+function kindsOf(fallback: LiveValue): readonly JsonKind[] {
+  if (typeof fallback === 'number') return ['a number'];
+  return typeof fallback === 'boolean' ? ['true or false'] : [];
+}
+
+function isList(kind: JsonKind): boolean {
+  return kind.startsWith('a list');
+}
+
+function kindOf(json: JsonValue): JsonKind | 'text' | 'an empty list' {
+  if (typeof json === 'string') return 'text';
+  if (typeof json === 'number') return 'a number';
+  if (typeof json === 'boolean') return 'true or false';
+  if (json.length === 0) return 'an empty list';
+  return typeof json[0] === 'number' ? 'a list of numbers' : 'a list of texts';
 }
 
 function unreadable(raw: RawValue): string {
@@ -104,6 +139,7 @@ export const LIVE_KEYS: readonly LiveKey[] = Object.freeze([
     schema: signingSecrets,
     fallback: null,
     secret: true,
+    json: ['a list of texts'],
   }),
   liveKey({ name: 'webhook_timeout', field: 'webhookTimeoutMs', schema: seconds(1, 60), fallback: 10_000 }),
   liveKey({ name: 'webhook_concurrency', field: 'webhookConcurrency', schema: wholeNumber(1, 1024), fallback: 64 }),
@@ -112,6 +148,7 @@ export const LIVE_KEYS: readonly LiveKey[] = Object.freeze([
     name: 'retry_schedule',
     field: 'retryScheduleMs',
     schema: secondsList(1, WEEK_SECONDS, 50),
+    json: ['a number', 'a list of numbers'],
     fallback: Object.freeze([30_000, 120_000, 600_000, 3_600_000, 21_600_000]),
   }),
   liveKey({ name: 'on_uncertain', field: 'onUncertain', schema: oneOf('resend', 'hold'), fallback: 'resend' }),

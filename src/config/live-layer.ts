@@ -1,3 +1,4 @@
+import { withHiddenEscaped } from '../hidden-characters.js';
 import { didYouMean } from './did-you-mean.js';
 import type { ConfigDocument, ConfigSource, RawEntry, RawValue, SourceHistory } from './config-source.js';
 import { LIVE_KEYS, LIVE_KEY_NAMES, type LiveKey, type LiveValue, type ParsedValue } from './live-keys.js';
@@ -87,7 +88,7 @@ export class LiveLayer {
 
   /** Says each name once, and of more than a few at a time only how many: anybody may fill a folder in etcd. */
   private applyUnknown(names: readonly string[]): string[] {
-    const shown = names.slice(0, UNKNOWN_SHOWN).map((name) => name.slice(0, 64));
+    const shown = names.slice(0, UNKNOWN_SHOWN).map((name) => withHiddenEscaped(name.slice(0, 64)));
     const fresh = shown.filter((name) => !this.unknownNames.has(name));
     this.unknownNames = new Set(shown);
     if (names.length === 0) this.unknownSaid = 0;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { LiveValueRefused, NoEtcd, UnknownLiveKey } from './config-errors.js';
+import { LiveValueMisfit, LiveValueRefused, NoEtcd, UnknownLiveKey } from './config-errors.js';
 import { ConfigSources } from './config-sources.js';
 import type { EtcdConfigSource } from './etcd-config.source.js';
 import { LiveConfig } from './live-config.js';
-import { liveKeyNamed, type LiveKey, type ShownValue } from './live-keys.js';
+import { liveKeyNamed, type JsonValue, type LiveKey, type ShownValue } from './live-keys.js';
 import type { LiveKeyReport } from './live-report.js';
 import { SANDBOX } from './live-settings.js';
 import { StaticSettings } from './static-settings.js';
@@ -25,10 +25,13 @@ export class LiveSettingsWriter {
 
   /**
    * Sets a key for every replica. With `version`, only if the key still has that version in etcd (`0`: is not there).
-   * @throws UnknownLiveKey, NoEtcd, LiveValueRefused, ConfigChangedMeanwhile, ConfigUnavailable
+   * @throws UnknownLiveKey, NoEtcd, LiveValueMisfit, LiveValueRefused, ConfigChangedMeanwhile, ConfigUnavailable
    */
-  async set(name: string, value: string, version?: string): Promise<WrittenSetting> {
+  async set(name: string, wanted: JsonValue, version?: string): Promise<WrittenSetting> {
     const { key, etcd } = this.target(name);
+    const misfit = key.misfit(wanted);
+    if (misfit !== null) throw new LiveValueMisfit(misfit);
+    const value = typeof wanted === 'string' ? wanted : JSON.stringify(wanted);
     const parsed = key.parse(value);
     if (!parsed.ok) throw new LiveValueRefused(parsed.reason);
     if (key.field === 'webhookUrl') this.assertTarget(String(parsed.value));

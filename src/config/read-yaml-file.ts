@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isPair, isScalar, LineCounter, parseDocument, visit, YAMLParseError, type Document, type Node } from 'yaml';
 import { codeOf } from '../described-error.js';
+import { withHiddenEscaped } from '../hidden-characters.js';
 
 const MAX_DEPTH = 32;
 
@@ -51,7 +52,7 @@ function parsed(text: string): unknown {
   const tag = firstTag(document);
   if (tag !== null) {
     const { line } = lineCounter.linePos(tag.at);
-    const key = tag.key === null ? '' : `${tag.key.slice(0, 64)} `;
+    const key = tag.key === null ? '' : `${withHiddenEscaped(tag.key.slice(0, 64))} `;
     throw new Refusal(`${key}has a tag at line ${line}, such as !vault; write the value itself, without a tag`);
   }
   const [fault = document.warnings[0]] = document.errors;

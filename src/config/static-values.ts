@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { withHiddenEscaped } from '../hidden-characters.js';
 import { maskUrl } from './mask-url.js';
 
 /** A setting's schema: it takes trimmed text and says, in words that can follow the setting's name, what it wants. */
@@ -121,6 +122,6 @@ export const MAX_VALUE_LENGTH = 16_384;
 /** `text` for a message: short, on one line, without passwords. */
 export function excerpt(text: string): string {
   if (text.length > MAX_VALUE_LENGTH) return `${text.length} characters long`;
-  const masked = JSON.stringify(maskUrl(text));
+  const masked = withHiddenEscaped(JSON.stringify(maskUrl(text)));
   return masked.length <= 80 ? masked : `${masked.slice(0, 76)}…" (${text.length} characters)`;
 }

@@ -137,10 +137,10 @@ describe('withoutSecrets', () => {
   });
 
   it('replaces what breaks a line in an error', () => {
-    const error = 'Parse Error: HTTP/1.1 2\r\n\u001b[31mX\u2028Y';
+    const error = 'Parse Error: HTTP/1.1 2\r\n\u001b[31mX\u2028Y\u202eZ';
     expect(withoutSecrets({ left: true, error }, told)).toEqual({
       left: true,
-      error: 'Parse Error: HTTP/1.1 2 [31mX Y',
+      error: 'Parse Error: HTTP/1.1 2 [31mX Y Z',
     });
   });
 

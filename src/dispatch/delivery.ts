@@ -1,3 +1,4 @@
+import { withoutHidden } from '../hidden-characters.js';
 import { messageIdIn } from './provider-id.js';
 import { MASK, redact, type Told } from './redaction.js';
 import { isTelling } from './telling-id.js';
@@ -56,9 +57,6 @@ const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429]);
  * as other proxies do.
  */
 const UNKNOWN: ReadonlySet<number> = new Set([502, 504, 520, 521, 522, 523, 524, 598, 599]);
-
-/** Whatever breaks a line or moves a cursor, in rows. */
-const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]+/gu;
 
 export const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const EXCERPT_MAX_BYTES = 4_096;
@@ -124,9 +122,9 @@ export function withoutSecrets(reply: Answer | NoAnswer, told: Told): Answer | N
 function noAnswerWithoutSecrets(reply: NoAnswer, told: Told): NoAnswer {
   const { unreadable } = reply;
   // A parser's words may quote what came, with its line breaks.
-  const error = withoutControls(redact(reply.error.slice(0, REDACTED_HEAD), told));
+  const error = withoutHidden(redact(reply.error.slice(0, REDACTED_HEAD), told));
   if (unreadable === undefined) return { ...reply, error };
-  const head = withoutControls(redactHead(unreadable, REDACTED_LINE, told))
+  const head = withoutHidden(redactHead(unreadable, REDACTED_LINE, told))
     .slice(0, QUOTED_CHARACTERS)
     .toWellFormed();
   return { ...reply, error: `the answer cannot be read: ${error}; it begins with "${head}"`, unreadable: head };
@@ -136,10 +134,6 @@ function redactHead(text: string, characters: number, told: Told): string {
   const head = text.slice(0, characters);
   // The end may be the first part of a secret, too short to be known as such.
   return head.length < characters ? redact(head, told) : redact(head, told, characters - UNSURE_END);
-}
-
-function withoutControls(text: string): string {
-  return text.replaceAll(CONTROL_CHARACTERS, ' ').trim();
 }
 
 /** The head of an answer that was not a 2xx, for people who look for the reason. */

@@ -3,7 +3,7 @@ import { ApiDatabase, type Statement } from '../database.js';
 import { HIGHEST_ID, LOWEST_ID } from './claim-conditions.js';
 import type { MessageState, MessageView, SentMessage } from './message.schemas.js';
 import { utc, VIEW } from './message-view.js';
-import type { SentPosition } from './sent-cursor.js';
+import { POSITION_TIME, type SentPosition } from './sent-cursor.js';
 
 export interface ListPage {
   readonly messages: readonly MessageView[];
@@ -134,7 +134,7 @@ export const LIST_SENT: Statement = {
   name: 'messages.sent-page',
   text: `
     SELECT id, recipient_phone, content, sent_status, ${utc('sent_at')} AS sent_at, message_id,
-      coalesce(to_char(sent_at, 'YYYY-MM-DD HH24:MI:SS.US'), sent_at::text, '-infinity') AS position
+      ${POSITION_TIME} AS position
     FROM messages
     WHERE sent_status = TRUE AND (coalesce(sent_at, '-infinity'::timestamp), id) < ($1::timestamp, $2::bigint)
       AND id >= ${LOWEST_ID} AND id <= ${HIGHEST_ID}

@@ -1,5 +1,12 @@
-/** A TIMESTAMP that holds UTC, as RFC 3339. */
-export const utc = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+/**
+ * A TIMESTAMP that holds UTC, as RFC 3339. For years that this lacks, which only a row marked by hand has: with a sign and six
+ * digits of the year, as ISO 8601 and ECMAScript have it. null for an infinite time.
+ */
+export const utc = (column: string) => `CASE
+        WHEN ${column} >= '0001-01-01' AND ${column} < '10000-01-01' THEN to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        WHEN isfinite(${column}) THEN CASE WHEN ${column} < '0001-01-01 BC' THEN '-' ELSE '+' END
+          || lpad(abs(extract(year FROM ${column})::int + (${column} < '0001-01-01')::int)::text, 6, '0')
+          || to_char(${column}, '-MM-DD"T"HH24:MI:SS.MS"Z"') END`;
 /** A TIMESTAMPTZ as RFC 3339 in UTC. */
 export const zoned = (column: string) => utc(`${column} AT TIME ZONE 'UTC'`);
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { beforeNumber, limitUpTo, numberText } from '../query-numbers.js';
 import { MESSAGE_EXAMPLE, MESSAGE_WITH_ATTEMPTS_EXAMPLE, SENT_MESSAGE_EXAMPLE } from './message.examples.js';
 import { fromCursor, toCursor } from './sent-cursor.js';
 import { CONTENT_MAX_CHARACTERS, contentFault, phoneFault, PHONE_EXAMPLE } from './message-rules.js';
@@ -137,46 +138,13 @@ export const batchResultSchema = z
   .strictObject({ results: z.array(itemResultSchema) })
   .meta({ id: 'BatchResult', example: { results: [{ index: 0, status: 'accepted', id: 1 }] } });
 
-// A parameter comes as text; the document says what the text must be.
-const WHOLE_NUMBER = { type: 'integer', pattern: undefined };
-
-const WHOLE_NUMBER_TEXT = /^-?\d+$/;
-/** Text as a whole number from `min` to `max`, which JavaScript holds exactly. */
-const numberText = (min: number, max: number) =>
-  z
-    .string()
-    .regex(WHOLE_NUMBER_TEXT, { error: 'must be a whole number', abort: true })
-    .transform((text, context) => {
-      const isLarge = !/^-?0*\d{1,16}$/.test(text);
-      // Not -0, which PostgreSQL does not take.
-      const value = isLarge ? (text.startsWith('-') ? -Infinity : Infinity) : Number(text) + 0;
-      if (value >= min && value <= max) return value;
-      context.addIssue({ code: 'custom', message: value < min ? `must be at least ${min}` : `must be at most ${max}` });
-      return z.NEVER;
-    });
-
 // No id is larger: they are JSON numbers, and 20,000 messages a second need 14,000 years for so many. Companies that insert
 // by SQL may give ids at and below zero.
 export const idSchema = numberText(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER).meta({
-  ...WHOLE_NUMBER,
   description: 'The id of a message.',
   example: 1,
 });
 
-const limitUpTo = (max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,4}$/, `must be a whole number from 1 to ${max}`)
-    .transform(Number)
-    .pipe(z.number().min(1, 'must be at least 1').max(max, `must be at most ${max}`))
-    .optional()
-    .meta({
-      ...WHOLE_NUMBER,
-      description: `How many at most; ${max} when left out.`,
-      minimum: 1,
-      maximum: max,
-      example: 100,
-    });
 const limitSchema = limitUpTo(LIST_MAX);
 
 /** Comes before everything, so that whoever tries the documentation's example gets the first page. */
@@ -203,14 +171,7 @@ export type ListQuery = z.infer<typeof listQuerySchema>;
 
 export const attemptsQuerySchema = z.strictObject({
   limit: limitUpTo(ATTEMPTS_MAX),
-  before: numberText(1, Number.MAX_SAFE_INTEGER)
-    .optional()
-    .meta({
-      ...WHOLE_NUMBER,
-      description: 'Only older ones: `attempts_next`, or from the `Link` header.',
-      minimum: 1,
-      example: 1000,
-    }),
+  before: beforeNumber('Only older ones: `attempts_next`, or from the `Link` header.'),
 });
 export type AttemptsQuery = z.infer<typeof attemptsQuerySchema>;
 export const DEFAULT_LIMIT = LIST_MAX;

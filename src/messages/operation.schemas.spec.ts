@@ -34,6 +34,31 @@ it.each(['a\nb', 'a\rb', 'a\u001b[2Jb', 'a\0b', 'a\u0085b', 'a\u2028b', 'a\tb', 
   },
 );
 
+it.each([
+  ['a right-to-left override', 'ali\u202egnirongi', 'U+202E'],
+  ['an isolate', 'a\u2066b', 'U+2066'],
+  ['a zero-width space', 'a\u200bli', 'U+200B'],
+  ['a joiner between ASCII letters', 'a\u200dli', 'U+200D'],
+  ['a byte order mark', 'a\ufeffli', 'U+FEFF'],
+  ['a soft hyphen', 'a\u00adli', 'U+00AD'],
+  ['a tag', 'ali\u{e0041}', 'U+E0041'],
+])('who acts and why may not hold %s, which makes one name look like another', (_what, text, told) => {
+  for (const field of ['by', 'reason']) {
+    expect(actSchema.safeParse({ [field]: text }).error?.issues[0]?.message).toContain(`remove ${told}`);
+  }
+});
+
+it.each(['\u3164', '\u2800 \u2800', '\u00a0'])('who acts and why may not be invisible: %j', (text) => {
+  expect(actSchema.safeParse({ by: text }).error?.issues[0]?.message).toBe('must not be blank');
+});
+
+it.each(['می\u200cخواهم', 'नि\u200dष्', '👩\u200d🚒', '⚠\ufe0f', "O'Brien", '山田', 'עלי'])(
+  'who acts and why may be written in any script: %j',
+  (text) => {
+    expect(actSchema.safeParse({ by: text, reason: text }).data).toEqual({ by: text, reason: text });
+  },
+);
+
 it('who acts and why is trimmed', () => {
   expect(actSchema.parse({ by: ' Ayşe Öz\n', reason: 'ağ' })).toEqual({ by: 'Ayşe Öz', reason: 'ağ' });
 });

@@ -20,6 +20,18 @@ describe('cursors of sent messages', () => {
     fc.assert(fc.property(position, (place) => expect(fromCursor(toCursor(place))).toEqual(place)));
   });
 
+  it.each([
+    '10000-01-01 00:00:00',
+    '12025-02-28 12:00:00.5',
+    '294276-12-31 23:59:59.999999',
+    '0044-03-15 00:00:00.000000 BC',
+    '0001-02-29 00:00:00 BC',
+    '4714-11-24 00:00:00 BC',
+    '-infinity',
+  ])('hold every time that PostgreSQL has: %s', (sentAt) => {
+    expect(fromCursor(toCursor({ sentAt, id: 7 }))).toEqual({ sentAt, id: 7 });
+  });
+
   it('are safe in a URL', () => {
     expect(toCursor({ sentAt: '2025-07-20 14:36:51.123456', id: 9_007_199_254_740_991 })).toMatch(/^[\w-]+$/);
   });
@@ -49,7 +61,18 @@ describe('cursors of sent messages', () => {
     );
   });
 
-  it.each(['2025-02-30 00:00:00', '2025-04-31 12:00:00'])('are refused for a day that PostgreSQL lacks: %s', (day) => {
+  it.each([
+    '2025-02-30 00:00:00',
+    '2025-04-31 12:00:00',
+    '2100-02-29 00:00:00',
+    '10001-02-29 00:00:00',
+    '0000-01-01 00:00:00',
+    '294277-01-01 00:00:00',
+    '0000-01-01 00:00:00 BC',
+    '0002-02-29 00:00:00 BC',
+    '4714-11-23 23:59:59 BC',
+    '4715-12-01 00:00:00 BC',
+  ])('are refused for a day that PostgreSQL lacks: %s', (day) => {
     expect(fromCursor(cursorOf(`${day},1`))).toBeNull();
   });
 });

@@ -3109,7 +3109,7 @@ export interface operations {
   listOperatorActions: {
     parameters: {
       query?: {
-        /** @description At most so many; 100 unless given. */
+        /** @description How many at most; 100 when left out. */
         limit?: number;
         /** @description Only those with a smaller id; the `Link` of a page says which. */
         before?: number;
