@@ -26,10 +26,13 @@ afterAll(async () => {
 });
 
 const PRELUDE = `
-  import { standardOutput } from './line-output.js';
+  import { missingLines, standardOutput } from './line-output.js';
   const { output } = standardOutput();
   const say = (level, text) => { output.lastLevel = level; output.write(text + '\\n'); };
-  output.onRecovered = ({ lines, warnings }) => say(40, 'missing ' + lines + ' ' + warnings);
+  output.onRecovered = ({ lines, warnings }) => {
+    if (missingLines() !== null) throw new Error('told for too long');
+    say(40, 'missing ' + lines + ' ' + warnings);
+  };
   process.on('message', () => process.exit(0));
   const filler = ' '.repeat(100);
 `;
@@ -56,7 +59,9 @@ describe('the lines of a process', () => {
     const script = `
       for (let n = 0; n < 10_000; n += 1) say(30, 'info ' + n + filler);
       for (let n = 0; n < 3_000; n += 1) say(50, 'error ' + n + filler);
-      for (let n = 0; n < 10_000; n += 1) say(50, 'late ' + n + filler);`;
+      for (let n = 0; n < 10_000; n += 1) say(50, 'late ' + n + filler);
+      const { lines, warnings, since } = missingLines();
+      if (!(lines > warnings && warnings > 0 && since <= new Date())) throw new Error('told wrongly');`;
     const child = await run('stalled', script, 'pipe');
     let text = '';
     const recovered = new Promise<void>((resolve) => {

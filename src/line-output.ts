@@ -20,6 +20,11 @@ export interface DroppedLines {
   readonly warnings: number;
 }
 
+/** The same while it cannot be written; `since`: when the first of them was given up. */
+export interface MissingLines extends DroppedLines {
+  readonly since: Date;
+}
+
 /**
  * Lines to standard output or standard error that nothing can stop: a line that can be written is written before `write`
  * returns, and one that cannot (the reader stalls or is gone, the disk is full) waits in a bounded memory and is tried again.
@@ -35,7 +40,7 @@ export class LineOutput implements DestinationStream {
   private waitingCharacters = 0;
   /** What is left of lines that were written in part. */
   private head: Buffer = Buffer.alloc(0);
-  private dropped: { lines: number; warnings: number } = { lines: 0, warnings: 0 };
+  private dropped: { lines: number; warnings: number; since: Date } | null = null;
   private retryMs = RETRY_FIRST_MS;
   private timer: NodeJS.Timeout | null = null;
   private failure: string | null = null;
@@ -50,11 +55,17 @@ export class LineOutput implements DestinationStream {
   /** Called once when writing begins to fail for another reason than a slow reader. */
   onFailure: (code: string) => void = () => undefined;
 
+  /** What was given up and not yet told of in a line; null: nothing. */
+  get missing(): MissingLines | null {
+    return this.dropped === null ? null : { ...this.dropped };
+  }
+
   write(line: string): void {
     const level = this.lastLevel;
     this.lastLevel = 0;
     const limit = level >= WARN_LEVEL ? WARNINGS_CHARACTERS : EVERY_LINE_CHARACTERS;
     if (this.waitingCharacters + line.length > limit) {
+      this.dropped ??= { lines: 0, warnings: 0, since: new Date() };
       this.dropped.lines += 1;
       if (level >= WARN_LEVEL) this.dropped.warnings += 1;
       return;
@@ -98,8 +109,8 @@ export class LineOutput implements DestinationStream {
     this.retryMs = RETRY_FIRST_MS;
     this.failure = null;
     const { dropped } = this;
-    if (dropped.lines === 0) return;
-    this.dropped = { lines: 0, warnings: 0 };
+    if (dropped === null) return;
+    this.dropped = null;
     this.onRecovered(dropped);
   }
 
@@ -155,6 +166,11 @@ export function standardOutput(): { readonly output: LineOutput; readonly error:
     );
   standard = { output, error };
   return standard;
+}
+
+/** Lines of this process's log that are being lost at this time; null: none. */
+export function missingLines(): MissingLines | null {
+  return standard?.output.missing ?? null;
 }
 
 /**

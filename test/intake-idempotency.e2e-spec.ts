@@ -112,16 +112,10 @@ describe('Idempotency-Key on POST /messages', () => {
     if (status === 400) expect(code(reply)).toBe('request.invalid');
   });
 
-  it('keeps a key for a day, and clears older ones away when new ones come', async () => {
+  it('keeps a key for a day', async () => {
     const first = await post('key-1');
     await stage.database.query(`UPDATE intake_keys SET created_at = now() - interval '23 hours 59 minutes'`);
     await post('key-2');
     expect((await post('key-1')).text).toBe(first.text);
-    await stage.database.query(`UPDATE intake_keys SET created_at = now() - interval '25 hours' WHERE key = 'key-1'`);
-    await post('key-3');
-    expect(await stage.database.query('SELECT key FROM intake_keys ORDER BY key')).toEqual([
-      { key: 'key-2' },
-      { key: 'key-3' },
-    ]);
   });
 });

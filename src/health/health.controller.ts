@@ -78,7 +78,7 @@ export class HealthController {
     summary: 'The service can send',
     description:
       'PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to ' +
-      'do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on. What retention cannot delete or erase is told there, too, and costs no readiness.',
+      'do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on. That retention cannot delete or erase something, and that lines of the log are lost, is told there, too, and costs no readiness.',
   })
   @ApiOkResponse({ description: 'It can.', standardSchema: reportSchema, example: READY_EXAMPLE })
   @ApiServiceUnavailableResponse({
@@ -97,6 +97,7 @@ export class HealthController {
       () => this.indicators.redisReceipts(),
       () => this.indicators.etcd(),
       () => this.indicators.whatIsOld(),
+      () => this.indicators.log(),
     ]);
   }
 }

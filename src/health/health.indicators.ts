@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
 import { LiveConfig } from '../config/live-config.js';
+import { type MissingLines, missingLines } from '../line-output.js';
 import { RedisConnection } from '../redis.js';
 import { Retention } from '../retention/retention.js';
 import type { QueueCondition } from '../scheduler/interval-queue.js';
@@ -11,6 +12,8 @@ import { DatabasePing, PING_TIMEOUT_MS } from './database-ping.js';
 /** So long a replica may fail to do its part before it is not ready. */
 const BORNE_MS = 60_000;
 
+const RETENTION_TROUBLE =
+  'Retention cannot delete or erase something; GET /retention (trouble) and the log say what it is';
 const TROUBLE = 'There is trouble with sending; GET /scheduler (this_replica.trouble) and the log say what it is';
 
 /** What the service depends on, each `up` or `down` with the reason; none of them throws. */
@@ -84,7 +87,18 @@ export class HealthIndicators {
   /** What is not deleted or erased although it should be is told; it keeps nothing from being sent. */
   whatIsOld(): HealthIndicatorResult {
     const { trouble } = this.retention;
-    return this.health.check('retention').up(trouble === null ? {} : { trouble });
+    return this.health.check('retention').up(trouble === null ? {} : { trouble: RETENTION_TROUBLE });
+  }
+
+  /** Lines of the log that are being given up because nobody takes them; the log itself cannot tell of it before it is over. */
+  log(missing: MissingLines | null = missingLines()): HealthIndicatorResult {
+    const indicator = this.health.check('log');
+    if (missing === null) return indicator.up();
+    return indicator.up({
+      missing_lines: missing.lines,
+      missing_warnings: missing.warnings,
+      missing_since: missing.since.toISOString(),
+    });
   }
 
   etcd(): HealthIndicatorResult {

@@ -41,6 +41,7 @@ export const READY_EXAMPLE = exampleOf({
   redis: { status: 'up', stale: true },
   etcd: up,
   retention: up,
+  log: up,
 });
 export const NOT_READY_EXAMPLE = exampleOf(
   { process: up, schema: up, webhook: up, scheduler: up, redis: up, etcd: up },

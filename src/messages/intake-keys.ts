@@ -12,10 +12,8 @@ export interface Answer {
   readonly replayed: boolean;
 }
 
-/** What was answered may hold a number and a text. */
+/** What was answered may hold a number and a text. Retention deletes older ones, once an hour. */
 export const KEPT_DAYS = 1;
-/** Each new key clears up to so many old ones away, so there are never many, and no timer is needed. */
-const CLEARED_AT_ONCE = 100;
 
 const lockedRows = z.tuple([z.object({ locked: z.boolean() })]);
 const keptRows = z.array(z.object({ body_sha256: z.string(), status: z.number(), answer: z.string() }));
@@ -50,7 +48,6 @@ export class IntakeKeys {
       const { status, body: answer } = await work(manager);
       const text = JSON.stringify(answer);
       await manager.query(KEEP, [caller, key, bodySha256, status, text]);
-      await manager.query(CLEAR);
       return { status, body: text, replayed: false };
     });
   }
@@ -62,9 +59,3 @@ const LOCK = `SELECT pg_try_advisory_xact_lock(hashtextextended('intake ' || $1 
 const FIND = `SELECT body_sha256, status, answer FROM intake_keys WHERE caller = $1 AND key = $2`;
 
 const KEEP = `INSERT INTO intake_keys (caller, key, body_sha256, status, answer) VALUES ($1, $2, $3, $4, $5)`;
-
-// By their places: a join might read all that is kept.
-const CLEAR = `
-  DELETE FROM intake_keys WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM intake_keys WHERE created_at < now() - interval '${24 * KEPT_DAYS} hours'
-    ORDER BY created_at LIMIT ${CLEARED_AT_ONCE} FOR UPDATE SKIP LOCKED))`;

@@ -82,6 +82,9 @@ interface StateRow {
   settings: string;
 }
 
+/** So long an operator's start or stop waits to be noted, behind a lock on `operator_actions` for example. */
+const NOTED_WITHIN_MS = 800;
+
 /** The values of a statement, given the channel on which it notifies. */
 type Values = (channel: string | null) => unknown[];
 
@@ -172,7 +175,8 @@ export class ScheduleStore {
     if (change?.act === undefined) return await this.write(APPLY, values, signature);
     const { action, onBehalfOf } = change.act;
     try {
-      return await this.write(APPLY_NOTED, (channel) => [...values(channel), action, onBehalfOf], signature);
+      const noted = (channel: string | null) => [...values(channel), action, onBehalfOf];
+      return await this.write(APPLY_NOTED, noted, signature, NOTED_WITHIN_MS);
     } catch (error) {
       if (databaseFaultOf(error) === 'outage') throw error;
       const row = await this.write(APPLY, values, signature);
@@ -187,8 +191,12 @@ export class ScheduleStore {
     statement: Statement,
     values: Values,
     { notify, owner }: Signature,
+    withinMs: number | null = null,
   ): Promise<AppliedRow | undefined> {
-    const run = async (channel: string | null) => await this.database.query<AppliedRow>(statement, values(channel));
+    const run = async (channel: string | null) =>
+      withinMs === null
+        ? await this.database.query<AppliedRow>(statement, values(channel))
+        : await this.database.queryWithin<AppliedRow>(withinMs, statement, values(channel));
     if (!notify || this.hints.notifiesInWrite) {
       try {
         return (await run(notify ? SCHEDULER_CHANNEL : null))[0];

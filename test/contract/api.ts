@@ -94,7 +94,7 @@ export interface paths {
     };
     /**
      * The service can send
-     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on. What retention cannot delete or erase is told there, too, and costs no readiness.
+     * @description PostgreSQL answers within a second, the schema is up to date, `webhook_url` is set, the scheduler has been able to do its part within the last minute, and the process is not shutting down. Redis and etcd may be lost: they are then `up` with `stale: true`, since sending goes on. That retention cannot delete or erase something, and that lines of the log are lost, is told there, too, and costs no readiness.
      */
     get: operations['getReadiness'];
     put?: never;
@@ -1825,6 +1825,9 @@ export interface operations {
            *         },
            *         "retention": {
            *           "status": "up"
+           *         },
+           *         "log": {
+           *           "status": "up"
            *         }
            *       },
            *       "error": {},
@@ -1852,6 +1855,9 @@ export interface operations {
            *           "status": "up"
            *         },
            *         "retention": {
+           *           "status": "up"
+           *         },
+           *         "log": {
            *           "status": "up"
            *         }
            *       }
