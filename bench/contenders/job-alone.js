@@ -53,7 +53,7 @@ async function openJob({ receiverUrl }, redis, close = () => undefined) {
       const job = {
         id: (jobs += 1),
         fence: 1,
-        due: Promise.resolve(),
+        prepared: () => Promise.resolve(),
         correlationId: randomUUID(),
         winding: never,
         cut: never,

@@ -210,7 +210,7 @@ export class JobRun {
         (await claim(place)) ??
         (place === 1 ? null : await claim(1)) ??
         (wish.othersOnly ? null : await this.claimHead());
-      await this.job.due;
+      await this.job.prepared();
       this.cursor.restart();
       this.probe = probe?.id ?? null;
       if (probe === null) this.endedBy ??= this.parts.waitNote ?? watch.doubt;
@@ -261,7 +261,7 @@ export class JobRun {
       const claim = await this.parts.claims.claim(this.job, limit, look, validOnly, claimFaults.lockPatienceMs);
       claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
       claimFaults.notice(claim.setAside);
-      await this.job.due;
+      await this.job.prepared();
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
       // The budget was refunded meanwhile, which this claim may not have seen: then it ends nothing.

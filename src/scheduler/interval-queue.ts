@@ -13,7 +13,7 @@ import { Pulse, type Ailments } from './pulse.js';
 import { planTurn, type BegunJob, type Circumstances, type Plan } from './plan.js';
 import { LeaseWatch } from './lease-watch.js';
 import { LEASE_MS, STOOD_STILL_MS } from './running-job.js';
-import { clockShiftMs, LEAD_MS } from './schedule.js';
+import { clockShiftMs, LONGEST_LEAD_MS } from './schedule.js';
 import { ScheduleStore, type Sighting } from './schedule-store.js';
 import { SilenceWatch } from './silent-owner.js';
 import { TurnLog } from './turn-log.js';
@@ -215,8 +215,8 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       if (!written.applied) return askedAt;
       if (plan.ended !== null) this.runner.forgetEnded();
       if (written.tenure !== null) {
-        const leadMs = Math.min(written.tenure.dueAt.getTime() - seen.exactNow, LEAD_MS);
-        const times = { grantedFrom: answeredAt, dueFrom: answeredAt + leadMs, requestLimitMs };
+        const aheadMs = Math.min(written.tenure.dueAt.getTime() - seen.exactNow, LONGEST_LEAD_MS);
+        const times = { takenFrom: askedAt, grantedFrom: answeredAt, dueFrom: answeredAt + aheadMs, requestLimitMs };
         this.runner.begin(handler, written.tenure, times, plan.settlesOnly, () => this.signal.wake());
       }
     }
@@ -259,6 +259,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
       free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
+      leadMs: this.runner.lead.ms(seen.schedule.intervalMs),
       handicapMs: this.handicapMs(seen),
       deferMs: (job) => this.deferMs(seen, job, answeredAt),
       takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - answeredAt,

@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { JobHandler } from './job.js';
 import type { EndedRun } from './plan.js';
+import { LeadTime } from './lead-time.js';
 import { LEASE_MS, RunningJob, type TenureTimes } from './running-job.js';
 import { ScheduleStore, type Tenure } from './schedule-store.js';
 import { StepBack } from './step-back.js';
@@ -30,6 +31,8 @@ export class JobRunner {
   private requestLimitMs = 0;
   /** How much later than others this replica takes jobs, by what its own came to. */
   readonly stepBack = new StepBack();
+  /** How long before their time it takes slots, by what its own jobs needed. */
+  readonly lead = new LeadTime();
 
   constructor(private readonly store: ScheduleStore) {}
 
@@ -127,6 +130,7 @@ export class JobRunner {
       const resumeAfterMs = Math.min(FIRST_RESUME_MS * 2 ** failures, LONGEST_RESUME_MS);
       this.endedRun = { id, fence, state: 'failed', resumeAfterMs, sent: 0, notSent: 0, note: 'failed, see the log' };
     }
+    if (job.neededMs !== null) this.lead.measured(job.neededMs);
     await job.end();
   }
 }

@@ -5,8 +5,6 @@ export interface Job {
   /** Which owner of the job this is, counted from 1; every write for the job carries it. */
   readonly fence: number;
   readonly dueAt: Date;
-  /** Resolves at the slot's time, or when the job winds down; until then it may claim, and makes no request. */
-  readonly due: Promise<void>;
   /** Sent to the receiver and found in every log line of the job. */
   readonly correlationId: string;
   /** Aborts when nothing new may begin: sending was stopped, the process ends, or the lease is lost. */
@@ -17,6 +15,11 @@ export interface Job {
   readonly abandoned: AbortSignal;
   /** How long a request may take at most: what every replica knows of, so that a stop can wait for it. */
   readonly requestLimitMs: number;
+  /**
+   * Call it when the first request could be made; resolves at the slot's time, or when the job winds down. Until then the job
+   * may claim, and makes no request.
+   */
+  prepared(): Promise<void>;
   /** Whether a request may begin at this very instant; true only while the lease surely holds. */
   mayBegin(): boolean;
 }

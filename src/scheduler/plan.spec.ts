@@ -30,6 +30,7 @@ const replica: Circumstances = {
   ended: null,
   free: true,
   takeoverFrom: () => 0,
+  leadMs: LEAD_MS,
   handicapMs: 0,
   deferMs: () => 0,
 };

@@ -1,4 +1,4 @@
-import { changeInterval, adoptLastSlot, LEAD_MS, start, stop, tick, trim, type Schedule } from './schedule.js';
+import { changeInterval, adoptLastSlot, start, stop, tick, trim, type Schedule } from './schedule.js';
 
 /** A job of the fleet that has begun and not ended. Times are milliseconds of the database's clock. */
 export interface BegunJob {
@@ -62,6 +62,8 @@ export interface Circumstances {
   readonly ended: EndedRun | null;
   /** Whether this replica can take a job. */
   readonly free: boolean;
+  /** How long before its time this replica takes a slot for which there is work. */
+  readonly leadMs: number;
   /** How much later than others this replica takes what is due, since it could do nothing with it; 0: it could. */
   readonly handicapMs: number;
   /** For how much longer this replica leaves that job to others; 0: it may take it. */
@@ -112,7 +114,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   }
 
   // With nothing to send there is nothing to prepare, and what comes until the slot may still go out in it.
-  const prepareMs = seen.workExists ? LEAD_MS : 0;
+  const prepareMs = seen.workExists ? circumstances.leadMs : 0;
   const { handicapMs } = circumstances;
   const queuedLateMs = Math.min(handicapMs, QUEUED_WITHIN_MS, schedule.intervalMs / 2);
   // What the old grid owes is queued before a new one begins, by whoever brings it.

@@ -4,8 +4,10 @@ describe('a job when its run is over', () => {
   const jobs: RunningJob[] = [];
   const running = (grantedFrom = performance.now()): RunningJob => {
     const tenure = { id: 1, fence: 1, dueAt: new Date(), failures: 0 };
-    const job = new RunningJob(tenure, { grantedFrom, dueFrom: grantedFrom, requestLimitMs: 10_000 }, () =>
-      Promise.resolve(true),
+    const job = new RunningJob(
+      tenure,
+      { takenFrom: grantedFrom, grantedFrom, dueFrom: grantedFrom, requestLimitMs: 10_000 },
+      () => Promise.resolve(true),
     );
     jobs.push(job);
     return job;

@@ -15,6 +15,8 @@ const LETTING_GO_MS = 500;
 
 /** Points of the monotonic clock, in milliseconds, and what was written down with them. */
 export interface TenureTimes {
+  /** When the look at the schedule began that this job was taken after. */
+  readonly takenFrom: number;
   /** Before the lease was asked for, so that this side's idea of its end is never later than the database's. */
   readonly grantedFrom: number;
   /** Not before the slot's time. */
@@ -41,7 +43,9 @@ export class RunningJob implements Job {
   readonly winding = this.windingDown.signal;
   readonly cut = this.cutting.signal;
   readonly abandoned = this.abandoning.signal;
-  readonly due: Promise<void>;
+  private readonly due: Promise<void>;
+  private readonly takenFrom: number;
+  private preparedIn: number | null = null;
   requestLimitMs: number;
   private holdsUntil: number;
   /** The same on the wall clock, which, unlike the monotonic one, runs on while a machine is suspended. */
@@ -51,19 +55,30 @@ export class RunningJob implements Job {
 
   constructor(
     tenure: Tenure,
-    { grantedFrom, dueFrom, requestLimitMs }: TenureTimes,
+    { takenFrom, grantedFrom, dueFrom, requestLimitMs }: TenureTimes,
     private readonly renew: () => Promise<boolean>,
   ) {
     this.id = tenure.id;
     this.fence = tenure.fence;
     this.dueAt = tenure.dueAt;
     this.requestLimitMs = requestLimitMs;
+    this.takenFrom = takenFrom;
     this.holdsUntil = grantedFrom + LEASE_MS - LETTING_GO_MS;
     this.wallLimit = Date.now() + this.holdsUntil - performance.now();
     this.timer = this.renewAfter(RENEWAL_MS);
     const alarm = new WakeSignal();
     this.winding.addEventListener('abort', () => alarm.wake());
     this.due = alarm.waitUntil(dueFrom).then(() => undefined);
+  }
+
+  prepared(): Promise<void> {
+    this.preparedIn ??= performance.now() - this.takenFrom;
+    return this.due;
+  }
+
+  /** How long the job needed until it could make its first request; null: it never could. */
+  get neededMs(): number | null {
+    return this.preparedIn;
   }
 
   mayBegin(): boolean {

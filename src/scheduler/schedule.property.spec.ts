@@ -81,7 +81,7 @@ describe('the schedule', () => {
         for (const [name, n] of events) EVENTS[name]?.(fleet, n);
         fleet.settle();
       }),
-      { numRuns: HISTORIES, seed: Number(process.env.FSEED) },
+      { numRuns: HISTORIES },
     );
   });
 

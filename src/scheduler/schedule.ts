@@ -7,7 +7,7 @@ export interface Schedule {
   readonly running: boolean;
   /** The distance of the grid's slots; it may lag behind the live setting until `changeInterval` takes that over. */
   readonly intervalMs: number;
-  /** The newest slot that was taken, up to `LEAD_MS` ahead of its time; null before the first. */
+  /** The newest slot that was taken, up to `LONGEST_LEAD_MS` ahead of its time; null before the first. */
   readonly lastSlotAt: number | null;
   /** The slot to come, meaningful while `running`. */
   readonly nextSlotAt: number;
@@ -18,10 +18,12 @@ export interface Schedule {
 }
 
 /**
- * A slot for which there is work is taken this long before its time: its job begins, finds its messages and claims them, and
- * makes its first request at the slot's time, however long the database's disk takes.
+ * A slot for which there is work is taken at least this long before its time, and longer where its jobs need longer: its job
+ * begins, finds its messages and claims them, and makes its first request at the slot's time, however long the database takes.
  */
 export const LEAD_MS = 50;
+/** The lead is never longer: what is inserted meanwhile waits for the next slot, and a clock that was set back looks alike. */
+export const LONGEST_LEAD_MS = 1_000;
 
 /** A clock that is being slewed runs back by less than this between two looks; the grid stays where it is. */
 const SLEWED_AT_MOST_MS = 50;
@@ -98,13 +100,14 @@ export function adoptLastSlot(schedule: Schedule, lastSlotAt: number, now: numbe
 /**
  * How far the grid must move back with a clock that was set back, by `setBackMs` as far as a replica could tell; 0: not at
  * all. A last slot in the future or a next one more than an interval ahead tell it as well, after a restart: whatever the
- * clock does, no pause is longer than an interval.
+ * clock does, no pause is longer than an interval. Only what no replica measured, and the longest lead explains, is left.
  */
 export function clockShiftMs(schedule: Schedule, now: number, setBackMs: number): number {
   const { running, intervalMs, lastSlotAt, nextSlotAt } = schedule;
-  const shiftMs = Math.max(setBackMs, running ? nextSlotAt - (now + intervalMs) : 0, (lastSlotAt ?? now) - now);
-  // Without a jump, a slot that was taken ahead of its time is in the future too.
-  return shiftMs > LEAD_MS + SLEWED_AT_MOST_MS ? shiftMs : 0;
+  const aheadMs = Math.max(running ? nextSlotAt - (now + intervalMs) : 0, (lastSlotAt ?? now) - now);
+  // Without a jump, a slot that was taken ahead of its time is in the future too. Another replica's lead is not known here.
+  const isJump = setBackMs > SLEWED_AT_MOST_MS || aheadMs > LONGEST_LEAD_MS + SLEWED_AT_MOST_MS;
+  return isJump ? Math.max(setBackMs, aheadMs) : 0;
 }
 
 function slotAfter(lastSlotAt: number | null, intervalMs: number, now: number): number {

@@ -1,11 +1,11 @@
 import { LEASE_MS } from '../../src/scheduler/running-job.js';
-import { LEAD_MS } from '../../src/scheduler/schedule.js';
+import { LONGEST_LEAD_MS } from '../../src/scheduler/schedule.js';
 import type { Decision } from './simulated-replica.js';
 import type { SimulatedJob, SimulatedStore } from './simulated-store.js';
 import type { SlotOracle } from './slot-oracle.js';
 
 /** So far off may the rules be about a clock that was set back: less is a clock that is being slewed. */
-const SLIGHT_MS = 50;
+const SLIGHT_MS = LONGEST_LEAD_MS + 50;
 /** So late a replica wakes in a simulation. */
 export const LATE_AT_MOST_MS = 400;
 
@@ -46,7 +46,7 @@ export class FleetPromises {
         oracle.stop();
       }
     }
-    const reach = seen.workExists ? now + LEAD_MS : now;
+    const reach = seen.workExists ? now + circumstances.leadMs : now;
     const due = oracle.takeDue(reach);
     if (newIntervalMs !== null) {
       oracle.changeInterval(now, newIntervalMs);
@@ -117,7 +117,9 @@ export class FleetPromises {
     const { schedule } = this.store;
     const pauseMs = at - this.pauseSince;
     const kept = seen.schedule.running && schedule.intervalMs === seen.schedule.intervalMs;
-    check(!kept || pauseMs <= schedule.intervalMs + LATE_AT_MOST_MS + 100, 'no pause is longer than an interval');
+    // From one that was taken ahead of its time to one that was not.
+    const atMostMs = schedule.intervalMs + LONGEST_LEAD_MS + LATE_AT_MOST_MS + 100;
+    check(!kept || pauseMs <= atMostMs, 'no pause is longer than an interval');
     if (schedule.lastSlotAt !== seen.schedule.lastSlotAt || !kept || plan.slots.length > 0) this.pauseSince = at;
   }
 

@@ -14,7 +14,7 @@ export async function openJob(database: TestDatabase, budget: number): Promise<J
     id,
     fence: 1,
     dueAt: new Date(),
-    due: Promise.resolve(),
+    prepared: () => Promise.resolve(),
     correlationId: randomUUID(),
     winding: never,
     cut: never,

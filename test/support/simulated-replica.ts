@@ -3,7 +3,7 @@ import { planTurn, type Circumstances, type EndedRun, type Plan } from '../../sr
 import { FAILURES_AT_MOST } from '../../src/scheduler/job-runner.js';
 import { LeaseWatch } from '../../src/scheduler/lease-watch.js';
 import { LEASE_MS, RENEWAL_MS } from '../../src/scheduler/running-job.js';
-import { clockShiftMs } from '../../src/scheduler/schedule.js';
+import { clockShiftMs, LEAD_MS, LONGEST_LEAD_MS } from '../../src/scheduler/schedule.js';
 import type { SimulatedJob, SimulatedSighting, SimulatedStore } from './simulated-store.js';
 
 /** A turn that failed is tried again after this. */
@@ -11,6 +11,7 @@ const RETRY_MS = 500;
 /** What is in flight when a run winds down ends within this. */
 const IN_FLIGHT_MS = 200;
 const LETTING_GO_MS = 500;
+const LEADS_MS = [LEAD_MS, LONGEST_LEAD_MS, 3 * LEAD_MS] as const;
 
 export interface SimulatedSettings {
   intervalMs: number;
@@ -54,6 +55,8 @@ export class SimulatedReplica {
   cutUntil = -Infinity;
   /** It stood still and has not come round yet. */
   slept = false;
+  /** Replicas lie at different distances from the database. */
+  private readonly leadMs = LEADS_MS[SimulatedReplica.made % LEADS_MS.length] ?? LEAD_MS;
   private broughtIntervalMs: number | null = null;
   private comparedAutoSending: boolean | null = null;
 
@@ -106,6 +109,7 @@ export class SimulatedReplica {
       lastSlotCopy: this.lastSlotCopy,
       ended: this.ended,
       free: !this.ending && this.run === null,
+      leadMs: Math.min(this.leadMs, seen.schedule.intervalMs / 2),
       handicapMs: 0,
       deferMs: () => 0,
       takeoverFrom: (job) => seen.now + this.leases.heldUntil(job) - at,
