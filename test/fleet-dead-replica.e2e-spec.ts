@@ -1,19 +1,23 @@
 import { eventually } from './support/eventually.js';
+import { Receiver } from './support/receiver.js';
 import { serverPort } from './support/server-port.js';
 import { Stage } from './support/stage.js';
 
 jest.setTimeout(120_000);
 
 const LIVE = { scheduler_interval: 60, rate_limit: 100, webhook_timeout: 60 };
+/** A second, and what a busy machine adds. */
+const AT_ONCE_MS = 3_000;
 /** A lease, a second for others, and some time to work. */
 const FREE_WITHIN_MS = 20_000;
 
 interface Overview {
   readonly nothing_sent_because: string | null;
+  readonly this_replica: { readonly tries_again_at: string | null };
   readonly running_jobs: readonly { owner: string | null; note: string | null }[];
 }
 
-describe('a replica that stands back while the other one dies', () => {
+describe('a replica that stands back', () => {
   let stage: Stage;
   beforeEach(async () => {
     stage = await Stage.set();
@@ -24,15 +28,17 @@ describe('a replica that stands back while the other one dies', () => {
     await stage.database.value<number>(
       'SELECT count(*) FROM messages WHERE claimed_by IS NOT NULL AND NOT sent_status',
     );
-  const runs = async () => (await stage.jobs()).at(-1)?.fence ?? 0;
 
-  it('frees what that one had claimed in time', async () => {
-    const sick = await stage.replica({ ...LIVE, webhook_url: `http://127.0.0.1:${await serverPort()}/` });
+  it('frees in time what a dead one had claimed, and sends at once when its way may be mended', async () => {
+    const port = await serverPort();
+    const nowhere = `http://127.0.0.1:${port}/`;
+    const sick = await stage.replica({ ...LIVE, webhook_url: nowhere });
     const overview = async () => (await sick.get('/scheduler')).json<Overview>();
+    const restMs = async () => Date.parse((await overview()).this_replica.tries_again_at ?? '') - Date.now();
     await stage.database.insertMessages(50);
     // After four runs in vain it stands back for 16 s.
-    await eventually(async () => expect(await runs()).toBeGreaterThanOrEqual(4), 40_000);
-    await eventually(async () => expect((await overview()).running_jobs).toMatchObject([{ owner: null }]), 20_000);
+    await eventually(async () => expect(await restMs()).toBeGreaterThan(10_000), 40_000);
+    expect((await overview()).nothing_sent_because).toMatch(/in trouble: .*; this replica tries again at 20/);
 
     stage.receiver.behave = stage.receiver.hold;
     const other = await stage.replica(LIVE);
@@ -54,5 +60,22 @@ describe('a replica that stands back while the other one dies', () => {
       expect(why).toMatch(/in trouble: .*; the replica .* went silent, its job was taken over at/);
       expect(jobs).toMatchObject([{ owner: null, note: 'left to others' }]);
     });
+
+    expect(await restMs()).toBeGreaterThan(5_000);
+    const before = stage.receiver.ledger.length;
+    await sick.changeLive({ ...LIVE, webhook_url: stage.receiver.url });
+    await eventually(() => expect(stage.receiver.ledger.length).toBeGreaterThan(before), AT_ONCE_MS);
+    expect((await overview()).this_replica.tries_again_at).toBeNull();
+
+    await sick.changeLive({ ...LIVE, webhook_url: nowhere });
+    stage.receiver.letGo();
+    await eventually(async () => expect(await restMs()).toBeGreaterThan(10_000), 40_000);
+    const mended = await Receiver.start(port);
+    try {
+      await sick.post('/start');
+      await eventually(() => expect(mended.ledger.length).toBeGreaterThan(0), AT_ONCE_MS);
+    } finally {
+      await mended.stop();
+    }
   });
 });

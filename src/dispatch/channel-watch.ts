@@ -61,11 +61,16 @@ export class ChannelWatch {
   aim(url: string, authKey: string | null): Target {
     if (this.target.url === url && this.target.authKey === authKey) return this.target;
     this.target = { url, authKey };
-    this.trust();
-    this.tolerance = 1;
+    this.forget();
     this.latestAcceptance = -Infinity;
     this.jobsSinceAcceptance = Infinity;
     return this.target;
+  }
+
+  /** The way may be mended: what was learned of it counts no more. */
+  forget(): void {
+    this.trust();
+    this.tolerance = 1;
   }
 
   /** A new job tries the way that was in trouble with a probe: several where an answer came, for it may still be the message's. */

@@ -26,6 +26,8 @@ import { WebhookClient } from './webhook.client.js';
 
 const NO_URL = 'webhook_url is not set';
 const CLAIM_MAX = 500;
+/** What a request needs to get through. A change of it may be the cure of any trouble. */
+const WAY = ['webhookUrl', 'webhookAuthKey', 'webhookSigningSecrets'] as const;
 
 type StrayOwner = ClaimKey & Pick<Job, 'winding' | 'abandoned' | 'correlationId'>;
 
@@ -70,6 +72,11 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   }
 
   onApplicationBootstrap(): void {
+    this.live.onChange(({ keys }) => {
+      if (!WAY.some((key) => keys.has(key))) return;
+      this.watch.forget();
+      this.queue.tryAgain();
+    });
     this.queue.begin(this);
   }
 
@@ -92,6 +99,13 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   cannotWork(): string | null {
     const { current, sendingObstacle } = this.live;
     return current.webhookUrl === null ? (sendingObstacle ?? NO_URL) : null;
+  }
+
+  forgetTrouble(): void {
+    // What the receiver asked for is no trouble.
+    if (this.watch.waitUntil(Date.now(), performance.now()) !== null) return;
+    this.watch.forget();
+    this.isNews(null, null);
   }
 
   async run(job: Job): Promise<JobReport> {

@@ -138,6 +138,12 @@ describe('settleOutcome, where the message or the way may be to blame', () => {
       random,
     );
 
+  it('wants one that found no connection again within an interval, and within a minute', () => {
+    expect(had(20, unconnected)).toMatchObject({ charged: false, delayMs: 1_000 });
+    const hourly = { ...rules, schedulerIntervalMs: 3_600_000 };
+    expect(had(20, unconnected, pass, hourly)).toMatchObject({ charged: false, delayMs: 60_000 });
+  });
+
   it('does not hold a first such answer against the message', () => {
     expect(had(0)).toMatchObject({ state: 'waiting', charged: false, delayMs: 10_000 });
   });

@@ -32,6 +32,8 @@ const QUOTED_CHARACTERS = 200;
 
 /** A message that found no connection sits out so long, and twice as long each time. */
 const UNCONNECTED_FIRST_MS = 500;
+/** No longer than that, since a replica that stands back tries again so late. */
+const UNCONNECTED_LONGEST_MS = 60_000;
 
 /** What an attempt's outcome means for its message. Pure: `random` in [0, 1) spreads the retries. */
 export function settleOutcome(
@@ -118,7 +120,8 @@ function sitOut(
   { suspected }: OthersFare,
   random: number,
 ): number {
-  if (status === null) return Math.min(UNCONNECTED_FIRST_MS * 2 ** sitOuts, rules.schedulerIntervalMs);
+  if (status === null)
+    return Math.min(UNCONNECTED_FIRST_MS * 2 ** sitOuts, rules.schedulerIntervalMs, UNCONNECTED_LONGEST_MS);
   return suspected ? rules.schedulerIntervalMs : withJitter(sitOutMs(sitOuts + 1, rules), random);
 }
 

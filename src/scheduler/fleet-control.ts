@@ -97,7 +97,10 @@ export class FleetControl {
       const seen = await this.store.observe();
       const schedule = rule(seen);
       // Also a stop of what does not run is an operator's word: what a setting stopped, a setting could start.
-      if (schedule === seen.schedule && (schedule.running || operatorDecided(seen))) return;
+      if (schedule === seen.schedule && (schedule.running || operatorDecided(seen))) {
+        if (schedule.running) this.queue.tryAgain();
+        return;
+      }
       const written = await this.store.apply(
         seen.version,
         {

@@ -16,6 +16,7 @@ const handler = {
   lastSuccess: { name: 'never', text: 'SELECT' },
   status: () => ({ inFlight: 0, concurrency: 1, concurrencyLimit: 1, trouble: null }),
   cannotWork: () => null,
+  forgetTrouble: () => undefined,
   clockSetBack: () => undefined,
   run: () => Promise.reject(new Error('it is never run')),
 };

@@ -60,6 +60,10 @@ export class IntervalQueue implements BeforeApplicationShutdown {
   private readonly pulse = new Pulse();
   /** The job that is left to others, and since when it could have been taken. */
   private deferred: { readonly key: string; readonly since: number } | null = null;
+  /** Monotonic: when a replica that stands back tries again; null: it does not stand back. */
+  private triesAgainFrom: number | null = null;
+  /** When sending was last started or stopped, as far as it was seen here. */
+  private changeSeen: number | null = null;
   /** Whether a replica that went silent may still have requests under way. */
   readonly silence = new SilenceWatch();
   private lastSlotCopy: number | null = null;
@@ -106,6 +110,12 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     return this.handler?.status() ?? null;
   }
 
+  /** When this replica, which leaves jobs to others, tries one again; null while it leaves none. */
+  get triesAgainAt(): Date | null {
+    if (this.triesAgainFrom === null) return null;
+    return new Date(Date.now() + Math.max(0, this.triesAgainFrom - performance.now()));
+  }
+
   /**
    * Starts the loop for `handler`, once per process; it waits for the schema by itself. A loop that fails for good ends the
    * process: it would look alive and send nothing.
@@ -121,6 +131,14 @@ export class IntervalQueue implements BeforeApplicationShutdown {
 
   /** Looks at the schedule now rather than when planned. */
   wake(): void {
+    this.signal.wake();
+  }
+
+  /** Tries what is due at once, for what was in the way may be mended. */
+  tryAgain(): void {
+    this.runner.stepBack.forgive();
+    this.handler?.forgetTrouble();
+    this.triesAgainFrom = null;
     this.signal.wake();
   }
 
@@ -194,6 +212,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     for (const job of seen.begun) if (isNewLapse(job, seen.now, this.owner)) await this.store.noteLapse(job);
     this.silence.looked(seen.silent, seen.now, answeredAt, this.live.current.webhookTimeoutMs);
 
+    this.followStart(seen);
     this.agreement.take(seen.settings);
     const { current } = this.live;
     const consideration = this.newsFor(seen);
@@ -222,6 +241,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     }
     this.log.turned(seen, plan, () => this.live.notes.find((note) => note.includes(' is unknown: ')) ?? null);
     const { running, nextSlotAt } = plan.schedule;
+    this.triesAgainFrom = this.triesAgain(seen, plan, answeredAt);
     this.pulse.turned(running ? answeredAt + (nextSlotAt - seen.exactNow) : null);
     this.lastAttempt.save(plan.schedule.lastSlotAt);
     this.lastSlotCopy = null;
@@ -295,6 +315,23 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (handicapMs === 0) this.deferred = null;
     else if (this.deferred?.key !== key) this.deferred = { key, since: at };
     return this.deferred === null ? 0 : Math.max(0, handicapMs - (at - this.deferred.since));
+  }
+
+  private triesAgain(seen: Sighting, { schedule, begin, ended, leftForMs }: Plan, at: number): number | null {
+    const handicapMs = this.runner.stepBack.handicapMs(schedule.intervalMs);
+    const isTrying = !this.runner.idle && leftForMs === 0;
+    if (handicapMs === 0 || isTrying || !schedule.running) return null;
+    if (leftForMs > 0 || begin !== null) return at + leftForMs;
+    // What it has just given back it leaves from the next look on.
+    if (ended !== null && ended.state !== 'done') return at + handicapMs;
+    return at + Math.max(0, schedule.nextSlotAt - seen.exactNow) + handicapMs;
+  }
+
+  /** Who starts sending expects requests, and not the pauses of a time before. */
+  private followStart(seen: Sighting): void {
+    const changedAt = seen.changedAt.getTime();
+    if (seen.schedule.running && this.changeSeen !== null && this.changeSeen !== changedAt) this.tryAgain();
+    this.changeSeen = changedAt;
   }
 
   /** Notices a jump of the database's clock; true when the schedule was moved, or should have been and somebody else did. */

@@ -68,6 +68,8 @@ export interface JobHandler {
   clockSetBack(): void;
   /** Why a job would come to nothing here, while another replica may do it; null when it can be done. */
   cannotWork(): string | null;
+  /** What was in the way of earlier jobs may be mended: the next one tries as if it had not been there. */
+  forgetTrouble(): void;
   /**
    * Settles what an earlier owner of the job left open, then works until the job's budget is spent, no work is left or
    * `job.winding` aborts. Nothing is in flight when it resolves.

@@ -81,6 +81,8 @@ export interface Plan {
   readonly begin: { readonly id: number; readonly fence: number } | null;
   /** Whether `begin` only settles what its silent owner left: its requests are left to others for now. */
   readonly settlesOnly: boolean;
+  /** For how much longer a job that could begin is left to others; 0: none is. */
+  readonly leftForMs: number;
   readonly ended: EndedRun | null;
   readonly settings?: readonly object[];
   /** How many of the newest waiting jobs are dropped. */
@@ -173,6 +175,7 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     slots,
     begin,
     settlesOnly,
+    leftForMs: leftMs,
     ended,
     settings,
     dropped: stopped ? seen.schedule.waiting : trimming.trimmed,

@@ -35,7 +35,7 @@ export class SchedulerController {
     operationId: 'start',
     summary: 'Start sending, on every replica',
     description:
-      'The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing.',
+      'The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing, but that a replica which stands back after trouble with the receiver tries again at once.',
   })
   @ApiOkResponse({ description: 'Sending runs.', standardSchema: z.literal('Started'), example: 'Started' })
   @ApiErrors(400, 503)
@@ -118,6 +118,7 @@ export class SchedulerController {
         {
           cannotWork: this.queue.cannotWork,
           trouble: handler?.trouble ?? null,
+          triesAgainAt: this.queue.triesAgainAt,
           condition,
           unknown: this.live.notes.find((note) => note.startsWith('auto_sending is unknown: ')) ?? null,
         },
@@ -128,6 +129,7 @@ export class SchedulerController {
         concurrency: handler.concurrency,
         concurrency_limit: handler.concurrencyLimit,
         trouble: handler.trouble,
+        tries_again_at: iso(this.queue.triesAgainAt),
         turns_fail_since: iso(condition.turnsFailSince),
         jobs_fail_since: iso(condition.jobsFailSince),
         slot_overdue_since: iso(condition.slotOverdueSince),

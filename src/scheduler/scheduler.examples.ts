@@ -30,6 +30,7 @@ export const SCHEDULER_EXAMPLE = {
     concurrency: 2,
     concurrency_limit: 64,
     trouble: null,
+    tries_again_at: null,
     turns_fail_since: null,
     jobs_fail_since: null,
     slot_overdue_since: null,

@@ -59,6 +59,11 @@ export const overviewSchema = z
           description:
             'What ended its latest job early, or why none of its latest messages got through; null when nothing is wrong.',
         }),
+        tries_again_at: time.nullable().meta({
+          description:
+            'When it takes a job again, which it leaves to other replicas until then because of that trouble; a change of `webhook_url`, `webhook_auth_key` or `webhook_signing_secrets` and `POST /start` end that. null when it leaves none.',
+          format: 'date-time',
+        }),
         turns_fail_since: time.nullable().meta({ description: 'It cannot read or write the schedule.' }),
         jobs_fail_since: time.nullable().meta({ description: 'Each of its jobs ends with an error, see the log.' }),
         slot_overdue_since: time.nullable().meta({ description: 'The time of a slot that it has not seen taken.' }),

@@ -38,6 +38,13 @@ describe('why nothing is sent', () => {
       'no webhook_url is set on this replica',
     ],
     ['the receiver is in trouble', seen, { ...well, trouble: 'HTTP 404' }, 'HTTP 404'],
+    [
+      'the receiver is in trouble, and this replica waits',
+      seen,
+      { ...well, trouble: 'HTTP 404', triesAgainAt: at },
+      'HTTP 404; this replica tries again at 2025-07-20T14:00:00.000Z',
+    ],
+    ['this replica waits, and others send', seen, { ...well, triesAgainAt: at }, null],
   ])('is told when %s', (_when, sighting, own, told) => {
     expect(whyNothingIsSent(sighting, own, still)).toBe(told);
   });

@@ -6,6 +6,8 @@ import type { Sighting } from './schedule-store.js';
 export interface OwnCondition {
   readonly cannotWork: string | null;
   readonly trouble: string | null;
+  /** Until when it leaves jobs to others because of that trouble; null when it does not. */
+  readonly triesAgainAt?: Date | null;
   readonly condition: QueueCondition;
   /** Why it does not know whether sending is to run; null when it does. */
   readonly unknown?: string | null;
@@ -26,7 +28,7 @@ const NO_PROGRESS_MS = 15_000;
 /** Why messages wait and none is sent, in words for people; null when nothing keeps them. */
 export function whyNothingIsSent(
   seen: Pick<Sighting, 'schedule' | 'workExists' | 'changedAt' | 'changedBy' | 'begun' | 'silent'>,
-  { cannotWork, trouble, condition, unknown = null }: OwnCondition,
+  { cannotWork, trouble, triesAgainAt = null, condition, unknown = null }: OwnCondition,
   progress: Progress,
 ): string | null {
   const { schedule, workExists, changedAt, changedBy } = seen;
@@ -47,9 +49,10 @@ export function whyNothingIsSent(
   if (condition.slotOverdueSince !== null) {
     return `the slot of ${condition.slotOverdueSince.toISOString()} has not been taken; see the log`;
   }
-  const why = trouble ?? noProgress(schedule.waiting, progress);
-  const silence = silenceOf(seen, progress);
-  return why === null ? silence : [why, silence].filter((part) => part !== null).join('; ');
+  const again =
+    trouble === null || triesAgainAt === null ? null : `this replica tries again at ${triesAgainAt.toISOString()}`;
+  const parts = [trouble ?? noProgress(schedule.waiting, progress), again, silenceOf(seen, progress)];
+  return parts.filter((part) => part !== null).join('; ') || null;
 }
 
 /** The owner that went silent with messages claimed, or whose job was taken over and has sent nothing since. */

@@ -348,7 +348,7 @@ export interface paths {
     put?: never;
     /**
      * Start sending, on every replica
-     * @description The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing.
+     * @description The next job runs one interval after the last slot, or at once when that has passed. Works while `auto_sending` is false. Repeating it changes nothing, but that a replica which stands back after trouble with the receiver tries again at once.
      */
     post: operations['start'];
     delete?: never;
@@ -1126,6 +1126,7 @@ export interface components {
      *         "concurrency": 2,
      *         "concurrency_limit": 64,
      *         "trouble": null,
+     *         "tries_again_at": null,
      *         "turns_fail_since": null,
      *         "jobs_fail_since": null,
      *         "slot_overdue_since": null,
@@ -1190,6 +1191,12 @@ export interface components {
         concurrency_limit: number;
         /** @description What ended its latest job early, or why none of its latest messages got through; null when nothing is wrong. */
         trouble: string | null;
+        /**
+         * Format: date-time
+         * @description When it takes a job again, which it leaves to other replicas until then because of that trouble; a change of `webhook_url`, `webhook_auth_key` or `webhook_signing_secrets` and `POST /start` end that. null when it leaves none.
+         * @example 2025-07-20T14:36:51.123Z
+         */
+        tries_again_at: string | null;
         /**
          * Format: date-time
          * @description It cannot read or write the schedule.
