@@ -5,7 +5,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * (`retention_walks`, one row per walk).
  *
  * `dispatcher_forget_singly` deletes or erases messages one by one, each in a subtransaction: PostgreSQL refuses a statement about many
- * rows as a whole, and names none. NULL in `is_done`: somebody has the row locked, or it is not to be forgotten any more.
+ * rows as a whole, and names none. It is told where each row lies, for a table that inherits from `messages` may repeat an id. Whatever a
+ * trigger raises is its refusal, also ASSERT and the SQLSTATE of a cancelled statement; the row is looked at again afterwards. NULL in
+ * `is_done`: somebody has the row locked, or it is not to be forgotten any more.
  *
  * Locks: SHARE on `imports` while its index is built. In one transaction: what is there before it is somebody else's.
  */
@@ -37,7 +39,9 @@ export class CreateRetention1763900000030 implements MigrationInterface {
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(`DROP FUNCTION dispatcher_forget_singly(TEXT, BIGINT[], TIMESTAMPTZ, INTERVAL)`);
+    await queryRunner.query(
+      `DROP FUNCTION dispatcher_forget_singly(TEXT, BIGINT[], OID[], TID[], TIMESTAMPTZ, INTERVAL)`,
+    );
     await queryRunner.query(`DROP TABLE retention_walks, retention_state`);
     await queryRunner.query(`DROP INDEX idx_imports_finished`);
   }
@@ -45,24 +49,30 @@ export class CreateRetention1763900000030 implements MigrationInterface {
 
 // What it looks at again under the lock is what `message-walks.ts` looked at before.
 const FORGET_SINGLY = `
-  CREATE OR REPLACE FUNCTION dispatcher_forget_singly(act TEXT, candidates BIGINT[], cutoff TIMESTAMPTZ, time_limit INTERVAL)
+  CREATE OR REPLACE FUNCTION dispatcher_forget_singly(
+      act TEXT, candidates BIGINT[], sources OID[], places TID[], cutoff TIMESTAMPTZ, time_limit INTERVAL)
     RETURNS TABLE (tried_id BIGINT, is_done BOOLEAN, refused_sqlstate TEXT, refused_by TEXT)
     LANGUAGE plpgsql AS $$
   DECLARE
     ends_at CONSTANT TIMESTAMPTZ := clock_timestamp() + time_limit;
-    written BIGINT;
+    is_cancelled BOOLEAN := FALSE;
+    source OID;
+    place TID;
     in_table TEXT;
     in_constraint TEXT;
     in_context TEXT;
   BEGIN
-    FOREACH tried_id IN ARRAY candidates LOOP
-      EXIT WHEN clock_timestamp() > ends_at;
+    FOR at IN 1 .. cardinality(candidates) LOOP
+      EXIT WHEN is_cancelled OR clock_timestamp() > ends_at;
+      tried_id := candidates[at];
+      source := sources[at];
+      place := places[at];
       is_done := NULL;
       refused_sqlstate := NULL;
       refused_by := NULL;
       BEGIN
         PERFORM FROM messages message
-          WHERE message.id = tried_id
+          WHERE message.ctid = place AND message.tableoid = source AND message.id = tried_id
             AND CASE WHEN sent_status THEN coalesce(sent_at AT TIME ZONE 'UTC', created_at) < cutoff
                   ELSE parked_as IN ('failed', 'cancelled') AND coalesce(parked_at, created_at) < cutoff END
             AND NOT EXISTS (SELECT FROM unwritten_outcomes kept WHERE kept.message_id = message.id)
@@ -70,17 +80,18 @@ const FORGET_SINGLY = `
           FOR UPDATE SKIP LOCKED;
         IF FOUND THEN
           IF act = 'delete' THEN
-            DELETE FROM messages WHERE id = tried_id;
-            GET DIAGNOSTICS written = ROW_COUNT;
+            DELETE FROM messages WHERE ctid = place AND tableoid = source AND id = tried_id;
+            is_done := FOUND;
           ELSE
-            written := 0;
             UPDATE messages SET recipient_phone = '[erased]', content = '[erased]',
               parked_reason = CASE WHEN parked_reason IS NOT NULL THEN '[erased]' END
-            WHERE id = tried_id
-            RETURNING (recipient_phone = '[erased]' AND content = '[erased]')::int INTO written;
+            WHERE ctid = place AND tableoid = source AND id = tried_id;
+            is_done := FOUND;
           END IF;
           SET CONSTRAINTS ALL IMMEDIATE;
-          is_done := coalesce(written, 0) > 0;
+          is_done := is_done AND NOT EXISTS (
+            SELECT FROM messages message WHERE message.id = tried_id AND message.tableoid = source
+              AND (act = 'delete' OR NOT coalesce(recipient_phone = '[erased]' AND content = '[erased]', FALSE)));
           IF NOT is_done THEN
             refused_by := 'a trigger or a row policy kept the row as it was';
           ELSIF act = 'delete' THEN
@@ -90,14 +101,16 @@ const FORGET_SINGLY = `
             WHERE message_id = tried_id AND (error IS NOT NULL OR response_excerpt IS NOT NULL);
           END IF;
         END IF;
-      EXCEPTION WHEN OTHERS THEN
+      EXCEPTION WHEN OTHERS OR QUERY_CANCELED OR ASSERT_FAILURE THEN
         GET STACKED DIAGNOSTICS
           in_table = TABLE_NAME, in_constraint = CONSTRAINT_NAME, in_context = PG_EXCEPTION_CONTEXT;
         is_done := FALSE;
+        is_cancelled := SQLSTATE = '57014';
         refused_sqlstate := SQLSTATE;
-        refused_by := concat_ws(', ', 'SQLSTATE ' || SQLSTATE, 'table ' || nullif(in_table, ''),
-          'constraint ' || nullif(in_constraint, ''),
-          'function ' || nullif(substring(in_context FROM '^PL/\\w+ function ([^\\s(]{1,63})'), 'dispatcher_forget_singly'));
+        refused_by := regexp_replace(concat_ws(', ', 'SQLSTATE ' || SQLSTATE, 'table ' || nullif(in_table, ''),
+          'constraint ' || nullif(in_constraint, ''), 'function ' || nullif(
+            (regexp_match(in_context, '(?n)^PL/\\w+[- ]\\w+ "?([^\\s("]{1,63})'))[1], 'dispatcher_forget_singly')),
+          '\\d([ _.-]?\\d){5,}', '***', 'g');
       END;
       RETURN NEXT;
     END LOOP;

@@ -312,6 +312,17 @@ describe('claims', () => {
     expect(await claimedBy(1)).toEqual([]);
   });
 
+  it('pass over no message to which a row of another table is being tied', async () => {
+    const ids = await database.insertMessages(3);
+    await database.query('CREATE TABLE bills (message_id BIGINT REFERENCES messages (id))');
+    const billing = await database.connect();
+    await billing.query('BEGIN');
+    await billing.query('INSERT INTO bills VALUES ($1)', [ids[0]]);
+    await claims.open(job);
+    expect((await claim(3)).map(({ id }) => id)).toEqual(ids);
+    await billing.end();
+  });
+
   describe('of a table with others below it', () => {
     it('touch nothing that was sent in a table that inherits', async () => {
       await database.query(`CREATE TABLE messages_archive () INHERITS (messages)`);
@@ -321,6 +332,26 @@ describe('claims', () => {
       expect(await useAll()).toEqual({ claimed: ids, taken: ids.slice(1) });
       expect(await sentAndTouched()).toEqual([]);
       expect(await charged()).toBe(0);
+    });
+
+    it('take no row of such a table whose id another one has', async () => {
+      const [first, second] = await database.insertMessages(2);
+      await database.query(`CREATE TABLE messages_archive () INHERITS (messages);
+        CREATE TABLE messages_older () INHERITS (messages_archive)`);
+      await database.query(`INSERT INTO messages_archive (id, recipient_phone, content)
+        VALUES (${first}, '+1', 'another one'), (${second}, '+1', 'another one'), (50, '+1', 'another one')`);
+      await database.query(
+        `INSERT INTO messages_older (id, recipient_phone, content) VALUES (51, '+1', 'x'), (50, '+1', 'x')`,
+      );
+      await claims.open(job);
+      expect((await claim(10)).map(({ id, recipientPhone }) => [id, recipientPhone.length])).toEqual([
+        [first, 14],
+        [second, 14],
+        [51, 2],
+      ]);
+      expect(
+        await database.query(`SELECT content FROM messages WHERE claimed_by IS NOT NULL AND content = 'another one'`),
+      ).toEqual([]);
     });
 
     it('touch nothing that was sent in another partition, and send from every one', async () => {

@@ -198,6 +198,66 @@ describe('retention', () => {
     expect([await contents(), await attempts(), retention.trouble]).toEqual([[], 0, null]);
   });
 
+  it('keeps a row of a table that inherits, whatever is done with another one of its id', async () => {
+    await store('old', `TRUE, ${days(31)}, NULL, NULL, NULL, NULL`, 3);
+    await database.query(`
+      CREATE TABLE messages_archive () INHERITS (messages);
+      INSERT INTO messages_archive (id, recipient_phone, content, sent_status, sent_at)
+        SELECT n, '+905551111112', 'lately ' || n, n < 3, CASE WHEN n < 3 THEN now() END FROM generate_series(1, 3) n;
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF old.id = 2 THEN RAISE 'no'; END IF; RETURN old; END $$;
+      CREATE TRIGGER refuse BEFORE DELETE ON messages FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    const retention = await retentionWith({ retain_sent_days: '30' });
+    expect(await retention.sweep()).toBe('done');
+    expect((await contents()).toSorted()).toEqual(['lately 1', 'lately 2', 'lately 3', 'old']);
+  });
+
+  it('steps over the rows for which a trigger asserts or cancels, and over no other, and tells no data of theirs', async () => {
+    await store('old', `TRUE, ${days(31)}, NULL, NULL, NULL, NULL`, 200);
+    await database.query(`
+      CREATE TABLE hist_905554443322 (x INT NOT NULL);
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        ASSERT old.id <> 50, 'not this one';
+        IF old.id = 51 THEN RAISE 'no' USING ERRCODE = '57014'; END IF;
+        IF old.id = 52 THEN INSERT INTO hist_905554443322 VALUES (NULL); END IF;
+        RETURN old; END $$;
+      CREATE TRIGGER refuse BEFORE DELETE ON messages FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    const retention = await retentionWith({ retain_sent_days: '30' });
+    expect(await retention.sweep()).toBe('done');
+    expect(await contents()).toHaveLength(3);
+    expect(retention.trouble).toMatch(/except 3 that PostgreSQL keeps/);
+    expect(await database.value<string>(`SELECT string_agg(reason, ' ') FROM retention_walks`)).not.toContain('90555');
+  });
+
+  it('counts nothing as done that a later trigger puts back, whether of the table or of one far below it', async () => {
+    await store('old', `TRUE, ${days(31)}, NULL, NULL, NULL, NULL`, 200);
+    await database.query(`
+      CREATE TABLE archive () INHERITS (messages);
+      CREATE TABLE older () INHERITS (archive);
+      INSERT INTO older SELECT * FROM messages WHERE id > 150;
+      DELETE FROM ONLY messages WHERE id > 150;
+      CREATE FUNCTION put_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP = 'DELETE' THEN
+          EXECUTE format('INSERT INTO %I SELECT $1.*', TG_TABLE_NAME) USING old;
+        ELSIF new.content = '[erased]' THEN
+          UPDATE messages SET content = old.content, recipient_phone = old.recipient_phone WHERE id = old.id;
+        END IF;
+        RETURN NULL; END $$;
+      CREATE TRIGGER put_back AFTER UPDATE OR DELETE ON messages FOR EACH ROW WHEN (old.id % 10 = 0) EXECUTE FUNCTION put_back();
+      CREATE TRIGGER put_back AFTER UPDATE OR DELETE ON older FOR EACH ROW WHEN (old.id % 10 = 0) EXECUTE FUNCTION put_back()`);
+    const erasing = await retentionWith({ erase_after_days: '30' });
+    expect(await erasing.sweep()).toBe('done');
+    const done = async () => await database.query(`SELECT done, refused FROM retention_walks WHERE done + refused > 0`);
+    expect((await contents()).filter((text) => text !== ERASED)).toHaveLength(20);
+    expect(await done()).toEqual([{ done: 180, refused: 20 }]);
+    await live.stop();
+    await database.query(`DELETE FROM retention_walks`);
+    const deleting = await retentionWith({ retain_sent_days: '30' });
+    expect(await deleting.sweep()).toBe('done');
+    expect(await contents()).toHaveLength(20);
+    expect(await done()).toEqual([{ done: 180, refused: 20 }]);
+  });
+
   it('leaves what somebody has locked to the next time', async () => {
     await store('old', `TRUE, ${days(31)}, NULL, NULL, NULL, NULL`, 20);
     const other = await database.connect();

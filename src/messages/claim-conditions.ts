@@ -27,6 +27,16 @@ export const writable = (id: string) => `CASE WHEN EXISTS (SELECT FROM unwritten
           THEN (SELECT kept.message_id FROM unwritten_outcomes kept WHERE kept.message_id = ${id}) IS NULL ELSE TRUE END`;
 export const WRITABLE = writable('id');
 
+/**
+ * What a claim may take of the rows of `rows`, with their tables in `source`. An outcome is written by id, so a row of a table that
+ * inherits from `messages` is never taken while another of these tables has its id. A scalar query here, too.
+ */
+export const claimable = (
+  rows: string,
+  source: string,
+) => `${WRITABLE} AND CASE WHEN ${source} = 'messages'::regclass THEN TRUE
+          ELSE (SELECT other.id FROM messages other WHERE other.id = ${rows}.id AND other.tableoid <> ${source} LIMIT 1) IS NULL END`;
+
 /** The time of the statement as a value: a function that changes is no condition of an index, and every pause would be read. */
 export const NOW = '(SELECT clock_timestamp())';
 
@@ -64,16 +74,24 @@ export const lockTimeout = (ms: number | `$${number}`) =>
 /** Why a write that PostgreSQL reported as done is not one. */
 export const KEPT_AS_IT_WAS = 'a trigger or a row policy kept the row as it was';
 
+/** The bits of `pg_trigger.tgtype`. */
+const EVENTS = { DELETE: 8, UPDATE: 16 } as const;
+const BEFORE_OR_INSTEAD_OF = 66;
+
 /**
- * Whether triggers run after a row of `messages`, or of a child of it, is written: they may put back what RETURNING showed.
- * The bits are those of `pg_trigger.tgtype`: UPDATE, and neither BEFORE nor INSTEAD OF.
+ * Whether triggers run after a row of `messages`, or of a table that inherits from it, is written: they may put back what
+ * RETURNING showed. Most tables have neither triggers nor heirs, and one look at the catalog tells.
  */
-export const HAS_LATER_TRIGGERS = `EXISTS (
-      SELECT FROM pg_trigger
-      WHERE tgrelid = ANY (ARRAY(
-          SELECT 'messages'::regclass::oid
-          UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = 'messages'::regclass))
-        AND tgtype & 16 <> 0 AND tgtype & 66 = 0 AND NOT tgisinternal AND tgenabled <> 'D')`;
+export const hasLaterTriggers = (event: keyof typeof EVENTS) =>
+  `CASE WHEN (SELECT relhastriggers OR relhassubclass FROM pg_class WHERE oid = 'messages'::regclass) THEN EXISTS (
+      WITH RECURSIVE family AS (
+        SELECT 'messages'::regclass::oid AS member
+        UNION ALL SELECT inhrelid FROM pg_inherits JOIN family ON inhparent = family.member
+      )
+      SELECT FROM family JOIN pg_trigger ON tgrelid = family.member
+      WHERE tgtype & ${EVENTS[event]} <> 0 AND tgtype & ${BEFORE_OR_INSTEAD_OF} = 0 AND NOT tgisinternal
+        AND tgenabled <> 'D') ELSE FALSE END`;
+export const HAS_LATER_TRIGGERS = hasLaterTriggers('UPDATE');
 
 /**
  * The columns of a `ClaimedMessage`; an adopted table may have a NULL in them, which is a message that cannot be sent. The

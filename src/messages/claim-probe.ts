@@ -1,6 +1,7 @@
 import type { Statement } from '../database.js';
 import {
   atPlaces,
+  claimable,
   CLAIMED,
   FRESH,
   freshFrom,
@@ -9,7 +10,6 @@ import {
   LOCKED_CLAIMED,
   RETRY,
   retryFrom,
-  WRITABLE,
   writable,
 } from './claim-conditions.js';
 import { isInvalid } from './invalid-messages.js';
@@ -58,14 +58,14 @@ const claimProbe = (kind: Kind): Statement => ({
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), ${kind === 'fresh' ? FRESH_SEEN : RETRY_SEEN}, free AS MATERIALIZED (
-      SELECT source, place FROM seen WHERE fit AND ${WRITABLE} LIMIT ${TRIED_ROWS}
+      SELECT source, place FROM seen WHERE fit AND ${claimable('seen', 'seen.source')} LIMIT ${TRIED_ROWS}
     ), probe AS (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('free')}
         AND ${kind === 'fresh' ? FRESH : RETRY} AND claimed_by IS NULL
         AND (NOT $5::boolean OR recipient_phone <> ALL ($4::text[]))
       ORDER BY recipient_phone = ANY ($4::text[]), ${kind === 'fresh' ? '' : 'next_attempt_at DESC, '}id DESC
       LIMIT 1
-      FOR UPDATE OF message SKIP LOCKED
+      FOR NO KEY UPDATE OF message SKIP LOCKED
     ), claimed AS (
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       FROM ${atPlaces('probe')}
@@ -88,7 +88,7 @@ const heldProbe = (fence: string) => `
       SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
     ), held AS (
       SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
-      FOR UPDATE OF message SKIP LOCKED
+      FOR NO KEY UPDATE OF message SKIP LOCKED
     )`;
 
 const MINE = 'message.sent_status = FALSE AND message.claimed_by = $1 AND message.claim_fence = $2';

@@ -1,6 +1,7 @@
 import type { Statement } from '../database.js';
 import {
   atPlaces,
+  claimable,
   CLAIMED,
   FRESH,
   freshFrom,
@@ -51,6 +52,7 @@ const CLAIM_RESULT = `SELECT id, "recipientPhone", content, "createdAt",
     UNION ALL SELECT NULL, NULL, NULL, NULL, row_to_json(look) FROM look
     ORDER BY id`;
 
+const MAY_CLAIM = claimable('messages', 'messages.tableoid');
 const FRESH_FROM = freshFrom('$4');
 const RETRY_FROM = retryFrom('$5', '$6');
 
@@ -83,10 +85,10 @@ const taking = (candidates: number, fit = '') => `job AS (
       SELECT tableoid AS source, ctid AS place FROM messages
       WHERE ${RETRY} AND claimed_by IS NULL AND ${RETRY_FROM}
         AND (next_attempt_at, id) <= (coalesce((SELECT next_attempt_at FROM last_retry), (SELECT retry_horizon FROM job)),
-          coalesce((SELECT id FROM last_retry), ${HIGHEST_ID})) AND ${WRITABLE}${fit}
+          coalesce((SELECT id FROM last_retry), ${HIGHEST_ID})) AND ${MAY_CLAIM}${fit}
       ORDER BY next_attempt_at, id
       LIMIT coalesce((SELECT retries FROM share), 0)
-      FOR UPDATE SKIP LOCKED
+      FOR NO KEY UPDATE SKIP LOCKED
     ), last_fresh AS (
       SELECT id FROM messages
       WHERE ${FRESH} AND ${FRESH_FROM} AND id <= (SELECT horizon FROM job)
@@ -95,10 +97,10 @@ const taking = (candidates: number, fit = '') => `job AS (
     ), fresh AS (
       SELECT tableoid AS source, ctid AS place FROM messages
       WHERE ${FRESH} AND claimed_by IS NULL AND ${FRESH_FROM}
-        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}${fit}
+        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${MAY_CLAIM}${fit}
       ORDER BY id
       LIMIT CASE WHEN $7::bool THEN coalesce((SELECT wanted FROM job), 0) - (SELECT count(*) FROM retry) ELSE 0 END
-      FOR UPDATE SKIP LOCKED
+      FOR NO KEY UPDATE SKIP LOCKED
     ), locked AS (
       SELECT source, place FROM retry UNION ALL SELECT source, place FROM fresh
     )`;
@@ -181,10 +183,10 @@ export const CLAIM_FRESH: Statement = {
     ), fresh AS (
       SELECT tableoid AS source, ctid AS place FROM messages
       WHERE ${FRESH} AND claimed_by IS NULL AND ${FRESH_FROM}
-        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${WRITABLE}
+        AND id <= coalesce((SELECT id FROM last_fresh), (SELECT horizon FROM job)) AND ${MAY_CLAIM}
       ORDER BY id
       LIMIT greatest((SELECT wanted FROM job), 0)
-      FOR UPDATE SKIP LOCKED
+      FOR NO KEY UPDATE SKIP LOCKED
     ), claimed AS (
       UPDATE messages message SET claimed_by = $1, claim_fence = $2
       WHERE message.ctid = ANY (ARRAY(SELECT place FROM fresh))
@@ -278,7 +280,7 @@ function hold(owner: string): string {
   );
   const locked = ranges.map(
     ([name, range]) => `${name} AS (
-      SELECT tableoid AS source, ctid AS place FROM messages WHERE ${range(owner)} FOR UPDATE SKIP LOCKED
+      SELECT tableoid AS source, ctid AS place FROM messages WHERE ${range(owner)} FOR NO KEY UPDATE SKIP LOCKED
     )`,
   );
   return `
@@ -324,7 +326,7 @@ export const GIVE_BACK: Statement = {
     ), held AS (
       SELECT messages.tableoid AS source, messages.ctid AS place FROM messages, job
       WHERE messages.id = ANY ($3::bigint[]) AND ${MINE}
-      FOR UPDATE OF messages SKIP LOCKED
+      FOR NO KEY UPDATE OF messages SKIP LOCKED
     ), freed AS (
       UPDATE messages message SET claimed_by = NULL, claim_fence = NULL
       FROM ${atPlaces('held')} AND ${MINE}

@@ -88,7 +88,7 @@ export const PARK_INVALID: Statement = {
       SELECT message.tableoid AS source, message.ctid AS place
       FROM messages message, ${atPlaces('given')}
         AND ${TO_PARK} AND ${WRITABLE}
-      FOR UPDATE OF message SKIP LOCKED
+      FOR NO KEY UPDATE OF message SKIP LOCKED
     ), changed AS (
       UPDATE messages message SET
         parked_as = CASE WHEN doubt IS NULL THEN 'failed' ELSE 'uncertain' END,

@@ -53,7 +53,7 @@ export const REPLAY_SLICE: Statement = {
       SELECT id FROM messages WHERE ${OF_THOSE} AND claimed_by IS NULL
     ), taken AS MATERIALIZED (
       SELECT id FROM messages WHERE id = ANY (ARRAY(SELECT id FROM matching)) AND ${MATCHING} AND claimed_by IS NULL
-      ORDER BY id FOR UPDATE SKIP LOCKED
+      ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
     ), written AS (
       UPDATE messages SET ${SEND_AGAIN} WHERE id = ANY (ARRAY(SELECT id FROM taken))
       RETURNING id, coalesce(${IS_REPLAYED}, FALSE) AS is_replayed

@@ -63,7 +63,7 @@ export const SHORTEN: Statement = {
     ), held AS MATERIALIZED (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('given')}
         AND ${RETRY} AND claimed_by IS NULL
-      FOR UPDATE OF message SKIP LOCKED
+      FOR NO KEY UPDATE OF message SKIP LOCKED
     ), shortened AS (
       UPDATE messages message SET next_attempt_at = least(
         message.next_attempt_at - (SELECT set_back_ms FROM jump) * interval '1 ms',
@@ -89,6 +89,6 @@ const TRY_OUTCOMES_AGAIN: Statement = {
     WHERE message_id = ANY (ARRAY(
       SELECT message_id FROM unwritten_outcomes
       WHERE retry_at > (SELECT clock_timestamp()) + interval '${LONGEST_RETRY_S + 1} s'
-      ORDER BY retry_at LIMIT ${OUTCOME_ROWS} FOR UPDATE SKIP LOCKED))
+      ORDER BY retry_at LIMIT ${OUTCOME_ROWS} FOR NO KEY UPDATE SKIP LOCKED))
     RETURNING message_id`,
 };

@@ -73,7 +73,7 @@ const take = (name: string, kind: Kind, isLook: boolean): Statement => ({
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('stray')}
         AND ${kind.rows} AND ${STRAY}
       LIMIT $1
-      FOR UPDATE OF message SKIP LOCKED
+      FOR NO KEY UPDATE OF message SKIP LOCKED
     ), taken AS (${isLook ? LOOK : takeOf(kind)}
     ), last AS (
       SELECT ${kind.place} AS place FROM seen ORDER BY ${kind.order} OFFSET ${SLICE_ROWS - 1}

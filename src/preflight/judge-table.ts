@@ -57,7 +57,7 @@ function judgeKind({
     found.push(
       warning(
         `${children.join(', ')} inherit from ${name}`,
-        'They get the same new columns, and their unsent rows are sent',
+        'They get the same new columns, and their unsent rows are sent, except those whose id another of these tables has',
       ),
     );
   }

@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, HIGHEST_ID, lockTimeout, writable } from '../messages/claim-conditions.js';
+import { atPlaces, hasLaterTriggers, HIGHEST_ID, lockTimeout, writable } from '../messages/claim-conditions.js';
 import { ERASED } from '../messages/message-view.js';
 import { CUTOFF, type Limits, type Walk } from './walk.js';
 
@@ -49,14 +49,16 @@ const FREE = `${writable('message.id')}
 
 const IS_ERASED = `recipient_phone = '${ERASED}' AND content = '${ERASED}'`;
 
+const placeOf = (type: Source['type'], at: string, id: string) => `(
+          CASE WHEN ${at}::bigint IS NULL THEN ${type} '-infinity'
+            ELSE ${type} 'epoch' + ${at}::bigint * interval '1 microsecond' END,
+          coalesce(${id}::bigint, ${HIGHEST_ID}))`;
+
 const seen = ({ condition, key, type }: Source, isWanted: string) => `
     WITH seen AS MATERIALIZED (
       SELECT tableoid AS source, ctid AS place, id, ${key} AS key, (${isWanted}) AS wanted FROM messages
       WHERE ${PATIENCE} AND ${condition}
-        AND (${key}, id) > (
-          CASE WHEN $4::bigint IS NULL THEN ${type} '-infinity'
-            ELSE ${type} 'epoch' + $4::bigint * interval '1 microsecond' END,
-          coalesce($5::bigint, ${HIGHEST_ID}))
+        AND (${key}, id) > ${placeOf(type, '$4', '$5')}
         AND ${key} < ${type === 'timestamp' ? `(${CUTOFF} AT TIME ZONE 'UTC')` : CUTOFF}
       ORDER BY ${key}, id LIMIT $1
     ), wanted AS MATERIALIZED (
@@ -67,7 +69,14 @@ const LAST = `(SELECT json_build_object('at', (extract(epoch FROM key) * 1000000
         FROM seen ORDER BY key DESC, id DESC LIMIT 1) AS last`;
 
 /** `change` has a row per message that was written, with its id and whether it is now as it was to be: a trigger may say otherwise. */
-const batch = (name: string, source: Source, isWanted: string, change: string, attempts: string): Statement => ({
+const batch = (
+  event: 'DELETE' | 'UPDATE',
+  name: string,
+  source: Source,
+  isWanted: string,
+  change: string,
+  attempts: string,
+): Statement => ({
   name: `retention.${name}`,
   text: `${seen(source, isWanted)}, held AS MATERIALIZED (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('wanted')}
@@ -82,7 +91,19 @@ const batch = (name: string, source: Source, isWanted: string, change: string, a
     )
     SELECT (SELECT count(*) FROM seen) AS seen, (SELECT count(*) FROM done) AS done,
       (SELECT count(*) FROM wanted) - (SELECT count(*) FROM held) AS skipped,
-      (SELECT count(*) FROM held) - (SELECT count(*) FROM done) AS kept, ${LAST}`,
+      (SELECT count(*) FROM held) - (SELECT count(*) FROM done) AS kept, ${LAST},
+      ${hasLaterTriggers(event)} AS "hasLaterTriggers"`,
+});
+
+/** How many rows after the place `$2`, `$3` and up to `$4`, `$5` are still as they were, of `$1` at most. */
+const left = (name: string, { condition, key, type }: Source, isWanted: string): Statement => ({
+  name: `retention.${name}-left`,
+  text: `
+    SELECT count(*) AS left FROM (
+      SELECT FROM messages
+      WHERE ${condition} AND ${isWanted}
+        AND (${key}, id) > ${placeOf(type, '$2', '$3')} AND (${key}, id) <= ${placeOf(type, '$4', '$5')}
+      LIMIT $1) AS row`,
 });
 
 /** So long one statement of these works; what is left is seen again by the next one. */
@@ -92,7 +113,8 @@ const singly = (act: 'delete' | 'erase', source: Source, isWanted: string): Walk
   statement: {
     name: `retention.${act}-${source.name}-singly`,
     text: `${seen(source, isWanted)}, tried AS MATERIALIZED (
-      SELECT * FROM dispatcher_forget_singly('${act}', ARRAY(SELECT id FROM wanted), ${CUTOFF}, interval '${SINGLY_MS} ms')
+      SELECT * FROM dispatcher_forget_singly('${act}', ARRAY(SELECT id FROM wanted), ARRAY(SELECT source FROM wanted),
+        ARRAY(SELECT place FROM wanted), ${CUTOFF}, interval '${SINGLY_MS} ms')
     ), last AS (
       SELECT key, id FROM seen
       WHERE (SELECT count(*) FROM tried) = (SELECT count(*) FROM wanted)
@@ -112,6 +134,7 @@ const singly = (act: 'delete' | 'erase', source: Source, isWanted: string): Walk
     text: `${seen(source, isWanted)}
     SELECT (SELECT count(*) FROM seen) AS seen, 0 AS done, 0 AS skipped, 0 AS kept, ${LAST}`,
   },
+  left: left(`${act}-${source.name}`, source, isWanted),
 });
 
 const ofThose = `message_id = ANY (ARRAY(SELECT id FROM done))`;
@@ -122,6 +145,7 @@ function deletion(source: Source, key: 'retain_sent_days' | 'retain_parked_days'
     text: `deletes ${source.text} with their attempts`,
     days: (limits: Limits) => limits[key],
     batch: batch(
+      'DELETE',
       `delete-${source.name}`,
       source,
       'TRUE',
@@ -142,6 +166,7 @@ function erasure(source: Source): Walk {
     text: `erases number and text of ${source.text}`,
     days: (limits: Limits) => limits.erase_after_days,
     batch: batch(
+      'UPDATE',
       `erase-${source.name}`,
       source,
       isWanted,

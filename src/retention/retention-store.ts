@@ -79,6 +79,12 @@ export class RetentionStore {
     return only(await this.database.query<SingleRow>(statement, valuesOf(rows, days, true, place)));
   }
 
+  /** How many rows behind one place and up to another one are still to be done, `rows` at most. */
+  async left(statement: Statement, rows: number, from: Place | null, to: Place): Promise<number> {
+    const values = [rows, from?.at ?? null, from?.id ?? null, to.at, to.id];
+    return only(await this.database.query<{ left: number }>(statement, values)).left;
+  }
+
   /** Whether this role may delete messages, and which keys of other tables refer to them. */
   async examine(): Promise<DeletionFacts> {
     return only(await this.database.query<ExaminationRow>({ name: 'retention.examine', text: LOOK_AT_DELETION }));

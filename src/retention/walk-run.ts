@@ -1,7 +1,7 @@
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import { BatchSize } from '../dispatch/batch-size.js';
 import type { Progress, RetentionStore, Step } from './retention-store.js';
-import type { Place, Walk } from './walk.js';
+import type { BatchResult, Place, Walk } from './walk.js';
 
 const ROWS_MAX = 5_000;
 /** A batch that takes longer gets fewer rows next time: what it locks, and what vacuum waits for, stays short. */
@@ -60,7 +60,7 @@ export class WalkRun {
       const fault = databaseFaultOf(error);
       const rows = this.bySingleRows ? this.singleRows : this.size.rows;
       if (fault === 'outage' || fault === 'denied' || singly === null) throw error;
-      if (fault === 'slow' && rows > 1) this.size.timedOut(rows);
+      if (rows > 1 && (fault === 'slow' || this.bySingleRows)) this.size.timedOut(rows);
       else if (fault === 'slow' || this.bySingleRows) await this.stepOver(refusalOf(error).text);
       else this.bySingleRows = true;
     }
@@ -80,10 +80,20 @@ export class WalkRun {
     const began = performance.now();
     const result = await this.store.batch(this.walk, rows, this.days, this.place);
     this.size.succeeded(rows, performance.now() - began);
-    this.unsaved.done += result.done;
+    const putBack = await this.putBack(result, rows);
+    this.unsaved.done += result.done - putBack;
     // A trigger silently kept some: which, the same rows tell one by one.
-    if (result.kept > 0 && this.walk.singly !== null) this.bySingleRows = true;
+    if (result.kept + putBack > 0 && this.walk.singly !== null) this.bySingleRows = true;
     else this.goOn(result, rows);
+  }
+
+  /** How many of those that were done are as they were before, because triggers ran after they were counted. */
+  private async putBack(result: BatchResult, rows: number): Promise<number> {
+    const { singly } = this.walk;
+    const { done, kept, skipped, last, hasLaterTriggers } = result;
+    if (singly === null || last === null || done === 0 || hasLaterTriggers !== true) return 0;
+    const left = await this.store.left(singly.left, rows, this.place, last);
+    return Math.max(0, Math.min(done, left - kept - skipped));
   }
 
   private async stepSingly(statement: Parameters<RetentionStore['singly']>[0]): Promise<void> {

@@ -37,6 +37,8 @@ export interface BatchResult {
   /** Rows that PostgreSQL was asked to change, and kept as they were. */
   readonly kept: number;
   readonly done: number;
+  /** Whether triggers may have put back what was done, after it was counted. */
+  readonly hasLaterTriggers?: boolean;
   /** Null: nothing was seen, or the walk always begins at the start. */
   readonly last: Place | null;
 }
@@ -59,8 +61,8 @@ export interface Walk {
   /** After how many days; 0: not at all. */
   days(limits: Limits): number;
   readonly batch: Statement;
-  /** The same with each row by itself, where rows may be refused, and where the next row is. */
-  readonly singly: { readonly statement: Statement; readonly look: Statement } | null;
+  /** The same with each row by itself, where rows may be refused; where the next row is; and what of a batch was put back. */
+  readonly singly: { readonly statement: Statement; readonly look: Statement; readonly left: Statement } | null;
   /** Whether it goes on from a place; otherwise what is done is gone, and each walk begins at the start. */
   readonly hasPlace: boolean;
   /** Whether it needs the right to delete from `messages`. */
