@@ -96,7 +96,7 @@ function serverOptions(settings: StaticSettings) {
       void reply.header(CORRELATION_HEADER, request.id);
       sendErrorReply(reply, replyFor(error) ?? internalReply(request.id));
     },
-    clientErrorHandler: refuseOnSocket,
+    clientErrorHandler: (error, socket) => refuseOnSocket(error, socket),
   } satisfies FastifyServerOptions;
   if (settings.tls === null) return { ...options, http: node };
   return { ...options, https: { ...node, ...settings.tls, handshakeTimeout: settings.serverReadTimeoutMs } };

@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { refuse } from './error-mapping.js';
+import { ENDING, refuse } from './error-mapping.js';
 import { RequestRefused } from './error-reply.js';
 import { refuseOnSocket } from './socket-errors.js';
 
@@ -8,6 +8,11 @@ declare module 'fastify' {
   // oxlint-disable-next-line typescript/no-empty-object-type -- routes that stream have it, the others nothing
   interface FastifyContextConfig extends Partial<StreamedBody> {}
 }
+
+/** What is on its way when the service ends may still arrive so long. */
+const ENDING_GRACE_MS = 200;
+/** So long a client gets to read that the service ends. */
+const ENDING_LINGER_MS = 300;
 
 /** Given to a route as its configuration (`@RouteConfig`), it hands the body on as a stream, of whatever size. */
 export interface StreamedBody {
@@ -18,20 +23,26 @@ export interface StreamedBody {
 /**
  * How long a body may take. Most have to arrive within `timeoutMs` of their headers, or the connection ends (408).
  * That of a route which streams may take as long as it likes; the route sees to it that it does not stall.
- * Node's own `requestTimeout` knows no routes, so it is off.
+ * Node's own `requestTimeout` knows no routes, so it is off. When the service ends, a body that has not arrived is refused
+ * (503), rather than waited for.
  */
 export function limitBodyArrival(fastify: FastifyInstance, timeoutMs: number): void {
+  const arrivals = new Arrivals(timeoutMs);
+  fastify.addHook('preClose', (done) => {
+    arrivals.end();
+    done();
+  });
   fastify.addHook('onRequest', (request, reply, done) => {
     const types = streamedTypes(request);
     if (types === null || !hasBody(request.headers)) {
-      if (hasBody(request.headers)) endWhenLate(request, timeoutMs);
+      if (hasBody(request.headers)) arrivals.await(request);
       done();
       return;
     }
     // The server's limit for a silent connection (APP_SERVER_WRITE_TIMEOUT) would cut off a long last step. Node sets it
     // anew for the next request.
     request.raw.socket.setTimeout(0);
-    reply.raw.once('finish', () => dropRest(request, timeoutMs));
+    reply.raw.once('finish', () => dropRest(request, arrivals));
     done();
   });
 }
@@ -73,20 +84,53 @@ function hasBody(headers: IncomingHttpHeaders): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function endWhenLate({ raw }: FastifyRequest, timeoutMs: number): void {
-  const late = setTimeout(() => {
-    if (raw.complete) return;
-    refuseOnSocket(Object.assign(new Error('the body is late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), raw.socket);
-  }, timeoutMs);
-  const arrived = () => clearTimeout(late);
-  raw.once('end', arrived).once('close', () => {
-    if (raw.complete || raw.socket.destroyed) arrived();
-  });
+/** The bodies that are awaited. */
+class Arrivals {
+  private readonly awaited = new Set<Awaited>();
+  private ending = false;
+
+  constructor(private readonly timeoutMs: number) {}
+
+  await({ raw }: FastifyRequest): void {
+    const late = Object.assign(new Error('the body is late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+    const awaited: Awaited = { raw, timer: setTimeout(() => refuseLate(raw, late), this.timeoutMs) };
+    this.awaited.add(awaited);
+    const over = () => {
+      clearTimeout(awaited.timer);
+      this.awaited.delete(awaited);
+    };
+    raw.once('end', over).once('close', () => {
+      if (raw.complete || raw.socket.destroyed) over();
+      else raw.socket.once('close', over);
+    });
+    if (this.ending) this.hurry(awaited);
+  }
+
+  /** Waits no longer than it takes what is on its way. */
+  end(): void {
+    this.ending = true;
+    for (const awaited of this.awaited) this.hurry(awaited);
+  }
+
+  private hurry(awaited: Awaited): void {
+    clearTimeout(awaited.timer);
+    const ending = Object.assign(new Error('the service ends'), { code: ENDING });
+    awaited.timer = setTimeout(() => refuseLate(awaited.raw, ending, { lingerMs: ENDING_LINGER_MS }), ENDING_GRACE_MS);
+  }
+}
+
+interface Awaited {
+  readonly raw: IncomingMessage;
+  timer: NodeJS.Timeout;
+}
+
+function refuseLate(raw: IncomingMessage, error: Error, options?: { lingerMs: number }): void {
+  if (!raw.complete) refuseOnSocket(error, raw.socket, options);
 }
 
 // A client that is still sending would see a broken connection instead of the reply.
-function dropRest(request: FastifyRequest, timeoutMs: number): void {
+function dropRest(request: FastifyRequest, arrivals: Arrivals): void {
   if (request.raw.complete) return;
   request.raw.resume();
-  endWhenLate(request, timeoutMs);
+  arrivals.await(request);
 }

@@ -3,10 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 const SWEEP_EVERY_MS = 50;
+/** A reply of which the client takes nothing for so long is given up. */
+const STALLED_MS = 500;
 
 /**
  * Once the application closes, every reply asks its client to leave, and a connection is closed as soon as no request is
  * under way on it: also one on which nothing, or half a head, was sent, which Node would wait for as long as its client likes.
+ * So is one whose client takes nothing of its reply.
  */
 export function drainOnClose(fastify: FastifyInstance): void {
   const connections = new Connections();
@@ -17,7 +20,7 @@ export function drainOnClose(fastify: FastifyInstance): void {
   let closing = false;
   fastify.addHook('preClose', (done) => {
     closing = true;
-    const sweep = setInterval(() => connections.closeIdle(), SWEEP_EVERY_MS);
+    const sweep = setInterval(() => connections.sweep(performance.now()), SWEEP_EVERY_MS);
     fastify.server.once('close', () => clearInterval(sweep));
     done();
   });
@@ -27,10 +30,18 @@ export function drainOnClose(fastify: FastifyInstance): void {
   });
 }
 
+/** What is under way on a connection. */
+interface Requests {
+  count: number;
+  readonly socket: Socket;
+  /** What waited to be taken by the client when that last changed, and when that was. */
+  untaken: { readonly bytes: number; readonly since: number } | null;
+}
+
 /** The open connections of a server. With TLS, a request's socket is not the one that was accepted, but has the same peer. */
 class Connections {
   private readonly sockets = new Map<Socket, string>();
-  private readonly requests = new Map<string, number>();
+  private readonly requests = new Map<string, Requests>();
 
   add(socket: Socket): void {
     this.sockets.set(socket, peerOf(socket));
@@ -39,17 +50,29 @@ class Connections {
 
   begin(socket: Socket, response: ServerResponse): void {
     const peer = peerOf(socket);
-    this.requests.set(peer, (this.requests.get(peer) ?? 0) + 1);
+    const requests = this.requests.get(peer) ?? { count: 0, socket, untaken: null };
+    this.requests.set(peer, requests);
+    requests.count += 1;
     response.once('close', () => {
-      const left = (this.requests.get(peer) ?? 0) - 1;
-      if (left > 0) this.requests.set(peer, left);
-      else this.requests.delete(peer);
+      requests.count -= 1;
+      if (requests.count === 0) this.requests.delete(peer);
     });
   }
 
-  closeIdle(): void {
-    for (const [socket, peer] of this.sockets) if (!this.requests.has(peer)) socket.destroy();
+  /** Closes connections without a request, and those whose client does not take what it asked for. */
+  sweep(now: number): void {
+    for (const [socket, peer] of this.sockets) {
+      const requests = this.requests.get(peer);
+      if (requests === undefined || isStalled(requests, now)) socket.destroy();
+    }
   }
+}
+
+function isStalled(requests: Requests, now: number): boolean {
+  const bytes = requests.socket.writableLength;
+  if (bytes === 0) requests.untaken = null;
+  else if (requests.untaken?.bytes !== bytes) requests.untaken = { bytes, since: now };
+  return requests.untaken !== null && now - requests.untaken.since >= STALLED_MS;
 }
 
 function peerOf(socket: Socket): string {

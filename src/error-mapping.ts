@@ -6,6 +6,9 @@ import { causesOf, codeOf, isError } from './described-error.js';
 import { DomainError, type DomainErrorKind } from './domain-error.js';
 import { type HttpErrorReply, RequestRefused } from './error-reply.js';
 
+/** The code of the error that stands for a request whose body has not arrived when the service ends. */
+export const ENDING = 'REQUEST_INTERRUPTED';
+
 const RETRY_SOON = { 'retry-after': '1' };
 
 const STATUS: Readonly<Record<DomainErrorKind, number>> = {
@@ -37,6 +40,11 @@ const FRAMEWORK_REPLIES: Readonly<Record<string, HttpErrorReply>> = {
     408,
     'request.timeout',
     'The request did not arrive in time (APP_SERVER_READ_TIMEOUT)',
+  ),
+  [ENDING]: refuse(
+    503,
+    'request.interrupted',
+    'The service is ending, and the body had not arrived: send the request again',
   ),
   HPE_HEADER_OVERFLOW: refuse(431, 'request.headers_too_large', 'The headers are larger than the limit of 16384 bytes'),
   HPE_CHUNK_EXTENSIONS_OVERFLOW: refuse(413, 'request.too_large', 'The chunk extensions of the body are too large'),

@@ -46,6 +46,14 @@ const ANY_REQUEST: readonly SharedReply[] = [
       correlation_id: '5c2f…',
     },
   },
+  {
+    status: 503,
+    description: 'The service is ending.',
+    example: {
+      error: 'The service is ending, and the body had not arrived: send the request again',
+      code: 'request.interrupted',
+    },
+  },
 ];
 
 /** What a request with a body can be answered besides. */

@@ -5,8 +5,11 @@ import { CORRELATION_HEADER } from './correlation.js';
 import { codeOf } from './described-error.js';
 import { socketReply } from './error-mapping.js';
 
+/** A client gets so long to read the refusal and leave. Nothing else would end a connection whose client stays silent. */
+const LINGER_MS = 1_000;
+
 /** Answers what Node's HTTP parser refused, in the shape of all errors, and ends the connection. */
-export function refuseOnSocket(error: Error, socket: Socket): void {
+export function refuseOnSocket(error: Error, socket: Socket, { lingerMs = LINGER_MS } = {}): void {
   const code = codeOf(error);
   const nobodyReads =
     code === 'ECONNRESET' ||
@@ -27,5 +30,7 @@ export function refuseOnSocket(error: Error, socket: Socket): void {
     `${CORRELATION_HEADER}: ${randomUUID()}`,
     'connection: close',
   ];
+  const linger = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(linger));
   socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
 }

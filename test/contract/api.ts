@@ -1349,6 +1349,15 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
+      /** @description The service is ending. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
     };
   };
   setConfig: {
@@ -1681,6 +1690,15 @@ export interface operations {
       };
       /** @description A defect of the service: never expected, and the log has the rest. */
       500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorReply'];
+        };
+      };
+      /** @description The service is ending. */
+      503: {
         headers: {
           [name: string]: unknown;
         };
