@@ -22,6 +22,7 @@ import { TryClaimsAsTheyAreMade1763900000025 } from '../migrations/1763900000025
 import { IndexWhatRetentionReads1763900000026 } from '../migrations/1763900000026-index-what-retention-reads.js';
 import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-remember-lapsed-leases.js';
 import { CreateRetention1763900000030 } from '../migrations/1763900000030-create-retention.js';
+import { LetJobsTrail1763900000031 } from '../migrations/1763900000031-let-jobs-trail.js';
 import { KeepLimitsSetBacksAndFiles1763900000032 } from '../migrations/1763900000032-keep-limits-set-backs-and-files.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
@@ -53,6 +54,7 @@ export const MIGRATIONS = [
   IndexWhatRetentionReads1763900000026,
   RememberLapsedLeases1763900000029,
   CreateRetention1763900000030,
+  LetJobsTrail1763900000031,
   KeepLimitsSetBacksAndFiles1763900000032,
 ];
 

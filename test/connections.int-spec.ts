@@ -12,6 +12,8 @@ import { eventually } from './support/eventually.js';
 import { accepted, answerOf, RawReceiver } from './support/raw-receiver.js';
 import { Receiver } from './support/receiver.js';
 
+const SENDER = {};
+
 const targets = new WebhookTargets({ env: 'production', webhookAllow: webhookAllow.parse('127.0.0.0/8') });
 
 const post = (client: WebhookClient, url: string) =>
@@ -26,6 +28,7 @@ const post = (client: WebhookClient, url: string) =>
         correlationId: 'id',
         timeoutMs: 5_000,
         mayLeave: () => true,
+        sender: SENDER,
       },
       resolve,
     ),
@@ -117,7 +120,7 @@ describe('descriptors that run out', () => {
       const client = new WebhookClient(new EgressGuard(targets, null), new LiveConfig([]));
       const post = (n) => new Promise((resolve) => client.post({ url: ${JSON.stringify(receiver.url)}, authKey: null,
         to: '+905550000001', content: 'text ' + n, idempotencyKey: 'key', correlationId: 'id', timeoutMs: 20_000,
-        mayLeave: () => true }, resolve));
+        mayLeave: () => true, sender: {} }, resolve));
       const replies = await Promise.all(Array.from({ length: 300 }, (_, n) => post(n)));
       console.log(JSON.stringify({ taken: replies.filter((reply) => reply.status === 202).length, ceiling: client.ceiling.size,
         other: replies.find((reply) => reply.status !== 202) ?? null, inFlight: client.requestsInFlight }));

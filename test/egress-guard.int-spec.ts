@@ -7,6 +7,8 @@ import { WebhookClient } from '../src/dispatch/webhook.client.js';
 import { DnsServer } from './support/dns-server.js';
 import { accept, Receiver } from './support/receiver.js';
 
+const SENDER = {};
+
 describe('the way to a webhook with a name', () => {
   let dns: DnsServer;
   let receiver: Receiver;
@@ -36,6 +38,7 @@ describe('the way to a webhook with a name', () => {
           correlationId: 'id',
           timeoutMs: 5000,
           mayLeave: () => true,
+          sender: SENDER,
         },
         resolve,
       ),

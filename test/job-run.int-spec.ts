@@ -98,6 +98,7 @@ describe('the run of a job', () => {
       waitNote: null,
       logger,
       installationId,
+      onRoom: () => undefined,
       makeSettler: (onWritten) =>
         new Settler(
           { settlements, retry, receipts, size: new BatchSize(BATCH_MAX), patience: new LockPatience(), job, logger },

@@ -1,4 +1,5 @@
 import { Database } from '../src/database.js';
+import { MessageClaims } from '../src/messages/message-claims.js';
 import type { EndedRun } from '../src/scheduler/plan.js';
 import { ScheduleStore } from '../src/scheduler/schedule-store.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
@@ -139,5 +140,81 @@ describe('a job that was given back', () => {
     // What was left for the first one, which the second must not shorten.
     expect(ofSilent).toBeGreaterThan(45_000);
     expect(ofSilent).toBeLessThanOrEqual(50_000);
+  });
+});
+
+describe('a job that trails', () => {
+  let migrated: MigratedDatabase;
+  let store: ScheduleStore;
+  let first: number;
+
+  beforeEach(async () => {
+    migrated = await createMigratedDatabase();
+    store = new ScheduleStore(new Database(migrated.dataSource));
+    first = await migrated.database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, budget)
+       VALUES (now(), 'running', 1, $1, now() + interval '10 s', 5) RETURNING id`,
+      [OWNER],
+    );
+    await migrated.database.query(`UPDATE scheduler_state SET running = TRUE`);
+  });
+  afterEach(() => migrated.drop());
+
+  const signature = { owner: OWNER, leaseMs: LEASE_MS, budget: 5, change: null, notify: false };
+  const jobs = async () =>
+    await migrated.database.query(
+      `SELECT id, state, fence, owner, tail_since IS NOT NULL AS tail FROM dispatch_jobs ORDER BY id`,
+    );
+
+  it('becomes a tail in the write that begins the next job, once, though the reply may be lost', async () => {
+    const before = await store.observe();
+    const { schedule, autoSending, version } = before;
+    const slots = [{ dueAt: before.now, state: 'running' as const }];
+    const tail = { id: first, fence: 1 };
+    const write = { schedule, autoSending, slots, begin: null, tail, ended: null, dropped: 0 };
+    // Only its owner says so.
+    const alien = { ...write, slots: [] };
+    expect(await store.apply(version, alien, { ...signature, owner: 'another' })).toMatchObject({ applied: true });
+    expect(await jobs()).toMatchObject([{ id: first, tail: false }]);
+    const { tenure } = await store.apply(version + 1, write, signature);
+    const second = tenure?.id ?? 0;
+    expect(tenure).toMatchObject({ fence: 1, tail: false });
+
+    // The reply is taken for lost: the same write again changes nothing, and a look shows both.
+    expect(await store.apply(version + 1, write, signature)).toEqual({ applied: false, tenure: null });
+    const seen = await store.observe();
+    expect(seen.begun).toMatchObject([
+      { id: first, fence: 1, owner: OWNER, tail: true },
+      { id: second, fence: 1, owner: OWNER, tail: false },
+    ]);
+    const again = { ...write, slots: [], begin: { id: second, fence: 1 }, tail: null };
+    expect((await store.apply(seen.version, again, signature)).tenure).toMatchObject({ id: second, fence: 2 });
+    expect(await jobs()).toEqual([
+      { id: first, state: 'running', fence: 1, owner: OWNER, tail: true },
+      { id: second, state: 'running', fence: 2, owner: OWNER, tail: false },
+    ]);
+    // A tail keeps its lease, and passes on as one.
+    expect(await store.renew(first, 1, LEASE_MS)).toEqual({ held: true, running: true });
+    await migrated.database.query(`UPDATE dispatch_jobs SET lease_until = now() - interval '1 s' WHERE id = $1`, [
+      first,
+    ]);
+    const { version: later } = await store.observe();
+    const takeOver = { ...again, begin: { id: first, fence: 1 } };
+    const taken = await store.apply(later, takeOver, { ...signature, owner: 'another', silentOwner: OWNER });
+    expect(taken.tenure).toMatchObject({ id: first, fence: 2, tail: true, failures: 1 });
+  });
+
+  it('claims nothing more', async () => {
+    await migrated.database.insertMessages(1);
+    const claims = new MessageClaims(new Database(migrated.dataSource));
+    const job = { id: first, fence: 1 };
+    await claims.open(job);
+    const claim = async () => (await claims.claim(job, 5)).messages.length;
+    const claimProbe = async () => await claims.claimProbe(job, 1);
+    await migrated.database.query(`UPDATE dispatch_jobs SET tail_since = now()`);
+    expect(await claim()).toBe(0);
+    expect(await claimProbe()).toBeNull();
+    await migrated.database.query(`UPDATE dispatch_jobs SET tail_since = NULL`);
+    expect(await claim()).toBe(1);
   });
 });

@@ -34,6 +34,7 @@ describe('an answer', () => {
           correlationId: 'id',
           timeoutMs: 3_000,
           mayLeave: () => true,
+          sender: {},
         },
         resolve,
       ),

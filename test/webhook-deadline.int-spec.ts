@@ -7,6 +7,8 @@ import { WebhookClient } from '../src/dispatch/webhook.client.js';
 import { eventually } from './support/eventually.js';
 import { Receiver } from './support/receiver.js';
 
+const SENDER = {};
+
 const TIMEOUT_MS = 100;
 
 describe('a request whose deadline passes while the process has no processor', () => {
@@ -35,6 +37,7 @@ describe('a request whose deadline passes while the process has no processor', (
           correlationId: 'id',
           timeoutMs: TIMEOUT_MS,
           mayLeave: () => true,
+          sender: SENDER,
         },
         resolve,
       ),
@@ -75,6 +78,7 @@ describe('a request whose job may make no more when its connection is there', ()
           correlationId: 'id',
           timeoutMs: 5_000,
           mayLeave,
+          sender: SENDER,
         },
         resolve,
       ),
@@ -92,7 +96,7 @@ describe('a request whose job may make no more when its connection is there', ()
     const gone = post(() => true);
     await eventually(() => expect(receiver.open).toBe(1));
     const connecting = post(() => true);
-    client.withdrawAll();
+    client.withdrawAll(SENDER);
     expect(await connecting).toMatchObject(keptBack);
     receiver.letGo();
     expect(await gone).toMatchObject({ status: 202 });

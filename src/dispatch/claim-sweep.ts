@@ -23,6 +23,7 @@ const BEGIN: Position = { fresh: null };
 export class ClaimSweep {
   private position: Position | null = BEGIN;
   private begunAt = performance.now();
+  private working = false;
   private readonly size = new BatchSize(TAKEN_ROWS, SWEEP_MS_PER_JOB);
 
   constructor(private readonly claims: Pick<MessageClaims, 'takeStrayFresh' | 'takeStrayRetries'>) {}
@@ -35,17 +36,24 @@ export class ClaimSweep {
   /**
    * Goes on with the sweep that is due, if one is, until `signal` aborts; `settle` is called with what is found, and `keep` with
    * a claim that PostgreSQL does not let be taken, with the reason. Fewer are taken at once where one is refused or slow.
+   * Returns at once while another job goes on with it.
    */
   async goOn(
     signal: AbortSignal,
     settle: (strays: readonly StrayClaim[]) => Promise<void>,
     keep: (stray: readonly StrayClaim[], refusal: WriteRefusal) => Promise<void>,
   ): Promise<void> {
+    if (this.working) return;
+    this.working = true;
     const until = performance.now() + SWEEP_MS_PER_JOB;
     if (this.position === null && performance.now() - this.begunAt > SWEEP_INTERVAL_MS) this.begin();
-    while (this.position !== null && performance.now() < until && !signal.aborted) {
-      const strays = await this.take(this.position, keep);
-      if (strays.length > 0) await settle(strays);
+    try {
+      while (this.position !== null && performance.now() < until && !signal.aborted) {
+        const strays = await this.take(this.position, keep);
+        if (strays.length > 0) await settle(strays);
+      }
+    } finally {
+      this.working = false;
     }
   }
 

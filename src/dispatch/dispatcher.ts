@@ -16,6 +16,7 @@ import { ClaimSweep } from './claim-sweep.js';
 import { ClaimFaults } from './claim-faults.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
+import { HANGING_IN_SILENCE } from './flight.js';
 import { InvalidParker } from './invalid-parker.js';
 import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
@@ -28,6 +29,8 @@ const NO_URL = 'webhook_url is not set';
 const CLAIM_MAX = 500;
 /** What a request needs to get through. A change of it may be the cure of any trouble. */
 const WAY = ['webhookUrl', 'webhookAuthKey', 'webhookSigningSecrets'] as const;
+const ACCEPTED_LATELY_MS = 10_000;
+const SETTLED_FOR_ANOTHER = 'its replica went away; its last messages were settled';
 
 type StrayOwner = ClaimKey & Pick<Job, 'winding' | 'abandoned' | 'correlationId'>;
 
@@ -43,6 +46,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly parker: InvalidParker;
   private readonly watch = new ChannelWatch();
   private sweepTrouble: string | null = null;
+  /** Of the job that makes requests, and of those that trail. */
+  private readonly runs = new Set<JobRun>();
   private trouble: string | null = null;
   private troubledTarget: Target | null = null;
   /** Jobs in a row that fared like the one that was logged. */
@@ -96,6 +101,14 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.clock.follow();
   }
 
+  /** What hangs may take half of the ceiling, and less while nothing is accepted: then all may hang. */
+  hasRoomBeside(): boolean {
+    if (this.watch.suspected) return false;
+    const most = Math.floor(this.window.ceiling() / 2);
+    const isSilent = this.watch.acceptedAgoMs(performance.now()) > ACCEPTED_LATELY_MS;
+    return this.client.requestsInFlight <= (isSilent ? Math.min(most, HANGING_IN_SILENCE) : most);
+  }
+
   cannotWork(): string | null {
     const { current, sendingObstacle } = this.live;
     return current.webhookUrl === null ? (sendingObstacle ?? NO_URL) : null;
@@ -121,6 +134,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
         installationId,
         makeSettler(() => undefined),
       );
+    if (job.trails) return { sent: 0, notSent: 0, note: SETTLED_FOR_ANOTHER, way: 'untried', unfinished: false };
     const { webhookUrl, webhookAuthKey } = this.live.current;
     if (webhookUrl === null) return this.pass(this.live.sendingObstacle ?? NO_URL, null);
     const target = this.watch.aim(webhookUrl, webhookAuthKey);
@@ -144,7 +158,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       },
       job,
     );
-    const run = new JobRun(job, {
+    const run: JobRun = new JobRun(job, {
       claims,
       stretches,
       claimFaults,
@@ -156,21 +170,26 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       waitNote,
       logger,
       installationId,
+      onRoom: () => this.runs.forEach((other) => other !== run && other.lookAgain()),
       makeSettler,
     });
+    this.runs.add(run);
     const sweeping = this.sweepClaims(job, installationId);
-    await run.toEnd();
+    await run.toEnd().finally(() => this.runs.delete(run));
     await sweeping;
     if (run.leavesClaims) await this.endings.release(job);
-    // There was work, and none of it was to be had: a trigger may silently keep messages from being claimed.
-    // While messages that cannot be sent are being parked, these are why.
-    if (run.note === null && run.tally.sent + run.tally.notSent === 0 && !parker.isUnderWay) {
+    // There was work, and none of it was to be had, nor was it what others wait for: a trigger may silently keep messages from
+    // being claimed. While messages that cannot be sent are being parked, these are why.
+    const isFruitless = run.note === null && run.tally.sent + run.tally.notSent === 0;
+    if (isFruitless && !parker.isUnderWay && this.runs.size === 0) {
       await claimFaults.setAside();
       this.sweep.hurry();
     }
     if (!run.isIncomplete) receipts.close();
     const trouble = run.trouble ?? (run.tally.sent === 0 ? watch.doubt : null);
-    run.tally.summarize(run.note, trouble, this.isNews(trouble, target));
+    // That one that trailed has sent something is older than the trouble that a job after it met.
+    const isOld = job.trails && trouble === null && watch.doubt !== null;
+    run.tally.summarize(run.note, trouble, isOld || this.isNews(trouble, target));
     const { sent, notSent } = run.tally;
     const { way } = run;
     const unfinished = way === 'down' && run.trouble !== null && (await this.leavesBudget(job));

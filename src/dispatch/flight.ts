@@ -3,7 +3,7 @@ const STEP_MIN_MS = 500;
 /** And so many times as long as answers usually take. */
 const STEP_PER_ANSWER = 2;
 /** So many hanging requests give their place to others although nothing has been accepted meanwhile. */
-const HANGING_IN_SILENCE = 16;
+export const HANGING_IN_SILENCE = 16;
 
 /**
  * A job's requests in flight, and how many of them hang: a number that never answers keeps its place in the window until the

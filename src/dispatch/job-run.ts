@@ -46,6 +46,8 @@ export interface RunParts {
   readonly waitNote: string | null;
   readonly logger: Logger;
   readonly installationId: string;
+  /** Called when a run that trails got an answer: there is room for the others. */
+  readonly onRoom: () => void;
   readonly makeSettler: (onWritten: (batch: readonly Settlement[]) => void) => Settler;
 }
 
@@ -75,6 +77,7 @@ export class JobRun {
   private endedBy: string | null = null;
   private over = false;
   private turnEnd: NodeJS.Immediate | null = null;
+  private readonly beganAt = performance.now();
   private finish: () => void = () => undefined;
   private readonly mayLeave = () => this.job.mayBegin();
 
@@ -94,7 +97,7 @@ export class JobRun {
 
   /** Why the job ended before its budget was spent; null when it did not. */
   get note(): string | null {
-    return this.endedBy ?? (this.job.winding.aborted ? String(this.job.winding.reason) : null);
+    return this.endedBy ?? (this.job.winding.aborted && !this.job.trails ? String(this.job.winding.reason) : null);
   }
 
   /** What ended the job early other than a stop; null when nothing did. */
@@ -102,22 +105,27 @@ export class JobRun {
     return this.endedBy;
   }
 
-  /** How the way fared. What the receiver asked for is not its trouble. */
+  /**
+   * How the way fared. What the receiver asked for is not its trouble. A run that trailed ends after others, which have told of
+   * trouble; and what got through in those tells more than what hung in this one.
+   */
   get way(): JobReport['way'] {
+    const { job, tally, beganAt } = this;
     const { watch } = this.parts;
-    if (watch.trouble !== null && watch.waitUntil(Date.now(), performance.now()) === null) return 'down';
-    if (this.tally.gotThrough) return 'works';
-    return this.tally.notSent > 0 ? 'doubtful' : 'untried';
+    const now = performance.now();
+    if (watch.trouble !== null && watch.waitUntil(Date.now(), now) === null) return job.trails ? 'untried' : 'down';
+    if (tally.gotThrough || (job.trails && watch.acceptedAgoMs(now) < now - beganAt)) return 'works';
+    return tally.notSent > 0 ? 'doubtful' : 'untried';
   }
 
   /** Resolves when nothing is in flight, nothing is claimed and everything is written. */
   async toEnd(): Promise<void> {
     const { job, parts } = this;
     const onWinding = () => {
-      parts.client.withdrawAll();
+      parts.client.withdrawAll(this);
       this.pump();
     };
-    const onCut = () => parts.client.cutAll('cut off: the job may have another owner by now');
+    const onCut = () => parts.client.cutAll(this, 'cut off: the job may have another owner by now');
     job.winding.addEventListener('abort', onWinding);
     job.cut.addEventListener('abort', onCut);
     await new Promise<void>((resolve) => {
@@ -154,10 +162,18 @@ export class JobRun {
     return this.queue.size > 0 && this.room > 0 && this.endedBy === null;
   }
 
-  /** How many more requests may begin: those that hang have given their places back, and still count for the ceiling. */
+  /**
+   * How many more requests may begin: those that hang have given their places back, and still count for the ceiling, also
+   * those of jobs that trail.
+   */
   private get room(): number {
-    const { window } = this.parts;
-    return Math.min(window.size - this.flight.placesTaken, window.ceiling() - this.flight.size);
+    const { window, client } = this.parts;
+    return Math.min(window.size - this.flight.placesTaken, window.ceiling() - client.requestsInFlight);
+  }
+
+  /** Looks again whether more requests may begin. */
+  lookAgain(): void {
+    if (!this.over) this.pumpAtTurnEnd();
   }
 
   /** The answers of one turn of the event loop are gone through together: one write to Redis, then new requests. */
@@ -177,6 +193,18 @@ export class JobRun {
     else this.claimInTime();
     const idle = this.flight.size === 0 && !this.claiming;
     if (idle && (!this.goesOn || (this.cursor.exhausted && this.queue.size === 0 && this.settler.empty))) this.finish();
+    else if (this.flight.awaited === 0) this.trailInTime();
+  }
+
+  /**
+   * Nothing is left to begin, and all that is in flight hangs: the next job need not wait for it. Only for answers: a request
+   * that found no connection is back on the budget, and its job has to spend that.
+   */
+  private trailInTime(): void {
+    const { cursor, settler, queue, job } = this;
+    const isSpent = cursor.exhausted && queue.size === 0 && settler.empty && !this.claiming && !this.claimsLeft;
+    if (!isSpent || this.flight.size === 0 || !this.goesOn || this.parts.watch.suspected) return;
+    if (this.parts.client.allLeft(this)) job.trail();
   }
 
   private claimInTime(): void {
@@ -316,9 +344,11 @@ export class JobRun {
         correlationId: this.job.correlationId,
         timeoutMs: Math.min(current.webhookTimeoutMs, this.job.requestLimitMs),
         mayLeave: this.mayLeave,
+        sender: this,
       },
       (reply) => {
         this.flight.ended(step);
+        if (this.job.trails) this.parts.onRoom();
         this.onReply(message, hash, reply, target, startedAt);
       },
     );
@@ -363,7 +393,8 @@ export class JobRun {
     } else if (delivery.outcome === 'uncertain') window.unanswered(startedAt, now);
     else if (delivery.outcome !== 'refused' && !isAnswerOfChannel(delivery)) window.turnedAway(startedAt, now);
     if (watch.suspected) window.collapse();
-    if (!watch.wantsProbe && watch.trouble !== null) this.endedBy ??= this.parts.waitNote ?? watch.trouble;
+    if (!watch.wantsProbe && watch.trouble !== null && !this.job.trails)
+      this.endedBy ??= this.parts.waitNote ?? watch.trouble;
   }
 
   private afterWriting(batch: readonly Settlement[]): void {

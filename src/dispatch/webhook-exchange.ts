@@ -27,13 +27,17 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private ended = false;
   private readonly timer: NodeJS.Timeout;
 
+  readonly sender: object;
+  private readonly mayLeave: () => boolean;
+
   /** `mayLeave` is asked when a connection is there, which may be long after the request was made. */
   constructor(
-    timeoutMs: number,
+    { timeoutMs, mayLeave, sender }: { timeoutMs: number; mayLeave: () => boolean; sender: object },
     private readonly reader: AnswerReader,
-    private readonly mayLeave: () => boolean,
     private readonly onEnd: (reply: Answer | NoAnswer) => void,
   ) {
+    this.mayLeave = mayLeave;
+    this.sender = sender;
     this.timer = setTimeout(
       () => this.onDeadline(`no answer within the timeout of ${timeoutMs} ms (webhook_timeout)`),
       timeoutMs,
@@ -43,6 +47,10 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   /** Whether the answer came to its end, so that its connection may carry another request. */
   get whole(): boolean {
     return this.ended;
+  }
+
+  get hasLeft(): boolean {
+    return this.left;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

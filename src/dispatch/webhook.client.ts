@@ -21,10 +21,13 @@ export interface WebhookRequest {
   readonly timeoutMs: number;
   /** Asked once more when a connection is there. */
   readonly mayLeave: () => boolean;
+  /** Who may withdraw or cut it. */
+  readonly sender: object;
 }
 
 /** One that waits for another to end. */
 interface WaitingRequest {
+  readonly sender: object;
   readonly go: () => void;
   readonly giveUp: (reply: NoAnswer) => void;
 }
@@ -75,7 +78,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const headers = this.headersOf(request, body, secrets);
     const credentials = this.credentials.of(request.authKey, secrets);
     const { reader } = connection;
-    const exchange = new WebhookExchange(request.timeoutMs, reader, request.mayLeave, (reply) => {
+    const exchange = new WebhookExchange(request, reader, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);
       if ('left' in reply && reply.unreadable !== undefined && reader.wasUnchecked) {
@@ -113,16 +116,30 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     );
   }
 
-  /** Keeps back every request that waits for room or for its connection. */
-  withdrawAll(): void {
-    for (const { giveUp } of this.waiting.splice(0)) giveUp(WITHDRAWN);
-    for (const exchange of this.inFlight.all) exchange.withdraw();
+  /** Keeps back every request of `sender` that waits for room or for its connection. */
+  withdrawAll(sender: object): void {
+    for (const { giveUp } of this.waitingOf(sender)) giveUp(WITHDRAWN);
+    for (const exchange of this.inFlight.of(sender)) exchange.withdraw();
   }
 
-  /** Ends every request in flight at once; those that had left are uncertain. */
-  cutAll(reason: string): void {
-    for (const { giveUp } of this.waiting.splice(0)) giveUp({ left: false, error: `not connected: ${reason}` });
-    for (const exchange of this.inFlight.all) exchange.giveUp(reason);
+  /** Ends every request of `sender` at once; those that had left are uncertain. */
+  cutAll(sender: object, reason: string): void {
+    for (const { giveUp } of this.waitingOf(sender)) giveUp({ left: false, error: `not connected: ${reason}` });
+    for (const exchange of this.inFlight.of(sender)) exchange.giveUp(reason);
+  }
+
+  /** Whether each request of `sender` has left, so that it will not be made in vain. */
+  allLeft(sender: object): boolean {
+    const waits = this.waiting.some((request) => request.sender === sender);
+    return !waits && this.inFlight.of(sender).every((exchange) => exchange.hasLeft);
+  }
+
+  /** Takes them out. */
+  private waitingOf(sender: object): WaitingRequest[] {
+    return this.waiting.splice(0).filter((request) => {
+      if (request.sender !== sender) this.waiting.push(request);
+      return request.sender === sender;
+    });
   }
 
   /**
@@ -140,6 +157,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     if (open === 0 || timeoutMs <= 0 || !isOutOfRoom(error)) return false;
     this.ceiling.lower(open);
     this.waiting.push({
+      sender: request.sender,
       go: () => this.post({ ...request, timeoutMs }, onReply),
       giveUp: onReply,
     });
@@ -226,8 +244,8 @@ class InFlight {
     return this.places.length - this.free.length;
   }
 
-  get all(): WebhookExchange[] {
-    return this.places.filter((exchange) => exchange !== null);
+  of(sender: object): WebhookExchange[] {
+    return this.places.filter((exchange) => exchange !== null).filter((exchange) => exchange.sender === sender);
   }
 
   takePlace(): number {

@@ -54,7 +54,7 @@ const claimProbe = (kind: Kind): Statement => ({
   text: `
     WITH job AS (
       SELECT claimed, horizon, retry_horizon FROM dispatch_jobs
-      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running' AND budget > claimed
+      WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running' AND tail_since IS NULL AND budget > claimed
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), ${kind === 'fresh' ? FRESH_SEEN : RETRY_SEEN}, free AS MATERIALIZED (

@@ -38,7 +38,7 @@ const PATIENCE = `${lockTimeout(500)} AS patience`;
 
 const claimingJob = (patienceMs: `$${number}`) => `FROM ${lockTimeout(patienceMs)} AS patience, dispatch_jobs
       WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running'
-        AND (SELECT running FROM scheduler_state)
+        AND tail_since IS NULL AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE OF dispatch_jobs`;
 
 /**

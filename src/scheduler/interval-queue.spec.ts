@@ -15,6 +15,7 @@ const handler = {
   work: { expression: 'FALSE', values: () => [], exists: () => false },
   lastSuccess: { name: 'never', text: 'SELECT' },
   status: () => ({ inFlight: 0, concurrency: 1, concurrencyLimit: 1, trouble: null }),
+  hasRoomBeside: () => true,
   cannotWork: () => null,
   forgetTrouble: () => undefined,
   clockSetBack: () => undefined,

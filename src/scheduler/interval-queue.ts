@@ -175,7 +175,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         this.pulse.turnEnds(false);
         this.log.failed(error);
         this.leases.lostTouch();
-        if (this.stopping && (this.runner.idle || this.runner.ended !== null)) break;
+        if (this.stopping && this.runner.over) break;
         await this.signal.waitUntil(performance.now() + retryMs);
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
       }
@@ -210,6 +210,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     if (await this.followClock(seen, { databaseAt: seen.now, askedAt, answeredAt })) return askedAt;
     this.leases.looked(seen, answeredAt);
     for (const job of seen.begun) if (isNewLapse(job, seen.now, this.owner)) await this.store.noteLapse(job);
+    this.runner.noteTails(seen.begun);
     this.silence.looked(seen.silent, seen.now, answeredAt, this.live.current.webhookTimeoutMs);
 
     this.followStart(seen);
@@ -232,7 +233,9 @@ export class IntervalQueue implements BeforeApplicationShutdown {
         requestLimitMs,
       });
       if (!written.applied) return askedAt;
-      if (plan.ended !== null) this.runner.forgetEnded();
+      if (plan.ended !== null) this.runner.forgetEnded(plan.ended);
+      if (plan.tail !== null)
+        this.runner.noteTails([{ ...plan.tail, owner: this.owner, leaseUntil: null, tail: true }]);
       if (written.tenure !== null) {
         const aheadMs = Math.min(written.tenure.dueAt.getTime() - seen.exactNow, LONGEST_LEAD_MS);
         const times = { takenFrom: askedAt, grantedFrom: answeredAt, dueFrom: answeredAt + aheadMs, requestLimitMs };
@@ -246,6 +249,8 @@ export class IntervalQueue implements BeforeApplicationShutdown {
     this.lastAttempt.save(plan.schedule.lastSlotAt);
     this.lastSlotCopy = null;
     this.agreement.settle(consideration, seen.now);
+    // Several may have ended at once, and a turn writes down one.
+    if (this.runner.ended !== null) return askedAt;
     return answeredAt + (plan.wakeAt - seen.exactNow);
   }
 
@@ -278,7 +283,10 @@ export class IntervalQueue implements BeforeApplicationShutdown {
       operatorDecided: operatorDecided(seen),
       lastSlotCopy: this.lastSlotCopy,
       ended: this.runner.ended,
-      free: !this.stopping && (this.runner.idle || this.runner.ended !== null),
+      free: !this.stopping && this.runner.free,
+      trailing: !this.stopping && this.handler?.hasRoomBeside() === true ? this.runner.trailing : null,
+      settles: !this.stopping,
+      runsHere: (job) => this.runner.runsHere(job),
       leadMs: this.runner.lead.ms(seen.schedule.intervalMs),
       handicapMs: this.handicapMs(seen),
       deferMs: (job) => this.deferMs(seen, job, answeredAt),
@@ -319,7 +327,7 @@ export class IntervalQueue implements BeforeApplicationShutdown {
 
   private triesAgain(seen: Sighting, { schedule, begin, ended, leftForMs }: Plan, at: number): number | null {
     const handicapMs = this.runner.stepBack.handicapMs(schedule.intervalMs);
-    const isTrying = !this.runner.idle && leftForMs === 0;
+    const isTrying = !this.runner.free && leftForMs === 0;
     if (handicapMs === 0 || isTrying || !schedule.running) return null;
     if (leftForMs > 0 || begin !== null) return at + leftForMs;
     // What it has just given back it leaves from the next look on.

@@ -8,6 +8,7 @@ export interface JobRecord {
   readonly due_at: string;
   readonly started_at: string | null;
   readonly finished_at: string | null;
+  readonly tail_since: string | null;
   readonly owner: string | null;
   readonly budget: number | null;
   readonly sent: number;
@@ -39,7 +40,8 @@ export class JobHistory {
 }
 
 const utc = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ${column}`;
-const COLUMNS = `id, state, ${utc('due_at')}, ${utc('started_at')}, ${utc('finished_at')}, owner, budget, sent, not_sent, note`;
+const COLUMNS = `id, state, ${utc('due_at')}, ${utc('started_at')}, ${utc('finished_at')}, ${utc('tail_since')},
+  owner, budget, sent, not_sent, note`;
 
 export const RUNNING: Statement = {
   name: 'scheduler.running',

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { JobHandler } from './job.js';
-import type { EndedRun } from './plan.js';
 import { LeadTime } from './lead-time.js';
+import type { BegunJob, EndedRun } from './plan.js';
 import { LEASE_MS, RunningJob, type TenureTimes } from './running-job.js';
 import { ScheduleStore, type Tenure } from './schedule-store.js';
 import { StepBack } from './step-back.js';
@@ -18,13 +18,18 @@ const LONGEST_RESUME_MS = 60_000;
 const SHUTDOWN_CUT_MS = 11_000;
 const SHUTDOWN_ABANDON_MS = 12_500;
 
-/** Runs one job at a time on this replica and keeps how it ended until the queue has written that down. */
+type JobKey = Pick<BegunJob, 'id' | 'fence'>;
+
+/**
+ * Runs one job at a time on this replica that may make requests, and beside it those that trail. Keeps how each ended until
+ * the queue has written that down.
+ */
 @Injectable()
 export class JobRunner {
   private readonly logger = new Logger('Scheduler');
-  private job: RunningJob | null = null;
-  private run: Promise<void> = Promise.resolve();
-  private endedRun: EndedRun | null = null;
+  /** Also those that ended, until `forgetEnded`. */
+  private readonly jobs = new Map<RunningJob, EndedRun | null>();
+  private readonly runs = new Set<Promise<void>>();
   private deadlines: NodeJS.Timeout[] = [];
   private ending = false;
   private failsFrom: Date | null = null;
@@ -38,7 +43,24 @@ export class JobRunner {
 
   /** Whether no job runs here; one that ended counts until `forgetEnded`. */
   get idle(): boolean {
-    return this.job === null;
+    return this.jobs.size === 0;
+  }
+
+  /** Whether no job runs here any more, be its end written down or not. */
+  get over(): boolean {
+    return [...this.jobs.values()].every((ended) => ended !== null);
+  }
+
+  /** Whether a job that makes requests may begin here once `ended` is written down. */
+  get free(): boolean {
+    const { active } = this;
+    return active === undefined || this.jobs.get(active) !== null;
+  }
+
+  /** The job that may make requests, if all that it waits for hangs. */
+  get trailing(): JobKey | null {
+    const { active } = this;
+    return active !== undefined && active.trails && this.jobs.get(active) === null ? active : null;
   }
 
   /** Since when each job of this replica has failed; null when the latest one did not. */
@@ -46,17 +68,28 @@ export class JobRunner {
     return this.failsFrom;
   }
 
-  /** The run that ended and is not yet written down. */
+  /** A run that ended and is not yet written down; first that of the job that made requests, which the next one waits for. */
   get ended(): EndedRun | null {
-    return this.endedRun;
+    const { active } = this;
+    const first = active === undefined ? null : (this.jobs.get(active) ?? null);
+    return first ?? [...this.jobs.values()].find((run) => run !== null) ?? null;
+  }
+
+  runsHere(job: JobKey): boolean {
+    return [...this.jobs.keys()].some((own) => isSame(own, job));
+  }
+
+  /** Takes from the rows of the fleet's jobs which of those here count as tails. */
+  noteTails(begun: readonly BegunJob[]): void {
+    for (const job of this.jobs.keys()) job.isTail ||= begun.some((row) => row.tail && isSame(row, job));
   }
 
   /**
-   * Begins a job; `onEnd` is called once, when it is over. `settlesOnly`: it settles what its former owner left, makes no
-   * request, and is given back.
+   * Begins a job; `onChange` is called when it trails, and once more when it is over. `settlesOnly`: it settles what its former
+   * owner left, makes no request, and is given back.
    */
-  begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, settlesOnly: boolean, onEnd: () => void): void {
-    const job: RunningJob = new RunningJob(tenure, times, async () => await this.renew(job));
+  begin(handler: JobHandler, tenure: Tenure, times: TenureTimes, settlesOnly: boolean, onChange: () => void): void {
+    const job: RunningJob = new RunningJob(tenure, times, async () => await this.renew(job), onChange);
     if (tenure.failures >= FAILURES_AT_MOST) {
       this.logger.warn(
         { job: tenure.id },
@@ -68,40 +101,43 @@ export class JobRunner {
     // It was granted while the process was told to end: it gives back what it owns, and makes no request.
     if (this.ending) job.windDown('shutdown');
     if (settlesOnly) job.windDown('left to others');
-    this.job = job;
-    this.run = this.runToEnd(handler, job, tenure.failures).then(onEnd);
+    this.jobs.set(job, null);
+    const run: Promise<void> = this.runToEnd(handler, job, tenure.failures)
+      .finally(() => this.runs.delete(run))
+      .then(onChange);
+    this.runs.add(run);
   }
 
   /** Lets requests take so long, once that stands where others see it. */
   allowRequests(limitMs: number): void {
     this.requestLimitMs = limitMs;
-    if (this.job === null || this.job.requestLimitMs >= limitMs) return;
+    const { active } = this;
+    if (active === undefined || active.requestLimitMs >= limitMs) return;
     // The next renewal does it otherwise.
-    void this.renew(this.job).catch(() => undefined);
+    void this.renew(active).catch(() => undefined);
   }
 
-  forgetEnded(): void {
-    this.endedRun = null;
-    this.job = null;
+  forgetEnded(ended: JobKey): void {
+    for (const [job, run] of this.jobs) if (run !== null && isSame(job, ended)) this.jobs.delete(job);
   }
 
   /** Lets what is in flight finish and nothing new begin. */
   windDown(): void {
-    this.job?.windDown('stopped');
+    for (const job of this.jobs.keys()) job.windDown('stopped');
   }
 
   /** The same for the end of the process, which does not wait for ever: what is still in flight is cut in time. */
   shutDown(): void {
     this.ending = true;
-    this.job?.windDown('shutdown');
+    for (const job of this.jobs.keys()) job.windDown('shutdown');
     this.deadlines = [
-      setTimeout(() => this.job?.cutOff('shutdown'), SHUTDOWN_CUT_MS),
-      setTimeout(() => this.job?.abandon(), SHUTDOWN_ABANDON_MS),
+      setTimeout(() => this.jobs.forEach((_, job) => job.cutOff('shutdown')), SHUTDOWN_CUT_MS),
+      setTimeout(() => this.jobs.forEach((_, job) => job.abandon()), SHUTDOWN_ABANDON_MS),
     ];
   }
 
   async close(): Promise<void> {
-    await this.run;
+    await Promise.all(this.runs);
     for (const deadline of this.deadlines) clearTimeout(deadline);
   }
 
@@ -113,24 +149,34 @@ export class JobRunner {
     return held;
   }
 
+  private get active(): RunningJob | undefined {
+    return [...this.jobs.keys()].find((job) => !job.isTail);
+  }
+
   private async runToEnd(handler: JobHandler, job: RunningJob, failures: number): Promise<void> {
     const { id, fence } = job;
+    let ended: EndedRun;
     try {
       const report = await handler.run(job);
       const { sent, notSent, note } = report;
-      this.failsFrom = null;
+      if (!job.isTail) this.failsFrom = null;
       // One that was left to others tried nothing.
       if (job.winding.reason !== 'left to others') this.stepBack.ended(report);
       const open = job.resumable || (report.unfinished && !job.winding.aborted);
-      this.endedRun = { id, fence, state: open ? 'open' : 'done', resumeAfterMs: 0, sent, notSent, note };
+      ended = { id, fence, state: open ? 'open' : 'done', resumeAfterMs: 0, sent, notSent, note };
     } catch (error) {
       this.failsFrom ??= new Date();
       this.logger.error({ err: error, job: id }, 'a job failed; the schedule goes on');
       // Never done: it may have messages claimed, which only its next owner can settle.
       const resumeAfterMs = Math.min(FIRST_RESUME_MS * 2 ** failures, LONGEST_RESUME_MS);
-      this.endedRun = { id, fence, state: 'failed', resumeAfterMs, sent: 0, notSent: 0, note: 'failed, see the log' };
+      ended = { id, fence, state: 'failed', resumeAfterMs, sent: 0, notSent: 0, note: 'failed, see the log' };
     }
     if (job.neededMs !== null) this.lead.measured(job.neededMs);
+    this.jobs.set(job, ended);
     await job.end();
   }
+}
+
+function isSame(one: JobKey, other: JobKey): boolean {
+  return one.id === other.id && one.fence === other.fence;
 }

@@ -22,6 +22,13 @@ export interface Job {
   prepared(): Promise<void>;
   /** Whether a request may begin at this very instant; true only while the lease surely holds. */
   mayBegin(): boolean;
+  /** Whether the run makes no more requests: it said so, or it took over a job that had come so far. */
+  readonly trails: boolean;
+  /**
+   * Says, once and for good, that the run makes no more requests and only waits for some that hang. From then on `mayBegin` is
+   * false, and the next job may begin beside this one.
+   */
+  trail(): void;
 }
 
 /** What a run of a job came to. */
@@ -66,13 +73,15 @@ export interface JobHandler {
   readonly lastSuccess: Statement;
   /** The clock of PostgreSQL may have been set back since it was looked at last: at the start, and after each such jump. */
   clockSetBack(): void;
+  /** Whether the next job may begin here while requests of a job that trails hang. */
+  hasRoomBeside(): boolean;
   /** Why a job would come to nothing here, while another replica may do it; null when it can be done. */
   cannotWork(): string | null;
   /** What was in the way of earlier jobs may be mended: the next one tries as if it had not been there. */
   forgetTrouble(): void;
   /**
    * Settles what an earlier owner of the job left open, then works until the job's budget is spent, no work is left or
-   * `job.winding` aborts. Nothing is in flight when it resolves.
+   * `job.winding` aborts. None of its requests is in flight when it resolves. Runs of jobs that trail may go on beside it.
    */
   run(job: Job): Promise<JobReport>;
 }

@@ -23,7 +23,7 @@ describe('LeaseWatch', () => {
   /** Looks at that instant; whether the job of another replica may be taken over then. */
   const mayTake = (at: number): boolean => {
     const now = at + AHEAD + clockJump;
-    const job = { id: 7, fence: 1, owner: 'elsewhere', leaseUntil: leaseEndsAt + AHEAD, lapseSeenAgoMs };
+    const job = { id: 7, fence: 1, owner: 'elsewhere', leaseUntil: leaseEndsAt + AHEAD, lapseSeenAgoMs, tail: false };
     watch.looked({ begun: [job], now, postmasterStartedAt }, at);
     return job.leaseUntil < now && watch.heldUntil(job) <= at;
   };

@@ -1,4 +1,4 @@
-import { planTurn, type Circumstances, type EndedRun, type Observation } from './plan.js';
+import { planTurn, TAILS_MAX, type Circumstances, type EndedRun, type Observation } from './plan.js';
 import { LEAD_MS, type Schedule } from './schedule.js';
 
 const NOW = 1_000_000;
@@ -29,13 +29,16 @@ const replica: Circumstances = {
   lastSlotCopy: null,
   ended: null,
   free: true,
+  trailing: null,
+  settles: true,
+  runsHere: () => false,
   takeoverFrom: () => 0,
   leadMs: LEAD_MS,
   handicapMs: 0,
   deferMs: () => 0,
 };
 const waiting = { schedule: { ...schedule, waiting: 2 }, oldestWaiting: { id: 7, fence: 0 } };
-const elsewhere = { id: 5, fence: 1, owner: 'elsewhere', leaseUntil: NOW + 8_000 };
+const elsewhere = { id: 5, fence: 1, owner: 'elsewhere', leaseUntil: NOW + 8_000, tail: false };
 const ended: EndedRun = { id: 5, fence: 1, state: 'done', resumeAfterMs: 0, sent: 2, notSent: 0, note: null };
 
 const plan = (seen: Partial<Observation>, circumstances: Partial<Circumstances> = {}) =>
@@ -256,7 +259,7 @@ describe('planTurn of a replica that cannot work', () => {
     expect(left(60_000, 60_000)).toMatchObject({ begin: null, wakeAt: NOW + 1_000 });
     expect(left(60_000, 59_000)).toMatchObject({ begin: { id: 5 }, settlesOnly: true });
     // One that was given back is in nobody's way.
-    const givenBack = { id: 4, fence: 1, owner: null, leaseUntil: null };
+    const givenBack = { id: 4, fence: 1, owner: null, leaseUntil: null, tail: false };
     expect(left(60_000, 59_000, [givenBack, dead])).toMatchObject({ begin: { id: 5 }, settlesOnly: true });
     expect(left(60_000, 59_000, [givenBack])).toMatchObject({ begin: null });
   });
@@ -290,5 +293,59 @@ describe('planTurn of a replica that cannot work', () => {
     const { slots, schedule: changed } = plan({ schedule: due }, { ...unable, newIntervalMs: 10_000 });
     expect(slots).toHaveLength(1);
     expect(changed.lastSlotAt).toBe(NOW);
+  });
+});
+
+describe('planTurn of a replica whose job only waits for requests that hang', () => {
+  const own = { id: 5, fence: 1, owner: 'here', leaseUntil: NOW + 8_000, tail: false };
+  const runsHere = (job: { readonly id: number }) => job.id === own.id;
+  const trailing = { free: false, trailing: own, runsHere };
+  const tail = { id: 4, fence: 1, owner: 'elsewhere', leaseUntil: NOW - 1_000, tail: true };
+
+  it('begins the next job in the write that makes the former one a tail', () => {
+    expect(plan({ ...waiting, begun: [own] }, trailing)).toMatchObject({ begin: { id: 7 }, tail: { id: 5, fence: 1 } });
+    expect(plan({ schedule: due, begun: [own] }, trailing)).toMatchObject({
+      slots: [{ state: 'running' }],
+      tail: { id: 5, fence: 1 },
+    });
+  });
+
+  it('leaves it a job while there is nothing to begin, and when sending is stopped', () => {
+    expect(plan({ begun: [own] }, trailing)).toMatchObject({ begin: null, tail: null, changes: false });
+    const idle = plan({ schedule: due, workExists: false, begun: [own] }, trailing);
+    expect(idle).toMatchObject({ slots: [{ state: 'done' }], tail: null });
+    const stopped = plan({ ...waiting, begun: [own] }, { ...trailing, newAutoSending: false });
+    expect(stopped).toMatchObject({ begin: null, tail: null });
+  });
+
+  it('lets no more jobs make requests than there are workers: those that trail elsewhere, and do not say so, count', () => {
+    expect(plan({ ...waiting, begun: [elsewhere] }).begin).toBeNull();
+    expect(plan({ ...waiting, begun: [own, { ...elsewhere, id: 6 }] }, trailing)).toMatchObject({
+      begin: null,
+      tail: null,
+    });
+    expect(plan({ ...waiting, begun: [{ ...elsewhere, tail: true }] }).begin).toMatchObject({ id: 7 });
+  });
+
+  it('has the next job wait when there are very many tails', () => {
+    const tails = Array.from({ length: TAILS_MAX }, (_, id) => ({ ...tail, id: id + 100, leaseUntil: NOW + 5_000 }));
+    expect(plan({ ...waiting, begun: [own, ...tails] }, trailing)).toMatchObject({ begin: null, tail: null });
+    expect(plan({ ...waiting, begun: [own, ...tails.slice(1)] }, trailing)).toMatchObject({ tail: { id: 5 } });
+  });
+
+  it('settles what the owner of another tail left, beside its own job and while sending is stopped', () => {
+    const busy = { free: false, runsHere };
+    expect(plan({ begun: [own, tail] }, busy)).toMatchObject({ begin: { id: 4 }, tail: null });
+    expect(plan({ schedule: { ...schedule, running: false }, begun: [tail] }).begin).toMatchObject({ id: 4 });
+    expect(plan({ begun: [own, { ...tail, leaseUntil: NOW + 5_000 }] }, busy).wakeAt).toBe(NOW + 5_250);
+    expect(plan({ begun: [own, tail] }, { ...busy, settles: false }).begin).toBeNull();
+  });
+
+  it('begins what it had begun when the reply to that was lost, with the former one a tail already', () => {
+    const lost = { ...own, id: 6 };
+    const seen = { begun: [{ ...own, tail: true }, lost] };
+    expect(plan(seen, { free: true, runsHere })).toMatchObject({ begin: { id: 6, fence: 1 }, tail: null });
+    const asEnded = { free: true, runsHere, ended: { ...ended, id: 5 } };
+    expect(plan(seen, asEnded)).toMatchObject({ begin: { id: 6, fence: 1 }, ended: { id: 5 } });
   });
 });

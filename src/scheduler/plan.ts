@@ -12,6 +12,8 @@ export interface BegunJob {
   readonly lapseSeenAgoMs?: number | null;
   /** How long its owner lets a request take at most; null: unknown. */
   readonly requestLimitMs?: number | null;
+  /** Whether it makes no more requests and only waits for some that hang: then it is in no other job's way. */
+  readonly tail: boolean;
 }
 
 /** The schedule and its queue as the database held them at `now`. */
@@ -62,6 +64,11 @@ export interface Circumstances {
   readonly ended: EndedRun | null;
   /** Whether this replica can take a job. */
   readonly free: boolean;
+  /** The job of this replica that only waits for requests that hang, if the next one may begin here beside it. */
+  readonly trailing: Pick<BegunJob, 'id' | 'fence'> | null;
+  /** Whether this replica can settle what the owner of a tail left, which it does beside its job. */
+  readonly settles: boolean;
+  readonly runsHere: (job: Pick<BegunJob, 'id' | 'fence'>) => boolean;
   /** How long before its time this replica takes a slot for which there is work. */
   readonly leadMs: number;
   /** How much later than others this replica takes what is due, since it could do nothing with it; 0: it could. */
@@ -83,6 +90,8 @@ export interface Plan {
   readonly settlesOnly: boolean;
   /** For how much longer a job that could begin is left to others; 0: none is. */
   readonly leftForMs: number;
+  /** The job of this replica that counts as a tail from now on. */
+  readonly tail: Pick<BegunJob, 'id' | 'fence'> | null;
   readonly ended: EndedRun | null;
   readonly settings?: readonly object[];
   /** How many of the newest waiting jobs are dropped. */
@@ -100,6 +109,9 @@ const LEASE_MARGIN_MS = 250;
 const QUEUED_WITHIN_MS = 1_000;
 /** So late the claims of a silent owner are settled at the latest, so that a replica that can send takes its job first. */
 const SETTLED_WITHIN_MS = 1_000;
+
+/** So many tails of the fleet at most: each renews its lease. With more, the next job waits for the oldest. */
+export const TAILS_MAX = 32;
 
 /** One turn of one replica as a pure decision: what to write, what to begin, and when to look again. */
 export function planTurn(seen: Observation, circumstances: Circumstances): Plan {
@@ -136,36 +148,44 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
   const begun = seen.begun.filter((job) => !isEnded(job) || ended?.state !== 'done');
   const expiry = (job: BegunJob) => {
     if (isEnded(job)) return now + (ended?.resumeAfterMs ?? 0);
+    if (circumstances.runsHere(job)) return Infinity;
     // A job of this replica that does not run here began in a write whose reply was lost.
-    if (job.leaseUntil === null || (job.owner === circumstances.self && circumstances.free)) return now;
+    if (job.leaseUntil === null || job.owner === circumstances.self) return now;
     return job.owner === null ? job.leaseUntil + 1 : Math.max(job.leaseUntil + LEASE_MARGIN_MS, takeoverFrom(job));
   };
   // A run that ends open can begin again in a later turn only: it is written in this one.
-  const orphans = begun.filter((job) => !isEnded(job) && expiry(job) <= now);
+  const lapsed = begun.filter((job) => !isEnded(job) && expiry(job) <= now);
+  const orphans = lapsed.filter((job) => !job.tail);
   // What a silent owner left may be claimed; what was given back is not.
   const orphan = orphans.find(({ owner }) => owner !== null) ?? orphans[0] ?? null;
-  const vacancy = circumstances.free && begun.length < workers && schedule.running;
-  const idle = !seen.workExists && begun.length === 0 && seen.oldestWaiting === null;
+  const orphanedTail = circumstances.settles ? (lapsed.find((job) => job.tail) ?? null) : null;
 
-  const candidate = circumstances.free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
+  const trailing = begun.filter((job) => job.tail).length < TAILS_MAX ? circumstances.trailing : null;
+  const isTrailing = (job: BegunJob) => job.id === trailing?.id && job.fence === trailing.fence;
+  const active = begun.filter((job) => !job.tail && !isTrailing(job));
+  const free = circumstances.free || trailing !== null;
+  const vacancy = free && active.length < workers && schedule.running;
+  const idle = !seen.workExists && active.length === 0 && seen.oldestWaiting === null;
+
+  const candidate = free && orphan ? orphan : vacancy && !stopped ? seen.oldestWaiting : null;
   // A stop waits for nobody: what is left of its jobs is cleared away at once.
   const leftMs = candidate === null || !schedule.running ? 0 : circumstances.deferMs(candidate);
   // A handicap keeps requests back. Messages that a silent owner left claimed are free in time all the same.
   const isSilents = candidate !== null && candidate === orphan && orphan.owner !== null;
   const spareMs = isSilents ? Math.max(0, handicapMs - SETTLED_WITHIN_MS) : 0;
   const deferMs = Math.max(0, leftMs - spareMs);
-  const begin = deferMs > 0 ? null : candidate;
-  const settlesOnly = begin !== null && leftMs > 0;
   // One that is queued by a replica that steps back is left to others, as one that waits.
   const leavesFresh = handicapMs > 0 && (ended !== null || handicapMs > queuedLateMs);
-  const beginsFresh = vacancy && candidate === null && !idle && !leavesFresh;
+  const beginsFresh = vacancy && candidate === null && !idle && !leavesFresh && due.length > 0;
+  const takesJob = beginsFresh || (candidate !== null && deferMs === 0);
+  const begin = takesJob ? candidate : orphanedTail;
   const slots = due.map((dueAt, index) => ({
     dueAt,
     state: idle ? ('done' as const) : beginsFresh && index === 0 ? ('running' as const) : ('waiting' as const),
   }));
 
-  const takesJob = begin !== null || (beginsFresh && slots.length > 0);
-  const watched = circumstances.free && !takesJob ? begun.map((job) => Math.max(expiry(job), now + deferMs)) : [];
+  const isWatched = (job: BegunJob) => job !== begin && (job.tail ? circumstances.settles : free && !takesJob);
+  const watched = begun.filter(isWatched).map((job) => Math.max(expiry(job), job.tail ? now : now + deferMs));
   if (deferMs > 0) watched.push(now + deferMs);
   // From the next look on it counts how long that one has been left.
   else if (vacancy && leavesFresh && slots.some(({ state }) => state === 'waiting')) watched.push(now + 1);
@@ -174,8 +194,9 @@ export function planTurn(seen: Observation, circumstances: Circumstances): Plan 
     autoSending,
     slots,
     begin,
-    settlesOnly,
+    settlesOnly: takesJob && leftMs > 0,
     leftForMs: leftMs,
+    tail: takesJob ? trailing : null,
     ended,
     settings,
     dropped: stopped ? seen.schedule.waiting : trimming.trimmed,

@@ -3,7 +3,7 @@ import { LEASE_MS, RunningJob, type WindingReason } from './running-job.js';
 describe('a job when its run is over', () => {
   const jobs: RunningJob[] = [];
   const running = (grantedFrom = performance.now()): RunningJob => {
-    const tenure = { id: 1, fence: 1, dueAt: new Date(), failures: 0 };
+    const tenure = { id: 1, fence: 1, dueAt: new Date(), failures: 0, tail: false };
     const job = new RunningJob(
       tenure,
       { takenFrom: grantedFrom, grantedFrom, dueFrom: grantedFrom, requestLimitMs: 10_000 },
@@ -39,6 +39,19 @@ describe('a job when its run is over', () => {
       expect(job.resumable).toBe(true);
     },
   );
+
+  it.each<[WindingReason | null, boolean]>([
+    [null, false],
+    ['stopped', false],
+    ['shutdown', false],
+    ['lease lost', true],
+  ])('leaves nothing to go on with when it trailed, also at the end of the process: %s', (reason, expected) => {
+    const job = running();
+    job.trail();
+    expect(job.mayBegin()).toBe(false);
+    if (reason !== null) job.windDown(reason);
+    expect(job.resumable).toBe(expected);
+  });
 
   it('goes on when it ended because its lease had passed unnoticed', () => {
     const job = running(performance.now() - LEASE_MS);

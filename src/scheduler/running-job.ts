@@ -47,6 +47,9 @@ export class RunningJob implements Job {
   private readonly takenFrom: number;
   private preparedIn: number | null = null;
   requestLimitMs: number;
+  /** Whether the job's row says that it trails; the row is what counts for the fleet. */
+  isTail: boolean;
+  private onlyWaits: boolean;
   private holdsUntil: number;
   /** The same on the wall clock, which, unlike the monotonic one, runs on while a machine is suspended. */
   private wallLimit: number;
@@ -57,7 +60,10 @@ export class RunningJob implements Job {
     tenure: Tenure,
     { takenFrom, grantedFrom, dueFrom, requestLimitMs }: TenureTimes,
     private readonly renew: () => Promise<boolean>,
+    private readonly onTrail: () => void = () => undefined,
   ) {
+    this.isTail = tenure.tail;
+    this.onlyWaits = tenure.tail;
     this.id = tenure.id;
     this.fence = tenure.fence;
     this.dueAt = tenure.dueAt;
@@ -82,7 +88,17 @@ export class RunningJob implements Job {
   }
 
   mayBegin(): boolean {
-    return !this.winding.aborted && performance.now() < this.holdsUntil && Date.now() < this.wallLimit;
+    return !this.onlyWaits && !this.winding.aborted && this.leaseHolds;
+  }
+
+  get trails(): boolean {
+    return this.onlyWaits;
+  }
+
+  trail(): void {
+    if (this.onlyWaits) return;
+    this.onlyWaits = true;
+    this.onTrail();
   }
 
   /** Lets what is in flight finish and nothing new begin. */
@@ -104,12 +120,14 @@ export class RunningJob implements Job {
   /**
    * Whether the job must go on under its next owner: what is left of its budget may still be spent, or something was given
    * up unwritten. The latter counts whatever the run was wound down for before; a job that is done is looked at by nobody.
+   * Of one that trails, the end of the process leaves nothing to go on with.
    */
   get resumable(): boolean {
     if (this.abandoned.aborted) return true;
-    if (!this.winding.aborted) return !this.mayBegin();
+    if (!this.winding.aborted) return !this.leaseHolds;
     const reason: unknown = this.winding.reason;
-    return reason === 'shutdown' || reason === 'lease lost' || reason === 'left to others';
+    const isLeft = reason === 'lease lost' || reason === 'left to others';
+    return isLeft || (reason === 'shutdown' && !this.onlyWaits);
   }
 
   /** Ends the renewal; call it when the run is over. */
@@ -117,6 +135,10 @@ export class RunningJob implements Job {
     this.holdsUntil = 0;
     clearTimeout(this.timer);
     await this.renewal;
+  }
+
+  private get leaseHolds(): boolean {
+    return performance.now() < this.holdsUntil && Date.now() < this.wallLimit;
   }
 
   private renewAfter(delayMs: number): NodeJS.Timeout {

@@ -15,7 +15,8 @@ export interface ChangeNote {
 }
 
 /** The part of a plan that is written. */
-export type Write = Pick<Plan, 'schedule' | 'autoSending' | 'slots' | 'begin' | 'ended' | 'dropped' | 'settings'>;
+export type Write = Pick<Plan, 'schedule' | 'autoSending' | 'slots' | 'begin' | 'ended' | 'dropped' | 'settings'> &
+  Partial<Pick<Plan, 'tail'>>;
 
 /** What one replica adds to a plan when it writes it. */
 export interface Signature {
@@ -38,6 +39,8 @@ export interface Tenure {
   readonly dueAt: Date;
   /** How often in a row its run threw or its owner vanished. */
   readonly failures: number;
+  /** Whether it makes no more requests: what is left of it is to be settled. */
+  readonly tail: boolean;
 }
 
 /** An observation with what only the loop needs to know. */
@@ -96,6 +99,7 @@ interface AppliedRow {
   fence: number;
   due_at: number;
   failures: number;
+  tail: boolean;
 }
 
 /**
@@ -166,7 +170,9 @@ export class ScheduleStore {
     const row = await this.writeNoted((channel) => valuesOf(version, plan, signature, channel), signature);
     if (row?.applied === true) void this.hints.prune(row.newest, plan.slots.length);
     const tenure =
-      row?.id == null ? null : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at), failures: row.failures };
+      row?.id == null
+        ? null
+        : { id: row.id, fence: row.fence, dueAt: new Date(row.due_at), failures: row.failures, tail: row.tail };
     return { applied: row?.applied ?? false, tenure };
   }
 
@@ -257,7 +263,8 @@ const observe = (work: string): Statement => ({
          FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id LIMIT 1) AS oldest_waiting,
       (SELECT coalesce(json_agg(json_build_object('id', id, 'fence', fence, 'owner', owner,
                 'leaseUntil', extract(epoch FROM lease_until)::float8 * 1000, 'requestLimitMs', request_limit_ms,
-                'lapseSeenAgoMs', extract(epoch FROM clock_timestamp() - lapse_seen_at)::float8 * 1000) ORDER BY id), '[]')
+                'lapseSeenAgoMs', extract(epoch FROM clock_timestamp() - lapse_seen_at)::float8 * 1000,
+                'tail', tail_since IS NOT NULL) ORDER BY id), '[]')
          FROM dispatch_jobs WHERE state = 'running') AS begun,
       (SELECT coalesce(json_agg(json_build_object('key', key, 'value', value, 'source', source, 'origin', origin,
                 'version', fleet_settings.version, 'setAt', round(extract(epoch FROM set_at)::float8 * 1000)) ORDER BY key), '[]')::text
@@ -299,6 +306,8 @@ function valuesOf(version: number, plan: Write, signature: Signature, channel: s
     JSON.stringify(plan.settings ?? []),
     signature.silentOwner ?? null,
     signature.requestLimitMs ?? null,
+    plan.tail?.id ?? null,
+    plan.tail?.fence ?? null,
   ];
 }
 
@@ -335,6 +344,9 @@ const apply = (name: string, noted: string): Statement => ({
         finished_at = CASE WHEN $13 = 'done' THEN guard.at END,
         failures = CASE WHEN $13 = 'failed' THEN job.failures + 1 WHEN $14 + $15 > 0 THEN 0 ELSE job.failures END
       FROM guard WHERE job.id = $11 AND job.fence = $12 AND job.state = 'running' AND job.owner = $22
+    ), tailed AS (
+      UPDATE dispatch_jobs job SET tail_since = guard.at
+      FROM guard WHERE job.id = $30 AND job.fence = $31 AND job.state = 'running' AND job.owner = $22
     ), dropped AS (
       UPDATE dispatch_jobs job SET state = 'dropped', finished_at = guard.at
       FROM guard WHERE job.id IN (SELECT id FROM dispatch_jobs WHERE state = 'waiting' ORDER BY id DESC LIMIT $17)
@@ -350,7 +362,7 @@ const apply = (name: string, noted: string): Statement => ({
         CASE WHEN slot.state = 'running' THEN $29::int END
       FROM guard, unnest($18::float8[], $19::text[]) WITH ORDINALITY AS slot (due_at, state, position)
       ORDER BY slot.position
-      RETURNING id, fence, due_at, state, failures
+      RETURNING id, fence, due_at, state, failures, FALSE AS tail
     ), begun AS (
       UPDATE dispatch_jobs job SET
         state = 'running', fence = job.fence + 1, owner = $22, lease_until = guard.at + $23 * interval '1 ms',
@@ -360,12 +372,13 @@ const apply = (name: string, noted: string): Statement => ({
       FROM guard
       WHERE job.id = $20 AND job.fence = $21
         AND (job.state = 'waiting' OR (job.state = 'running' AND (job.owner = $22 OR coalesce(job.lease_until < guard.at, TRUE))))
-      RETURNING job.id, job.fence, job.due_at, job.state, job.failures
+      RETURNING job.id, job.fence, job.due_at, job.failures, job.tail_since IS NOT NULL AS tail
     ), mine AS (
-      SELECT id, fence, due_at, failures FROM begun
-      UNION ALL SELECT id, fence, due_at, failures FROM queued WHERE state = 'running'
+      SELECT id, fence, due_at, failures, tail FROM begun
+      UNION ALL SELECT id, fence, due_at, failures, tail FROM queued WHERE state = 'running'
     )
     SELECT EXISTS (SELECT FROM guard) AS applied, (SELECT max(id) FROM queued) AS newest, mine.id, mine.fence, mine.failures,
+      mine.tail,
       round(extract(epoch FROM mine.due_at) * 1000)::float8 AS due_at,
       (SELECT pg_notify($25, $22) FROM guard WHERE $25 IS NOT NULL)
     FROM (SELECT) AS always LEFT JOIN mine ON TRUE`,
@@ -378,7 +391,7 @@ const APPLY_NOTED = apply(
   'scheduler.apply-noted',
   `, noted AS (
       INSERT INTO operator_actions (actor, on_behalf_of, action, reason)
-      SELECT $9, $31, $30::text, $10 FROM guard
+      SELECT $9, $33, $32::text, $10 FROM guard
     )`,
 );
 

@@ -4,6 +4,7 @@ export const JOB_EXAMPLE = {
   due_at: '2025-07-20T14:36:51.000Z',
   started_at: '2025-07-20T14:36:51.004Z',
   finished_at: '2025-07-20T14:36:51.123Z',
+  tail_since: null,
   owner: 'dispatcher-0/7/5c2f1a9e',
   budget: 2,
   sent: 2,

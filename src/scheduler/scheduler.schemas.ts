@@ -21,6 +21,10 @@ const jobSchema = z
     due_at: time.meta({ description: 'The slot.', format: 'date-time' }),
     started_at: time.nullable(),
     finished_at: time.nullable(),
+    tail_since: time.nullable().meta({
+      description:
+        'Since when it makes no more requests and only waits for answers, so that the next job began beside it; null when it never did.',
+    }),
     owner: z
       .string()
       .nullable()

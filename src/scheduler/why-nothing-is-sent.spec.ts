@@ -68,12 +68,12 @@ describe('why nothing is sent', () => {
 
   it('is told of an owner that went silent, until something is sent after its job was taken over', () => {
     const trouble = { ...well, trouble: 'HTTP 404' };
-    const begun = [{ id: 7, fence: 1, owner: 'elsewhere', leaseUntil: at.getTime() }];
+    const begun = [{ id: 7, fence: 1, owner: 'elsewhere', leaseUntil: at.getTime(), tail: false }];
     expect(whyNothingIsSent({ ...seen, begun }, trouble, still)).toBe(
       'HTTP 404; the replica elsewhere went silent in job 7, which another one takes over',
     );
     const silent = { owner: 'elsewhere', takenOverAt: at.getTime(), requestLimitMs: null };
-    const open = [{ id: 7, fence: 2, owner: null, leaseUntil: null }];
+    const open = [{ id: 7, fence: 2, owner: null, leaseUntil: null, tail: false }];
     expect(whyNothingIsSent({ ...seen, begun: open, silent }, well, still)).toMatch(
       /^the replica elsewhere went silent, its job was taken over at 2025.*, and nothing was sent since$/,
     );

@@ -73,7 +73,8 @@ function silenceOf(
 function noProgress(waiting: number, { now, lastSuccessAt, running, recent }: Progress): string | null {
   const isStill = (since: string | null) =>
     since !== null && now - Date.parse(since) > NO_PROGRESS_MS && (lastSuccessAt ?? -Infinity) < Date.parse(since);
-  const stuck = running.find(({ started_at }) => isStill(started_at));
+  // Nothing waits for a tail.
+  const stuck = running.find(({ started_at, tail_since }) => tail_since === null && isStill(started_at));
   if (stuck !== undefined) {
     const behind = waiting === 0 ? '' : `, and ${waiting} jobs wait behind it`;
     return `job ${stuck.id} has run since ${stuck.started_at} at ${stuck.owner ?? 'no replica'} and nothing was sent since${behind}`;

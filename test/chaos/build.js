@@ -14,8 +14,8 @@ const SABOTAGES = {
   lease: [
     {
       file: 'src/scheduler/plan.js',
-      from: 'const candidate = circumstances.free && orphan ? orphan : vacancy',
-      to: 'const candidate = vacancy',
+      from: 'const lapsed = begun.filter((job) => !isEnded(job) && expiry(job) <= now)',
+      to: 'const lapsed = []',
       times: 1,
     },
   ],

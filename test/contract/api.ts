@@ -521,6 +521,7 @@ export interface components {
      *       "due_at": "2025-07-20T14:36:51.000Z",
      *       "started_at": "2025-07-20T14:36:51.004Z",
      *       "finished_at": "2025-07-20T14:36:51.123Z",
+     *       "tail_since": null,
      *       "owner": "dispatcher-0/7/5c2f1a9e",
      *       "budget": 2,
      *       "sent": 2,
@@ -548,6 +549,12 @@ export interface components {
        * @example 2025-07-20T14:36:51.123Z
        */
       finished_at: string | null;
+      /**
+       * Format: date-time
+       * @description Since when it makes no more requests and only waits for answers, so that the next job began beside it; null when it never did.
+       * @example 2025-07-20T14:36:51.123Z
+       */
+      tail_since: string | null;
       /** @description The replica that runs it, or ran it last; null while it waits to go on. */
       owner: string | null;
       /** @description Attempts that it may make: `rate_limit` when it began. */
@@ -1141,6 +1148,7 @@ export interface components {
      *           "due_at": "2025-07-20T14:36:51.000Z",
      *           "started_at": "2025-07-20T14:36:51.004Z",
      *           "finished_at": "2025-07-20T14:36:51.123Z",
+     *           "tail_since": null,
      *           "owner": "dispatcher-0/7/5c2f1a9e",
      *           "budget": 2,
      *           "sent": 2,

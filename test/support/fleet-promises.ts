@@ -1,3 +1,4 @@
+import { TAILS_MAX } from '../../src/scheduler/plan.js';
 import { LEASE_MS } from '../../src/scheduler/running-job.js';
 import { LONGEST_LEAD_MS } from '../../src/scheduler/schedule.js';
 import type { Decision } from './simulated-replica.js';
@@ -68,7 +69,8 @@ export class FleetPromises {
     check(schedule.intervalMs === oracle.intervalMs, 'the interval is the one in force');
     const begins = plan.slots.filter((slot) => slot.state === 'running').length + (plan.begin === null ? 0 : 1);
     check(begins <= 1, 'a replica begins one job at a time');
-    const others = openBefore.filter((job) => job.id !== circumstances.ended?.id);
+    const { ended, trailing } = circumstances;
+    const others = openBefore.filter((job) => job.id !== ended?.id && !job.tail && !isSame(job, trailing));
     check(
       others.length === 0 || plan.slots.every((slot) => slot.state !== 'done'),
       'no slot is done before older ones',
@@ -88,20 +90,28 @@ export class FleetPromises {
   }
 
   /** `owned`: whether some replica may still go on with that job. */
-  begin(tenure: SimulatedJob, openBefore: SimulatedJob[], { circumstances, seen }: Decision, owned: boolean): void {
+  begin(
+    tenure: SimulatedJob,
+    openBefore: SimulatedJob[],
+    { circumstances, seen, plan }: Decision,
+    owned: boolean,
+  ): void {
     const before = openBefore.find((job) => job.id === tenure.id);
     const ended = circumstances.ended;
     check(tenure.fence === (before?.fence ?? 0) + 1, 'each owner of a job has the next fence');
     if (before?.state === 'running') {
-      check((before.leaseUntil ?? 0) < seen.now, 'a job is taken over only after its lease ran out');
+      // The reply that it had begun may have been lost.
+      const isOwn = before.owner === circumstances.self;
+      check(isOwn || (before.leaseUntil ?? 0) < seen.now, 'a job is taken over only after its lease ran out');
       check(!owned, 'a job that is taken over has no owner that may go on');
       return;
     }
+    check(!tenure.tail, 'what begins for the first time is no tail');
     const others = openBefore.filter(
-      (job) => job.state === 'running' && (job.id !== ended?.id || job.fence !== ended.fence),
+      (job) => job.state === 'running' && !job.tail && !isSame(job, ended) && !isSame(job, plan.tail),
     );
     check(this.store.schedule.running, 'no job begins while sending is stopped');
-    check(others.length < circumstances.workers, 'no more jobs at once than workers');
+    check(others.length < circumstances.workers, 'no more jobs that begin requests at once than workers');
     check(
       this.store.waiting.every((job) => job.id > tenure.id),
       'jobs begin in the order of their slots',
@@ -133,17 +143,31 @@ export class FleetPromises {
       !schedule.running || plan.wakeAt - now <= schedule.intervalMs + SLIGHT_MS,
       'no pause is longer than an interval',
     );
-    if (!circumstances.free || busy) return;
     const { begun, waiting } = this.store;
+    const active = begun.filter((job) => !job.tail);
+    const tails = begun.length - active.length;
+    check(tails <= TAILS_MAX, 'tails are few');
+    if (circumstances.trailing !== null && plan.tail === null && tails < TAILS_MAX) {
+      check(
+        !schedule.running || waiting.length === 0 || active.length > circumstances.workers,
+        'no job is left waiting by a replica whose own only waits for requests that hang',
+      );
+    }
+    if (!circumstances.free || busy) return;
     check(
-      !schedule.running || waiting.length === 0 || begun.length >= circumstances.workers,
+      !schedule.running || waiting.length === 0 || active.length >= circumstances.workers,
       'no job is left waiting by a free replica that has room for it',
     );
+    const elsewhere = begun.filter((job) => !circumstances.runsHere(job));
     check(
-      begun.every((job) => plan.wakeAt <= Math.max(job.leaseUntil ?? now, now) + LEASE_MS + 1_000),
+      elsewhere.every((job) => plan.wakeAt <= Math.max(job.leaseUntil ?? now, now) + LEASE_MS + 1_000),
       'a free replica takes over one lease after another one ran out, at the latest',
     );
   }
+}
+
+function isSame(job: SimulatedJob, key: { readonly id: number; readonly fence: number } | null): boolean {
+  return job.id === key?.id && job.fence === key.fence;
 }
 
 /** @throws naming the promise that does not hold. */

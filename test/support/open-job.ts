@@ -21,5 +21,7 @@ export async function openJob(database: TestDatabase, budget: number): Promise<J
     abandoned: never,
     requestLimitMs: Infinity,
     mayBegin: () => true,
+    trails: false,
+    trail: () => undefined,
   };
 }

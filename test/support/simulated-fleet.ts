@@ -1,7 +1,7 @@
 import { LEASE_MS, STOOD_STILL_MS } from '../../src/scheduler/running-job.js';
 import { start, stop } from '../../src/scheduler/schedule.js';
 import { check, FleetPromises, LATE_AT_MOST_MS } from './fleet-promises.js';
-import { SimulatedReplica, type Decision, type SimulatedSettings } from './simulated-replica.js';
+import { SimulatedReplica, type Decision, type Fate, type SimulatedSettings } from './simulated-replica.js';
 import { SimulatedStore } from './simulated-store.js';
 import { SlotOracle } from './slot-oracle.js';
 
@@ -154,7 +154,7 @@ export class SimulatedFleet {
   settle(): void {
     this.calm = true;
     for (const replica of this.living()) replica.cutUntil = -Infinity;
-    for (const { run } of this.living()) if (run !== null) run.endsAt = Math.min(run.endsAt, this.at + 500);
+    for (const { live } of this.living()) for (const run of live) run.endsAt = Math.min(run.endsAt, this.at + 500);
     this.pass(1_000);
     for (const index of this.replicas.keys()) this.boot(index);
     this.change({ workExists: false, intervalMs: SETTLING_INTERVAL_MS });
@@ -179,10 +179,11 @@ export class SimulatedFleet {
   }
 
   private step(replica: SimulatedReplica): void {
-    const { run } = replica;
+    const run = replica.dueRun(this.at);
     replica.slept = false;
-    if (run !== null && run.endsAt <= this.at) replica.endRun(this.at);
-    else if (run !== null && run.renewAt <= this.at) return replica.renew(this.store, this.now, this.at);
+    if (run !== undefined && run.endsAt <= this.at) replica.endRun(run, this.at);
+    else if (run !== undefined && !run.trails && run.trailsFrom <= this.at) replica.trail(run, this.at);
+    else if (run !== undefined) return replica.renew(run, this.store, this.now, this.at);
     if (this.at < replica.cutUntil) replica.fail(this.at);
     else this.takeTurn(replica);
     const index = this.replicas.indexOf(replica);
@@ -222,15 +223,17 @@ export class SimulatedFleet {
     const insertedBefore = this.store.inserted;
     const tenure = plan.changes ? this.store.apply(seen.version, plan, replica.name, seen.now, LEASE_MS) : null;
     check(tenure !== false, 'a turn on a fresh observation is written');
-    replica.turned(decision, this.at, this.lateness());
+    const isReplyLost = plan.changes && !this.calm && this.options.random() < 0.03;
+    if (isReplyLost) replica.fail(this.at);
+    else replica.turned(decision, this.at, this.lateness());
     this.promises.slots(decision, openBefore, insertedBefore);
     if (tenure !== null && tenure !== false) {
       this.promises.begin(tenure, openBefore, decision, this.owned(tenure.id));
-      replica.begin(tenure, this.at, this.duration(), !this.calm && this.options.random() < 0.05);
+      if (!isReplyLost) replica.begin(tenure, this.at, this.fate());
     }
-    if (this.at < this.cutUntil + RETRIED_WITHIN_MS) this.promises.pauseSince = this.at;
+    if (isReplyLost || this.at < this.cutUntil + RETRIED_WITHIN_MS) this.promises.pauseSince = this.at;
     if (this.options.hears) this.promises.pause(decision, this.at);
-    this.promises.rest(decision, replica.run !== null);
+    if (!isReplyLost) this.promises.rest(decision, replica.busy);
     // Redis is away now and then.
     if (this.options.random() < 0.8) this.lastSlotCopy = this.store.schedule.lastSlotAt;
     if (plan.changes) this.tellOthers(replica);
@@ -238,7 +241,9 @@ export class SimulatedFleet {
 
   /** Whether a replica goes on with that job: also one that will, having slept along with the others, as soon as it wakes. */
   private owned(id: number): boolean {
-    return this.alive().some((replica) => replica.holds(id, this.at) || (replica.slept && replica.run?.id === id));
+    return this.alive().some(
+      (replica) => replica.holds(id, this.at) || (replica.slept && replica.live.some((run) => run.id === id)),
+    );
   }
 
   private tellOthers(self: SimulatedReplica): void {
@@ -246,10 +251,13 @@ export class SimulatedFleet {
     for (const replica of this.living()) if (replica !== self) replica.wakeAt = Math.min(replica.wakeAt, this.at + 1);
   }
 
-  private duration(): number {
-    if (this.calm) return 0;
-    const share = this.options.random();
-    return share < 0.2 ? 0 : Math.floor((share - 0.2) ** 2 * 6 * this.settings.intervalMs);
+  private fate(): Fate {
+    if (this.calm) return { durationMs: 0, throws: false, trailsAfterMs: Infinity };
+    const { random } = this.options;
+    const share = random();
+    const durationMs = share < 0.2 ? 0 : Math.floor((share - 0.2) ** 2 * 6 * this.settings.intervalMs);
+    const trailsAfterMs = random() < 0.5 ? Math.floor(random() * durationMs) : Infinity;
+    return { durationMs, throws: random() < 0.05, trailsAfterMs };
   }
 
   private lateness(): number {

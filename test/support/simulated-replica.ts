@@ -1,5 +1,5 @@
 import { clockJumpMs, type ClockReading } from '../../src/scheduler/database-clock.js';
-import { planTurn, type Circumstances, type EndedRun, type Plan } from '../../src/scheduler/plan.js';
+import { planTurn, type BegunJob, type Circumstances, type EndedRun, type Plan } from '../../src/scheduler/plan.js';
 import { FAILURES_AT_MOST } from '../../src/scheduler/job-runner.js';
 import { LeaseWatch } from '../../src/scheduler/lease-watch.js';
 import { LEASE_MS, RENEWAL_MS } from '../../src/scheduler/running-job.js';
@@ -29,8 +29,23 @@ export interface SimulatedRun {
   endsAt: number;
   renewAt: number;
   holdsUntil: number;
-  throws: boolean;
+  readonly throws: boolean;
+  /** From when on it only waits for requests that hang. */
+  readonly trailsFrom: number;
+  trails: boolean;
+  /** Whether its row says so. */
+  isTail: boolean;
   winding: 'stopped' | 'shutdown' | 'lease lost' | 'worn out' | null;
+  /** Until that is written down; null: it runs. */
+  ended: EndedRun | null;
+}
+
+/** What a run will be like. */
+export interface Fate {
+  readonly durationMs: number;
+  readonly throws: boolean;
+  /** After so long it only waits for requests that hang; Infinity: never. */
+  readonly trailsAfterMs: number;
 }
 
 export interface Decision {
@@ -45,8 +60,8 @@ export class SimulatedReplica {
   readonly name = `replica-${(SimulatedReplica.made += 1)}`;
   wakeAt: number;
   ending = false;
-  run: SimulatedRun | null = null;
-  ended: EndedRun | null = null;
+  /** Those that ended stay until that is written down. */
+  runs: SimulatedRun[] = [];
   private reading: (ClockReading & { epoch: number }) | null = null;
   /** Since when it compares the database's clock with its own without a gap. */
   measuresSince = Infinity;
@@ -68,16 +83,30 @@ export class SimulatedReplica {
   }
 
   get over(): boolean {
-    return this.ending && this.run === null && this.ended === null;
+    return this.ending && this.runs.length === 0;
+  }
+
+  get live(): SimulatedRun[] {
+    return this.runs.filter((run) => run.ended === null);
+  }
+
+  /** Whether a job runs here that begins requests. */
+  get busy(): boolean {
+    return this.live.some((run) => !run.isTail);
   }
 
   /** When something is to be done next. */
   get dueAt(): number {
-    return Math.min(this.wakeAt, this.run?.endsAt ?? Infinity, this.run?.renewAt ?? Infinity);
+    return Math.min(this.wakeAt, ...this.live.map(dueAtOf));
+  }
+
+  /** The run with which something is to be done. */
+  dueRun(at: number): SimulatedRun | undefined {
+    return this.live.find((run) => dueAtOf(run) <= at);
   }
 
   holds(id: number, at: number): boolean {
-    return this.run !== null && this.run.id === id && at < this.run.holdsUntil && this.run.winding !== 'lease lost';
+    return this.live.some((run) => run.id === id && at < run.holdsUntil && run.winding !== 'lease lost');
   }
 
   /** How far the schedule must move back, as far as this replica can tell. */
@@ -91,6 +120,7 @@ export class SimulatedReplica {
     if (shiftMs !== 0) return shiftMs;
     this.reading = { ...reading, epoch: seen.clockEpoch };
     this.leases.looked(seen, at);
+    this.noteTails(seen.begun);
     return 0;
   }
 
@@ -108,7 +138,10 @@ export class SimulatedReplica {
       newAutoSending: settings.autoSending === this.comparedAutoSending ? null : settings.autoSending,
       lastSlotCopy: this.lastSlotCopy,
       ended: this.ended,
-      free: !this.ending && this.run === null,
+      free: !this.ending && !this.busy,
+      trailing: this.ending ? null : (this.live.find((run) => !run.isTail && run.trails) ?? null),
+      settles: !this.ending,
+      runsHere: (job) => this.runs.some((run) => isSame(run, job)),
       leadMs: Math.min(this.leadMs, seen.schedule.intervalMs / 2),
       handicapMs: 0,
       deferMs: () => 0,
@@ -119,44 +152,46 @@ export class SimulatedReplica {
 
   /** Takes note of a turn that was written, or needed no writing. */
   turned({ seen, circumstances, plan }: Decision, at: number, lateMs: number): void {
-    if (plan.ended !== null) this.ended = null;
+    const { ended, tail } = plan;
+    if (ended !== null) this.runs = this.runs.filter((run) => run.ended === null || !isSame(run, ended));
+    if (tail !== null) this.noteTails([{ ...tail, owner: null, leaseUntil: null, tail: true }]);
     this.lastSlotCopy = null;
     this.broughtIntervalMs = circumstances.newIntervalMs ?? this.broughtIntervalMs;
     this.comparedAutoSending = circumstances.newAutoSending ?? this.comparedAutoSending;
-    this.wakeAt = at + (plan.wakeAt - seen.now) + lateMs;
+    this.wakeAt = this.ended === null ? at + (plan.wakeAt - seen.now) + lateMs : at;
   }
 
-  begin(job: SimulatedJob, at: number, durationMs: number, throws: boolean): void {
+  begin(job: SimulatedJob, at: number, fate: Fate): void {
     const wornOut = job.failures >= FAILURES_AT_MOST;
-    this.run = {
+    this.runs.push({
       id: job.id,
       fence: job.fence,
       failures: job.failures,
-      endsAt: at + (wornOut ? 0 : durationMs),
+      endsAt: at + (wornOut ? 0 : fate.durationMs),
       renewAt: at + RENEWAL_MS,
       holdsUntil: at + LEASE_MS - LETTING_GO_MS,
-      throws: throws && !wornOut,
+      throws: fate.throws && !wornOut,
+      trailsFrom: at + fate.trailsAfterMs,
+      trails: job.tail,
+      isTail: job.tail,
       winding: wornOut ? 'worn out' : null,
-    };
+      ended: null,
+    });
   }
 
   windDown(reason: 'stopped' | 'shutdown' | 'lease lost', at: number): void {
-    if (this.run === null) return;
-    this.run.winding ??= reason;
-    if (reason === 'lease lost') this.run.holdsUntil = at;
-    this.run.endsAt = Math.min(this.run.endsAt, at + (reason === 'lease lost' ? 0 : IN_FLIGHT_MS));
+    for (const run of this.live) wind(run, reason, at);
   }
 
-  renew(store: SimulatedStore, now: number, at: number): void {
-    if (this.run === null) return;
+  renew(run: SimulatedRun, store: SimulatedStore, now: number, at: number): void {
     if (at < this.cutUntil) {
-      this.run.renewAt = at + RENEWAL_MS / 10;
-      if (at >= this.run.holdsUntil) this.windDown('lease lost', at);
+      run.renewAt = at + RENEWAL_MS / 10;
+      if (at >= run.holdsUntil) wind(run, 'lease lost', at);
       return;
     }
-    if (!store.renew(this.run.id, this.run.fence, now, LEASE_MS)) this.windDown('lease lost', at);
-    else this.run.holdsUntil = at + LEASE_MS - LETTING_GO_MS;
-    this.run.renewAt = at + RENEWAL_MS;
+    if (!store.renew(run.id, run.fence, now, LEASE_MS)) wind(run, 'lease lost', at);
+    else run.holdsUntil = at + LEASE_MS - LETTING_GO_MS;
+    run.renewAt = at + RENEWAL_MS;
   }
 
   /** A turn that reached nobody. */
@@ -165,14 +200,41 @@ export class SimulatedReplica {
     this.wakeAt = at + RETRY_MS;
   }
 
-  endRun(at: number): void {
-    if (this.run === null) return;
-    const { id, fence, failures, winding, throws } = this.run;
-    const open = winding === 'shutdown' || winding === 'lease lost';
-    const state = throws ? 'failed' : open ? 'open' : 'done';
-    const resumeAfterMs = throws ? 1_000 * 2 ** failures : 0;
-    this.ended = { id, fence, state, resumeAfterMs, sent: 0, notSent: 0, note: null };
-    this.run = null;
+  trail(run: SimulatedRun, at: number): void {
+    run.trails = true;
     this.wakeAt = at;
   }
+
+  endRun(run: SimulatedRun, at: number): void {
+    const { id, fence, failures, winding, throws, trails } = run;
+    const open = winding === 'lease lost' || (winding === 'shutdown' && !trails);
+    const state = throws ? 'failed' : open ? 'open' : 'done';
+    const resumeAfterMs = throws ? 1_000 * 2 ** failures : 0;
+    run.ended = { id, fence, state, resumeAfterMs, sent: 0, notSent: 0, note: null };
+    this.wakeAt = at;
+  }
+
+  /** First that of the job that began requests, which the next one waits for. */
+  private get ended(): EndedRun | null {
+    const over = this.runs.filter((run) => run.ended !== null);
+    return (over.find((run) => !run.isTail) ?? over[0])?.ended ?? null;
+  }
+
+  private noteTails(begun: readonly BegunJob[]): void {
+    for (const run of this.runs) run.isTail ||= begun.some((row) => row.tail && isSame(row, run));
+  }
+}
+
+function dueAtOf(run: SimulatedRun): number {
+  return Math.min(run.endsAt, run.renewAt, run.trails ? Infinity : run.trailsFrom);
+}
+
+function wind(run: SimulatedRun, reason: 'stopped' | 'shutdown' | 'lease lost', at: number): void {
+  run.winding ??= reason;
+  if (reason === 'lease lost') run.holdsUntil = at;
+  run.endsAt = Math.min(run.endsAt, at + (reason === 'lease lost' ? 0 : IN_FLIGHT_MS));
+}
+
+function isSame(one: Pick<BegunJob, 'id' | 'fence'>, other: Pick<BegunJob, 'id' | 'fence'>): boolean {
+  return one.id === other.id && one.fence === other.fence;
 }

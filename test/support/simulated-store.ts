@@ -11,6 +11,7 @@ export interface SimulatedJob {
   owner: string | null;
   leaseUntil: number | null;
   failures: number;
+  tail: boolean;
 }
 
 export interface SimulatedSighting extends Observation {
@@ -53,7 +54,7 @@ export class SimulatedStore {
       schedule: this.schedule,
       autoSending: this.autoSending,
       oldestWaiting: oldest === undefined ? null : { id: oldest.id, fence: oldest.fence },
-      begun: this.begun.map(({ id, fence, owner, leaseUntil }) => ({ id, fence, owner, leaseUntil })),
+      begun: this.begun.map(({ id, fence, owner, leaseUntil, tail }) => ({ id, fence, owner, leaseUntil, tail })),
       workExists,
       clockEpoch: this.clockEpoch,
       postmasterStartedAt: 0,
@@ -81,6 +82,8 @@ export class SimulatedStore {
       ended.owner = null;
       ended.leaseUntil = write.ended.resumeAfterMs > 0 ? now + write.ended.resumeAfterMs : null;
     }
+    const tailed = this.begun.find((job) => job.id === write.tail?.id && job.fence === write.tail.fence);
+    if (tailed !== undefined && tailed.owner === owner) tailed.tail = true;
     let tenure: SimulatedJob | null = null;
     const free = begun?.owner === owner || begun?.leaseUntil === null || (begun?.leaseUntil ?? now) < now;
     if (begun !== undefined && (begun.state === 'waiting' || free)) {
@@ -98,6 +101,7 @@ export class SimulatedStore {
         owner: null,
         leaseUntil: null,
         failures: 0,
+        tail: false,
       };
       this.open.push(job);
       if (state === 'running') tenure = job;
