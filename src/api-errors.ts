@@ -62,8 +62,9 @@ const DOCUMENTED = {
   },
   503: {
     description:
-      'What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have ' +
-      'been done all the same: look first.',
+      'What the operation needs is out of reach, or clients hold more memory than the service gives them ' +
+      '(`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` ' +
+      'it may have been done all the same: look first.',
     example: {
       error: 'PostgreSQL is out of reach, so nothing was changed: try again shortly',
       code: 'database.unavailable',

@@ -20,6 +20,7 @@ import { RequestValidationPipe } from './request-validation.js';
 import { setSecurityHeaders } from './security-headers.js';
 import { refuseOnSocket } from './socket-errors.js';
 import { serveSwagger } from './swagger.js';
+import { boundUntakenReplies } from './untaken-replies.js';
 
 type RootModule = Parameters<typeof NestFactory.create>[0];
 
@@ -56,6 +57,7 @@ export async function createApp(
   logRequests(fastify, logger);
   reloadCertificate(fastify, settings.tlsFiles, logger);
   await controlAccess(fastify, settings, logger);
+  boundUntakenReplies(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: nestLogger(loggingParams(settings, logger)),
     bodyParser: false,

@@ -80,7 +80,7 @@ function misfit(headers: IncomingHttpHeaders, types: readonly string[]): Request
   return new RequestRefused(refuse(415, 'request.media_type', text));
 }
 
-function hasBody(headers: IncomingHttpHeaders): boolean {
+export function hasBody(headers: IncomingHttpHeaders): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 

@@ -16,6 +16,11 @@ export interface ActingRequest {
   readonly caller: Caller | null;
 }
 
+/** Whose share of a limit a request counts against: its key's, or without one its address's. */
+export function callerKeyOf({ caller, ip }: ActingRequest): string {
+  return caller === null ? `address ${ip}` : `key ${caller.name}`;
+}
+
 /** Who acts and why, as `operator_actions` keeps it. */
 export interface Actor {
   readonly by: string;

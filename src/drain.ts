@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { onReplyEnd } from './reply-end.js';
 
 const SWEEP_EVERY_MS = 50;
 /** A reply of which the client takes nothing for so long is given up. */
@@ -53,7 +54,7 @@ class Connections {
     const requests = this.requests.get(peer) ?? { count: 0, socket, untaken: null };
     this.requests.set(peer, requests);
     requests.count += 1;
-    response.once('close', () => {
+    onReplyEnd(response, socket, () => {
       requests.count -= 1;
       if (requests.count === 0) this.requests.delete(peer);
     });

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { BodyReader } from './body-reader.js';
 import { refuse } from './error-mapping.js';
 import { RequestRefused } from './error-reply.js';
 import { tooComplex } from './json-complexity.js';
@@ -11,32 +13,39 @@ declare module 'fastify' {
   }
 }
 
-type Done = (error: Error | null, body?: unknown) => void;
-
 /**
  * Takes JSON bodies and no others. A body of no bytes is no body, whatever its type (`curl -X POST -d ''` sends one);
  * text that is not UTF-8 is refused rather than stored with replacement characters.
  */
 export function acceptJsonBodies(fastify: FastifyInstance): void {
-  const parseJson = fastify.getDefaultJsonParser('error', 'error');
+  const parseJson = parserOf(fastify);
+  const bodies = new BodyReader(fastify);
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done: Done) => {
-    if (body.length === 0) done(null, undefined);
-    else if (!isUtf8(body)) done(refused('request.invalid_json', 'is not valid UTF-8'));
-    else {
-      const reason = tooComplex(body);
-      if (reason === null) void parseJson(request, body.toString('utf8'), done);
-      else done(refused('request.too_complex', reason));
-    }
+  fastify.addContentTypeParser('application/json', async (request: FastifyRequest, payload: Readable) => {
+    const body = await bodies.read(request, payload);
+    if (body.length === 0) return undefined;
+    if (!isUtf8(body)) throw refused('request.invalid_json', 'is not valid UTF-8');
+    const reason = tooComplex(body);
+    if (reason !== null) throw refused('request.too_complex', reason);
+    return await parseJson(request, body.toString('utf8'));
   });
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body: Buffer, done: Done) => {
-    if (body.length === 0) done(null, undefined);
-    else done(Object.assign(new Error('not JSON'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' }));
+  fastify.addContentTypeParser('*', async (request: FastifyRequest, payload: Readable) => {
+    const body = await bodies.read(request, payload);
+    if (body.length === 0) return undefined;
+    throw Object.assign(new Error('not JSON'), { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' });
   });
   fastify.addHook('onSend', (request, reply, payload, done) => {
-    if (reply.statusCode === 413) readToEnd(request, reply);
+    if ([413, 503].includes(reply.statusCode) && !request.raw.complete) readToEnd(request, reply);
     done(null, payload);
   });
+}
+
+function parserOf(fastify: FastifyInstance) {
+  const parse = fastify.getDefaultJsonParser('error', 'error');
+  return (request: FastifyRequest, text: string) =>
+    new Promise<unknown>((resolve, reject) => {
+      void parse(request, text, (error, value) => (error === null ? resolve(value) : reject(error)));
+    });
 }
 
 function refused(code: string, reason: string): RequestRefused {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { onReplyEnd } from './reply-end.js';
 
 /**
  * A reply that its client has not taken in this long after it began is broken off. The socket's own timeout ends only
@@ -18,7 +19,7 @@ export function boundReplies(fastify: FastifyInstance, withinMs: number, logger:
       raw.destroy();
     }, withinMs);
     deadline.unref();
-    raw.once('close', () => clearTimeout(deadline));
+    onReplyEnd(raw, request.raw.socket, () => clearTimeout(deadline));
     done(null, payload);
   });
 }

@@ -1501,7 +1501,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1635,7 +1635,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2091,7 +2091,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2228,7 +2228,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2364,7 +2364,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2478,7 +2478,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2582,7 +2582,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2684,7 +2684,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2846,7 +2846,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2990,7 +2990,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3134,7 +3134,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3233,7 +3233,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3325,7 +3325,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3417,7 +3417,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3516,7 +3516,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3631,7 +3631,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3755,7 +3755,7 @@ export interface operations {
           'application/json': components['schemas']['ErrorReply'];
         };
       };
-      /** @description What the operation needs is out of reach; `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
+      /** @description What the operation needs is out of reach, or clients hold more memory than the service gives them (`request.too_many_bodies`, `request.replies_untaken`); `Retry-After` says when to try again. Without `Retry-After` it may have been done all the same: look first. */
       503: {
         headers: {
           [name: string]: unknown;
