@@ -24,6 +24,7 @@ import { RememberLapsedLeases1763900000029 } from '../migrations/1763900000029-r
 import { CreateRetention1763900000030 } from '../migrations/1763900000030-create-retention.js';
 import { LetJobsTrail1763900000031 } from '../migrations/1763900000031-let-jobs-trail.js';
 import { KeepLimitsSetBacksAndFiles1763900000032 } from '../migrations/1763900000032-keep-limits-set-backs-and-files.js';
+import { TellKeptMessagesApart1763900000035 } from '../migrations/1763900000035-tell-kept-messages-apart.js';
 import { parseDatabaseAddress } from './config/database-address.js';
 import { FollowingClient } from './following-client.js';
 import { Message } from './messages/message.entity.js';
@@ -56,6 +57,7 @@ export const MIGRATIONS = [
   CreateRetention1763900000030,
   LetJobsTrail1763900000031,
   KeepLimitsSetBacksAndFiles1763900000032,
+  TellKeptMessagesApart1763900000035,
 ];
 
 /** BIGINT as a JSON number: ids stay below 2^53 for 14,000 years at 20,000 a second. */

@@ -1,8 +1,10 @@
 import { Database } from '../src/database.js';
 import { createDataSource } from '../src/data-source.js';
 import { messageHash } from '../src/dispatch/idempotency-key.js';
+import { hashOf } from '../src/messages/claim-conditions.js';
 import { MessageClaims, type ClaimedMessage } from '../src/messages/message-claims.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
+import { openJob } from './support/open-job.js';
 import type { TestDatabase } from './support/test-database.js';
 
 /** `created_at` of the last ones: as after an adoption, and at the ends of what PostgreSQL stores. */
@@ -36,6 +38,27 @@ describe('the hash of a message', () => {
     await by.open({ id, fence: 1 });
     return { id, fence: 1, hashes: hashes((await by.claim({ id, fence: 1 }, 100)).messages) };
   };
+
+  it.each(['UTF8', 'LATIN5', 'SQL_ASCII'])(
+    'is the same in PostgreSQL, in a database of encoding %s',
+    async (encoding) => {
+      const other = await createMigratedDatabase(
+        undefined,
+        `ENCODING '${encoding}' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`,
+      );
+      await other.database.query(`UPDATE scheduler_state SET running = TRUE`);
+      await other.database.query(encoding === 'LATIN5' ? ROWS.replace(' 😀', '') : ROWS);
+      const { id } = await openJob(other.database, 100);
+      const by = new MessageClaims(new Database(other.dataSource));
+      await by.open({ id, fence: 1 });
+      const { messages } = await by.claim({ id, fence: 1 }, 100);
+      const rows = await other.database.query<{ id: number; hash: string }>(
+        `SELECT id, ${hashOf('messages')} AS hash FROM messages ORDER BY id`,
+      );
+      expect(rows.map((row) => `${row.id} ${row.hash}`)).toEqual(hashes(messages));
+      await other.drop();
+    },
+  );
 
   it('is the same for every claim of it, whatever the settings of the session, and when another owner takes it over', async () => {
     await database.query(ROWS);

@@ -2,6 +2,7 @@ import { SendableLook } from '../src/messages/sendable-look.js';
 import type { Client } from 'pg';
 import { Database } from '../src/database.js';
 import { FROM_THE_START, type RetryPlace } from '../src/messages/claim-look.js';
+import { hashOf } from '../src/messages/claim-conditions.js';
 import type { InvalidPlace } from '../src/messages/invalid-messages.js';
 import { MessageClaims, type ClaimKey } from '../src/messages/message-claims.js';
 import { MessageSettlements, type AttemptRecord, type Settlement } from '../src/messages/message-settlements.js';
@@ -53,7 +54,7 @@ const LIMITS: Readonly<Record<string, Limit>> = {
 const KEPT_LIMITS: Readonly<Record<string, Limit>> = {
   'messages.claim-far': { rows: 160_000, buffers: 260_000 },
   'messages.claim-valid-far': { rows: 160_000, buffers: 260_000 },
-  'messages.set-refused-claims-aside': { rows: 41_000, buffers: 100_000 },
+  'messages.set-refused-claims-aside': { rows: 61_000, buffers: 125_000 },
 };
 const limitOf = (name: string, shape: string): Limit =>
   (shape.includes('kept') ? KEPT_LIMITS[name] : undefined) ?? LIMITS[name] ?? LIMIT;
@@ -77,6 +78,7 @@ const outcome = (id: number, state: Settlement['state'], further: Partial<Settle
   delayMs: null,
   reason: null,
   messageId: null,
+  messageHash: null,
   attempt,
   ...further,
 });
@@ -213,8 +215,8 @@ describe.each(Object.entries(SHAPES))('statements of the dispatcher beside messa
     const insert = `INSERT INTO messages (recipient_phone, content, sent_status, sent_at, parked_as, parked_at, next_attempt_at)`;
     await database.query(`${insert} SELECT '+905551111111', 'x', ${columns} FROM generate_series(1, ${ROWS}) n`);
     if (shape.includes('unwritten_outcomes'))
-      await database.query(`INSERT INTO unwritten_outcomes (message_id, known_at, reason, retry_at)
-        SELECT id, now(), 'a trigger', now() + id * interval '1 ms' FROM messages`);
+      await database.query(`INSERT INTO unwritten_outcomes (message_id, message_hash, known_at, reason, retry_at)
+        SELECT id, ${hashOf('messages')}, now(), 'a trigger', now() + id * interval '1 ms' FROM messages`);
     if (shape.includes('old snapshot')) {
       const other = await database.connect();
       snapshot = other;

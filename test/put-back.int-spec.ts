@@ -27,6 +27,7 @@ const outcome = (id: number, state: State): Settlement => ({
   delayMs: state === 'waiting' ? 60_000 : null,
   reason: state === 'failed' || state === 'uncertain' ? 'no' : null,
   messageId: state === 'sent' ? `sms-${id}` : null,
+  messageHash: null,
   attempt: {
     number: 1,
     durationMs: 1,

@@ -28,10 +28,10 @@ export class JobReceipts {
     this.receipts.keep(
       this.installationId,
       this.jobId,
-      sent.map(({ id, messageId, messageHash = '', knownAt }) => ({
+      sent.map(({ id, messageId, messageHash, knownAt }) => ({
         id,
         messageId,
-        messageHash,
+        messageHash: messageHash ?? '',
         sentAtMs: Math.round(wallMinusMonotonicMs + knownAt),
       })),
     );

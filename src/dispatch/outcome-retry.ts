@@ -40,6 +40,8 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly said = new Map<string, { at: number; unsaid: number }>();
   private lookedAt = -Infinity;
   private failedBy: string | null = null;
+  private goneUnsaid = 0;
+  private goneSaidAt = -Infinity;
   private closing = false;
   private loop: Promise<void> = Promise.resolve();
 
@@ -92,7 +94,9 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     this.lookedAt = performance.now();
     const due = await this.outcomes.takeDue(SLICE_ROWS);
     const until = performance.now() + TURN_MS;
-    for (const group of grouped(due, ({ claim }) => (claim === null ? '' : `${claim.id}:${claim.fence}`)).values()) {
+    await this.dropGone(due.filter(({ isThere }) => !isThere));
+    const open = due.filter(({ isThere }) => isThere);
+    for (const group of grouped(open, claimKeyOf).values()) {
       if (!this.closing) await this.tryAgain(group, until);
     }
     const summary = await this.outcomes.summary();
@@ -117,6 +121,24 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       this.logger.error(`What is kept in unwritten_outcomes cannot be tried again: ${refusal.text}`);
     }
     return AFTER_ERROR_MS;
+  }
+
+  /** Another message may have the id by now: what is kept is not of it. */
+  private async dropGone(gone: readonly DueRetry[]): Promise<void> {
+    for (const group of grouped(gone, claimKeyOf).values()) {
+      await this.outcomes.drop(
+        group[0]?.claim ?? null,
+        group.map(({ messageId }) => messageId),
+      );
+    }
+    this.goneUnsaid += gone.length;
+    const now = performance.now();
+    if (this.goneUnsaid === 0 || now - this.goneSaidAt < SAID_AGAIN_AFTER_MS) return;
+    this.logger.warn(
+      `${this.goneUnsaid} rows of unwritten_outcomes are dropped: their messages were deleted or changed, or other messages have their ids now`,
+    );
+    this.goneUnsaid = 0;
+    this.goneSaidAt = now;
   }
 
   private async tryAgain(group: readonly DueRetry[], until: number): Promise<void> {
@@ -171,6 +193,10 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       );
     }
   }
+}
+
+function claimKeyOf({ claim }: DueRetry): string {
+  return claim === null ? '' : `${claim.id}:${claim.fence}`;
 }
 
 function grouped<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

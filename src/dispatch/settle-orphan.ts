@@ -1,6 +1,7 @@
 import type { ClaimedMessage } from '../messages/message-claims.js';
 import type { Settlement } from '../messages/message-settlements.js';
 import type { Receipt } from './delivery-receipts.js';
+import { messageHash } from './idempotency-key.js';
 
 export interface OrphanRules {
   readonly maxAttempts: number;
@@ -46,6 +47,7 @@ export function settleOrphan(
     delayMs: null,
     reason: resend ? null : ERROR,
     messageId: null,
+    messageHash: messageHash(orphan),
     attempt: { number, durationMs: null, httpStatus: null, outcome: 'uncertain', error: ERROR, responseExcerpt: null },
   };
 }

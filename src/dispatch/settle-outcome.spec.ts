@@ -1,3 +1,4 @@
+import { messageHash } from './idempotency-key.js';
 import type { Delivery } from './delivery.js';
 import { settleInvalid, settleOutcome, type Attempt, type OthersFare, type SettleRules } from './settle-outcome.js';
 
@@ -200,6 +201,7 @@ describe('settleInvalid', () => {
       delayMs: null,
       reason: 'recipient_phone must be a number',
       messageId: null,
+      messageHash: messageHash(message),
       attempt: null,
     });
   });

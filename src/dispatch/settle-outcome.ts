@@ -1,6 +1,7 @@
 import type { ClaimedMessage } from '../messages/message-claims.js';
 import type { AttemptRecord, Settlement } from '../messages/message-settlements.js';
 import type { Delivery } from './delivery.js';
+import { messageHash } from './idempotency-key.js';
 import { retryDelayMs, sitOutMs, withJitter, type RetrySettings } from './retry-policy.js';
 
 export interface SettleRules extends RetrySettings {
@@ -59,7 +60,7 @@ export function settleOutcome(
       attempt: record(number, attempt),
     };
   }
-  const common = { id: message.id, knownAt: attempt.knownAt, messageId: null };
+  const common = { id: message.id, knownAt: attempt.knownAt, messageId: null, messageHash: attempt.messageHash };
   const charged = { ...common, charged: true, attempt: record(number, attempt) };
   const failed = (reason: string): Settlement => ({
     ...charged,
@@ -134,20 +135,22 @@ export function settleInvalid(message: ClaimedMessage, fault: string, knownAt: n
     charged: false,
     delayMs: null,
     messageId: null,
+    messageHash: messageHash(message),
     attempt: null,
   };
 }
 
 /** A message whose turn did not come: it waits again, and is back on its job's budget. */
-export function settleReleased({ id }: ClaimedMessage): Settlement {
+export function settleReleased(message: ClaimedMessage): Settlement {
   return {
-    id,
+    id: message.id,
     state: 'waiting',
     knownAt: performance.now(),
     charged: false,
     delayMs: null,
     reason: null,
     messageId: null,
+    messageHash: messageHash(message),
     attempt: null,
   };
 }

@@ -19,13 +19,30 @@ export const INEXACT_ID = `coalesce(
         (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id > ${HIGHEST_ID} ORDER BY messages.id LIMIT 1),
         (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id < ${LOWEST_ID} ORDER BY messages.id LIMIT 1))`;
 
+/** What tells the message in a row from others that have, had or will have its id: the hash of `idempotency-key.ts`. */
+export const hashOf = (row: string) =>
+  `dispatcher_message_hash(${row}.recipient_phone, ${row}.content, extract(epoch FROM ${row}.created_at)::text)`;
+
+/** Whether a row, of which `rowHash` is the hash, is the message of which `hash` is. NULL is a hash that cannot be told. */
+export const isMessage = (hash: string, rowHash: string) => `(${hash} IS NULL OR coalesce(${hash} = ${rowHash}, TRUE))`;
+
+/** The hash of the row that lies at the table and the place which `seen` has. */
+const hashAt = (seen: string) =>
+  `(SELECT ${hashOf('there')} FROM messages there WHERE there.ctid = ${seen}.place AND there.tableoid = ${seen}.source)`;
+
+const notKept = (id: string, rowHash: string) => `CASE WHEN EXISTS (SELECT FROM unwritten_outcomes)
+          THEN (SELECT kept.message_id FROM unwritten_outcomes kept
+            WHERE kept.message_id = ${id} AND ${isMessage('kept.message_hash', rowHash)}) IS NULL ELSE TRUE END`;
+
 /**
- * Nothing of it stands in `unwritten_outcomes`, which is nearly always empty: that is asked once. While it is not, each message
- * is looked for by the index. A scalar query is never planned as a join or a hash, which would read all that is kept.
+ * Nothing of the message in `row` stands in `unwritten_outcomes`, which is nearly always empty: that is asked once. While it is
+ * not, each message is looked for by the index. A scalar query is never planned as a join or a hash, which would read all that
+ * is kept. An entry of another message that had the id keeps this one from nothing.
  */
-export const writable = (id: string) => `CASE WHEN EXISTS (SELECT FROM unwritten_outcomes)
-          THEN (SELECT kept.message_id FROM unwritten_outcomes kept WHERE kept.message_id = ${id}) IS NULL ELSE TRUE END`;
-export const WRITABLE = writable('id');
+export const writable = (row: string) => notKept(`${row}.id`, hashOf(row));
+export const WRITABLE = writable('messages');
+/** The same of a row of the CTE `seen`, which has its id, its table (`source`) and its place. */
+export const writableAt = (seen: string) => notKept(`${seen}.id`, hashAt(seen));
 
 /**
  * What a claim may take of the rows of `rows`, with their tables in `source`. An outcome is written by id, so a row of a table that
@@ -34,7 +51,8 @@ export const WRITABLE = writable('id');
 export const claimable = (
   rows: string,
   source: string,
-) => `${WRITABLE} AND CASE WHEN ${source} = 'messages'::regclass THEN TRUE
+  isWritable: string,
+) => `${isWritable} AND CASE WHEN ${source} = 'messages'::regclass THEN TRUE
           ELSE (SELECT other.id FROM messages other WHERE other.id = ${rows}.id AND other.tableoid <> ${source} LIMIT 1) IS NULL END`;
 
 /** The time of the statement as a value: a function that changes is no condition of an index, and every pause would be read. */

@@ -11,6 +11,7 @@ import {
   RETRY,
   retryFrom,
   writable,
+  writableAt,
 } from './claim-conditions.js';
 import { isInvalid } from './invalid-messages.js';
 
@@ -58,7 +59,7 @@ const claimProbe = (kind: Kind): Statement => ({
         AND (SELECT running FROM scheduler_state)
       FOR NO KEY UPDATE
     ), ${kind === 'fresh' ? FRESH_SEEN : RETRY_SEEN}, free AS MATERIALIZED (
-      SELECT source, place FROM seen WHERE fit AND ${claimable('seen', 'seen.source')} LIMIT ${TRIED_ROWS}
+      SELECT source, place FROM seen WHERE fit AND ${claimable('seen', 'seen.source', writableAt('seen'))} LIMIT ${TRIED_ROWS}
     ), probe AS (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('free')}
         AND ${kind === 'fresh' ? FRESH : RETRY} AND claimed_by IS NULL
@@ -85,9 +86,9 @@ const heldProbe = (fence: string) => `
     job AS (
       SELECT claimed, probe_id FROM dispatch_jobs WHERE id = $1 AND fence = $2 FOR NO KEY UPDATE
     ), claim AS (
-      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
+      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message')} AND ${fence}
     ), held AS (
-      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message.id')} AND ${fence}
+      SELECT message.id FROM messages message, job WHERE message.id = job.probe_id AND ${writable('message')} AND ${fence}
       FOR NO KEY UPDATE OF message SKIP LOCKED
     )`;
 

@@ -5,6 +5,7 @@ import {
   CLAIMED,
   FRESH,
   freshFrom,
+  hashOf,
   HAS_LATER_TRIGGERS,
   HIGHEST_ID,
   IS_CLAIMED,
@@ -19,6 +20,7 @@ import {
   WRITABLE,
 } from './claim-conditions.js';
 import { isInvalid } from './invalid-messages.js';
+import { UNLESS_KEPT } from './unwritten-outcomes.js';
 
 /** What is inserted, or due again, after a job was opened goes out in the next one. */
 export const OPEN: Statement = {
@@ -52,7 +54,7 @@ const CLAIM_RESULT = `SELECT id, "recipientPhone", content, "createdAt",
     UNION ALL SELECT NULL, NULL, NULL, NULL, row_to_json(look) FROM look
     ORDER BY id`;
 
-const MAY_CLAIM = claimable('messages', 'messages.tableoid');
+const MAY_CLAIM = claimable('messages', 'messages.tableoid', WRITABLE);
 const FRESH_FROM = freshFrom('$4');
 const RETRY_FROM = retryFrom('$5', '$6');
 
@@ -154,10 +156,10 @@ const setNextAside = (name: string, fit = ''): Statement => ({
   name,
   text: `
     WITH ${taking(CANDIDATES, fit)}
-    INSERT INTO unwritten_outcomes (message_id, known_at, sqlstate, reason, retry_at)
-    SELECT message.id, clock_timestamp(), $11, $10, clock_timestamp() + interval '1 s'
+    INSERT INTO unwritten_outcomes (message_id, message_hash, known_at, sqlstate, reason, retry_at)
+    SELECT message.id, ${hashOf('message')}, clock_timestamp(), $11, $10, clock_timestamp() + interval '1 s'
     FROM messages message, ${atPlaces('locked')}
-    ON CONFLICT (message_id) DO NOTHING
+    ${UNLESS_KEPT}
     RETURNING message_id AS id`,
 });
 export const SET_NEXT_ASIDE = setNextAside('messages.set-next-aside');
@@ -223,10 +225,13 @@ export const KEEP_CLAIMED: Statement = {
       WHERE message.id = given.id
       GROUP BY message.id
     ), aside AS (
-      INSERT INTO unwritten_outcomes (message_id, known_at, reason, retry_at)
-      SELECT id, clock_timestamp(), '${KEPT_AS_IT_WAS}', clock_timestamp() + interval '10 s' FROM claim
+      INSERT INTO unwritten_outcomes (message_id, message_hash, known_at, reason, retry_at)
+      SELECT id, (SELECT ${hashOf('message')} FROM messages message
+          WHERE message.id = claim.id AND message.sent_status = FALSE AND message.parked_as IS NULL LIMIT 1),
+        clock_timestamp(), '${KEPT_AS_IT_WAS}', clock_timestamp() + interval '10 s'
+      FROM claim
       WHERE NOT is_claimed AND is_open AND EXISTS (SELECT FROM dispatch_jobs WHERE id = $1 AND fence = $2)
-      ON CONFLICT (message_id) DO NOTHING
+      ${UNLESS_KEPT}
       RETURNING message_id
     ), refunded AS (
       UPDATE dispatch_jobs SET

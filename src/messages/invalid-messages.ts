@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, FRESH, freshFrom, microsecondsOf, NOW, RETRY, retryFrom, WRITABLE } from './claim-conditions.js';
+import { atPlaces, FRESH, freshFrom, microsecondsOf, NOW, RETRY, retryFrom, writable } from './claim-conditions.js';
 
 /** What a spreadsheet makes of a number. */
 const isDecimal = (phone: string) => `(length(${phone}) <= 32 AND ${phone} ~ '^[+]?[0-9]+[.]0+$')`;
@@ -50,7 +50,7 @@ const find = (name: string, kind: string, from: string, order: string, next: str
   text: `
     WITH seen AS MATERIALIZED (
       SELECT message.tableoid AS source, message.ctid AS place, id, next_attempt_at,
-        claimed_by IS NULL AND ${INVALID} AND ${WRITABLE} AS invalid
+        claimed_by IS NULL AND ${INVALID} AND ${writable('message')} AS invalid
       FROM messages message WHERE ${kind} AND ${from} ORDER BY ${order} LIMIT ${INVALID_SLICE_ROWS}
     )
     SELECT count(*) AS looked,
@@ -87,7 +87,7 @@ export const PARK_INVALID: Statement = {
     ), held AS MATERIALIZED (
       SELECT message.tableoid AS source, message.ctid AS place
       FROM messages message, ${atPlaces('given')}
-        AND ${TO_PARK} AND ${WRITABLE}
+        AND ${TO_PARK} AND ${writable('message')}
       FOR NO KEY UPDATE OF message SKIP LOCKED
     ), changed AS (
       UPDATE messages message SET

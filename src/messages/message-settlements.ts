@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
-import { HAS_LATER_TRIGGERS, KEPT_AS_IT_WAS, lockTimeout } from './claim-conditions.js';
+import { HAS_LATER_TRIGGERS, hashOf, isMessage, KEPT_AS_IT_WAS, lockTimeout } from './claim-conditions.js';
 import { LOCK_PATIENCE_MS, type ClaimKey } from './message-claims.js';
 
 /** One HTTP attempt, for the log in `delivery_attempts`. Durations are milliseconds of the monotonic clock. */
@@ -28,8 +28,8 @@ export interface Settlement {
   readonly reason: string | null;
   /** The provider's id. */
   readonly messageId: string | null;
-  /** `sent`: the hash of the message that was sent, for its receipt. */
-  readonly messageHash?: string;
+  /** Tells the message from others of the same id, for its receipt and where the outcome is kept; null: that is not known. */
+  readonly messageHash: string | null;
   /** null when no request was made. */
   readonly attempt: AttemptRecord | null;
 }
@@ -59,7 +59,8 @@ export class MessageSettlements {
    * so that it and another transaction that does the same never deadlock, and waits for a lock for `patienceMs` at most.
    * `again`: the same settlements may have been written before, their reply lost; then only attempts of messages that are
    * settled now are written, so that none is logged twice.
-   * `kept`: they stand in `unwritten_outcomes`. Nobody may claim those messages, so they are written without a claim as well.
+   * `kept`: they stand in `unwritten_outcomes`. Nobody may claim those messages, so they are written without a claim as well,
+   * but to no other message that has the id by now.
    */
   async settle(
     job: ClaimKey,
@@ -86,6 +87,7 @@ export class MessageSettlements {
             again,
             kept,
             patienceMs,
+            kept ? sent.map(({ messageHash }) => messageHash) : [],
           ]);
     const further =
       others.length === 0
@@ -117,8 +119,9 @@ export class MessageSettlements {
    * (a trigger took it away) and no other owner has had the job since.
    */
   async unproven(job: ClaimKey, settlements: readonly Settlement[], kept = false): Promise<number[]> {
-    const given = settlements.map(({ id, state, charged, delayMs, attempt }) => ({
+    const given = settlements.map(({ id, messageHash, state, charged, delayMs, attempt }) => ({
       id,
+      messageHash,
       state,
       charged,
       delayMs,
@@ -188,8 +191,14 @@ const LEFT_ALONE = `message.sent_status = FALSE
 /** What is parked without its outcome is another's decision, unless the message was accepted. */
 const UNDECIDED = `(message.parked_as IS NULL OR outcome.state = 'sent') AND ${LEFT_ALONE}`;
 
-/** What may be written. `unclaimed` tells which without a claim: of those that stand in `unwritten_outcomes`. */
-const mayWrite = (unclaimed: string) => `message.id = outcome.id AND (${HELD} OR (${unclaimed}))`;
+const isOutcomeOf = (hash: string) => isMessage(`outcome.${hash}`, hashOf('message'));
+
+/**
+ * What may be written. Of those that stand in `unwritten_outcomes` (`isKept`) also what nobody has claimed, as `unclaimed` tells,
+ * and only to the message that it is an outcome of. Others have their claim, which no other message has.
+ */
+const mayWrite = (isKept: string, unclaimed: string, hash: string) => `message.id = outcome.id
+        AND (${HELD} OR (${isKept}::bool AND ${unclaimed})) AND (NOT ${isKept}::bool OR ${isOutcomeOf(hash)})`;
 
 /**
  * Whether the row says what the outcome says, as far as it keeps the message from being requested again. RETURNING gives it as
@@ -205,14 +214,14 @@ const PROVEN = `coalesce(message.sent_status OR CASE outcome.state
 
 /** Keeps what the statement itself found put back. `settlement` is the JSON of the outcome. */
 const kept = (settlement: string, agoMs: string, isKept: string) => `kept AS (
-      INSERT INTO unwritten_outcomes (message_id, job_id, fence, settlement, known_at, reason, retry_at)
-      SELECT outcome.id, $1, $2, ${settlement}, clock_timestamp() - ${agoMs} * interval '1 ms', '${KEPT_AS_IT_WAS}',
+      INSERT INTO unwritten_outcomes (message_id, message_hash, job_id, fence, settlement, known_at, reason, retry_at)
+      SELECT DISTINCT ON (outcome.id) outcome.id, settled.hash, $1::bigint, $2::int, ${settlement}, clock_timestamp() - ${agoMs} * interval '1 ms', '${KEPT_AS_IT_WAS}',
         clock_timestamp() + interval '1 s'
       FROM settled, outcome
       WHERE NOT settled.proven AND NOT ${isKept} AND outcome.id = settled.id
       ON CONFLICT (message_id) DO UPDATE SET
-        job_id = excluded.job_id, fence = excluded.fence, settlement = excluded.settlement, known_at = excluded.known_at,
-        sqlstate = NULL, reason = excluded.reason
+        message_hash = excluded.message_hash, job_id = excluded.job_id, fence = excluded.fence, settlement = excluded.settlement,
+        known_at = excluded.known_at, sqlstate = NULL, reason = excluded.reason
     )`;
 
 /** An attempt of an outcome that was kept may have been logged when it was first written. */
@@ -232,8 +241,8 @@ const SETTLE_SENT: Statement = {
   text: `
     WITH outcome AS (
       SELECT outcome.* FROM ${lockTimeout('$11')} AS patience,
-        unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[])
-        AS outcome (id, message_id, ago_ms, number, http_status, duration_ms)
+        unnest($3::bigint[], $4::text[], $5::float8[], $6::int[], $7::smallint[], $8::int[], $12::text[])
+        AS outcome (id, message_id, ago_ms, number, http_status, duration_ms, message_hash)
     ), settled AS (
       UPDATE messages message SET
         sent_status = TRUE, sent_at = (clock_timestamp() - outcome.ago_ms * interval '1 ms') AT TIME ZONE 'UTC',
@@ -242,8 +251,9 @@ const SETTLE_SENT: Statement = {
         next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL,
         claimed_by = NULL, claim_fence = NULL
       FROM outcome
-      WHERE ${mayWrite(`$10::bool AND ${LEFT_ALONE}`)}
-      RETURNING message.id, message.sent_status IS TRUE AS proven
+      WHERE ${mayWrite('$10', LEFT_ALONE, 'message_hash')}
+      RETURNING message.id, message.sent_status IS TRUE AS proven,
+        CASE WHEN message.sent_status IS NOT TRUE THEN ${hashOf('message')} END AS hash
     ), ${kept(PLAIN_SETTLEMENT, 'outcome.ago_ms', '$10')}, logged AS (
       INSERT INTO delivery_attempts (message_id, job_id, number, started_at, duration_ms, http_status, outcome, provider_id)
       SELECT outcome.id, $1, outcome.number,
@@ -263,7 +273,8 @@ const SETTLE: Statement = {
   text: `
     WITH outcome AS (
       SELECT outcome.* FROM ${lockTimeout('$6')} AS patience, json_to_recordset($3::json) AS outcome (
-        id bigint, state text, "agoMs" float8, charged boolean, "delayMs" float8, reason text, "messageId" text, attempt json)
+        id bigint, "messageHash" text, state text, "agoMs" float8, charged boolean, "delayMs" float8, reason text,
+        "messageId" text, attempt json)
     ), settled AS (
       UPDATE messages message SET
         sent_status = message.sent_status OR outcome.state = 'sent',
@@ -282,9 +293,10 @@ const SETTLE: Statement = {
         parked_at = CASE WHEN NOT message.sent_status AND outcome.state IN ('failed', 'uncertain') THEN clock_timestamp() END,
         claimed_by = NULL, claim_fence = NULL
       FROM outcome
-      WHERE ${mayWrite(`$5::bool AND ${UNDECIDED}`)}
+      WHERE ${mayWrite('$5', UNDECIDED, '"messageHash"')}
       RETURNING message.id, (outcome.attempt IS NULL
-        OR (outcome.attempt->>'outcome' = 'channel' AND outcome.attempt->>'httpStatus' IS NULL)) AS untried, ${PROVEN} AS proven
+        OR (outcome.attempt->>'outcome' = 'channel' AND outcome.attempt->>'httpStatus' IS NULL)) AS untried, ${PROVEN} AS proven,
+        CASE WHEN NOT ${PROVEN} THEN ${hashOf('message')} END AS hash
     ), ${kept(SETTLEMENT, 'outcome."agoMs"', '$5')}, untried AS (
       SELECT id FROM settled WHERE untried AND proven
     ), refunded AS (
@@ -314,9 +326,10 @@ const UNPROVEN: Statement = {
       SELECT fence FROM dispatch_jobs WHERE id = $1
     ), unproven AS (
       SELECT outcome.id
-      FROM json_to_recordset($3::json) AS outcome (id bigint, state text, charged boolean, "delayMs" float8, attempt json),
+      FROM json_to_recordset($3::json) AS outcome (
+          id bigint, "messageHash" text, state text, charged boolean, "delayMs" float8, attempt json),
         messages message
-      WHERE message.id = outcome.id
+      WHERE message.id = outcome.id AND ((NOT $4::bool AND ${HELD}) OR ${isOutcomeOf('"messageHash"')})
       GROUP BY outcome.id
       HAVING bool_or(${HELD} OR (${UNDECIDED} AND ($4::bool OR coalesce((SELECT fence FROM job) <= $2, TRUE))))
         AND NOT bool_or(${PROVEN})

@@ -3,6 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { ApiDatabase, type Statement } from '../database.js';
 import { hasOwnCode } from '../database-refusal.js';
 import { z } from 'zod';
+import { hashOf, isMessage } from './claim-conditions.js';
 import type { AttemptView, MessageView } from './message.schemas.js';
 import { OF_THIS_MESSAGE, VIEW, zoned } from './message-view.js';
 
@@ -80,7 +81,8 @@ const UNWRITTEN_REASON = `(
           WHEN settlement->>'state' = 'sent' THEN 'the receiver accepted it, and its mark cannot be written to messages'
           ELSE 'its outcome (' || (settlement->>'state') || ') cannot be written to messages' END
         || ': ' || reason || '; it is tried again'
-      FROM unwritten_outcomes WHERE message_id = messages.id)`;
+      FROM unwritten_outcomes kept
+      WHERE kept.message_id = messages.id AND ${isMessage('kept.message_hash', hashOf('messages'))})`;
 
 const FIND: Statement = {
   name: 'messages.find',

@@ -1,10 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
-import { CLAIMED, FRESH, freshFrom, microsecondsOf, NOW, RETRY, retryFrom, WRITABLE } from './claim-conditions.js';
+import {
+  CLAIMED,
+  FRESH,
+  freshFrom,
+  hashOf,
+  microsecondsOf,
+  NOW,
+  RETRY,
+  retryFrom,
+  WRITABLE,
+  writableAt,
+} from './claim-conditions.js';
 import type { RetryPlace } from './claim-look.js';
 import { CLAIMED_PLACES, CLAIMED_RANGES } from './claim-statements.js';
 import type { ClaimedMessage, ClaimKey } from './message-claims.js';
-import { CANCELLED, PASSES_SOON, type WriteRefusal } from './unwritten-outcomes.js';
+import { CANCELLED, PASSES_SOON, UNLESS_KEPT, type WriteRefusal } from './unwritten-outcomes.js';
 
 export interface RefusedClaim {
   readonly id: number;
@@ -113,6 +124,9 @@ interface SetAsideSlice {
   readonly next: unknown[] | null;
 }
 
+const HASH_OF_TRIED = `(SELECT ${hashOf('message')} FROM messages message
+        WHERE message.id = tried_id AND sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NULL LIMIT 1)`;
+
 /**
  * `$1` how many are tried, of `SEEN_ROWS` that are looked at, `$2` milliseconds, and `$3` those after which one is slow, `$4`, `$5`
  * the job, `$6` and `$7` the place from which to look. One that waits for a lock or is slow is tried again soon.
@@ -121,17 +135,17 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
   name,
   text: `
     WITH seen AS MATERIALIZED (
-      SELECT id, next_attempt_at, claimed_by FROM messages WHERE ${seen} ORDER BY ${order} LIMIT ${SEEN_ROWS}
+      SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by FROM messages WHERE ${seen} ORDER BY ${order} LIMIT ${SEEN_ROWS}
     ), candidate AS MATERIALIZED (
-      SELECT id, next_attempt_at FROM seen WHERE claimed_by IS NULL AND ${WRITABLE} LIMIT $1
+      SELECT id, next_attempt_at FROM seen WHERE claimed_by IS NULL AND ${writableAt('seen')} LIMIT $1
     ), tried AS MATERIALIZED (
       SELECT * FROM dispatcher_try_claims(ARRAY(SELECT id FROM candidate), $4, $5, $2::int * interval '1 ms', $3::int * interval '1 ms')
     ), kept AS (
-      INSERT INTO unwritten_outcomes (message_id, known_at, sqlstate, reason, retry_at)
-      SELECT tried_id, clock_timestamp(), refused_sqlstate, refused_by,
+      INSERT INTO unwritten_outcomes (message_id, message_hash, known_at, sqlstate, reason, retry_at)
+      SELECT DISTINCT ON (tried_id) tried_id, ${HASH_OF_TRIED}, clock_timestamp(), refused_sqlstate, refused_by,
         clock_timestamp() + CASE WHEN refused_sqlstate IN ${PASSES_SOON} THEN interval '1 s' ELSE interval '10 s' END
       FROM tried WHERE is_refused
-      ON CONFLICT (message_id) DO NOTHING
+      ${UNLESS_KEPT}
     ), counted AS (
       SELECT (SELECT count(*) FROM tried) AS tried, (SELECT count(*) FROM candidate) AS candidates
     ), last AS (

@@ -9,7 +9,8 @@ import {
   NOW,
   RETRY,
   retryFrom,
-  WRITABLE,
+  writable,
+  writableAt,
 } from './claim-conditions.js';
 import type { ClaimedMessage } from './message-claims.js';
 
@@ -33,8 +34,7 @@ const SLICE_ROWS = 20_000;
 /** More than so many are taken by further looks at the same slice. */
 export const TAKEN_ROWS = 500;
 
-const STRAY = `claimed_by IS NOT NULL AND ${WRITABLE}
-        AND NOT EXISTS (SELECT FROM dispatch_jobs job WHERE job.id = claimed_by AND job.state = 'running')`;
+const JOB_RUNS = `EXISTS (SELECT FROM dispatch_jobs job WHERE job.id = claimed_by AND job.state = 'running')`;
 
 /** One kind of messages: from where and in which order it is looked at, and what tells a place in it. */
 interface Kind {
@@ -68,10 +68,10 @@ const take = (name: string, kind: Kind, isLook: boolean): Statement => ({
       SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by FROM messages WHERE ${kind.rows} AND ${kind.from}
       ORDER BY ${kind.order} LIMIT ${SLICE_ROWS}
     ), stray AS (
-      SELECT source, place FROM seen WHERE ${STRAY} LIMIT ${TAKEN_ROWS}
+      SELECT source, place FROM seen WHERE claimed_by IS NOT NULL AND NOT ${JOB_RUNS} AND ${writableAt('seen')} LIMIT ${TAKEN_ROWS}
     ), held AS (
       SELECT message.tableoid AS source, message.ctid AS place FROM messages message, ${atPlaces('stray')}
-        AND ${kind.rows} AND ${STRAY}
+        AND ${kind.rows} AND claimed_by IS NOT NULL AND NOT ${JOB_RUNS} AND ${writable('message')}
       LIMIT $1
       FOR NO KEY UPDATE OF message SKIP LOCKED
     ), taken AS (${isLook ? LOOK : takeOf(kind)}

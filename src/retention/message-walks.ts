@@ -43,7 +43,7 @@ const SOURCES = {
 const PATIENCE = `${lockTimeout(500)} IS NOT NULL`;
 
 /** Whether nobody works on it: a message that was marked by hand may still be in the hands of a job. */
-const FREE = `${writable('message.id')}
+const FREE = `${writable('message')}
         AND (message.claimed_by IS NULL
           OR (SELECT job.id FROM dispatch_jobs job WHERE job.id = message.claimed_by AND job.state = 'running') IS NULL)`;
 

@@ -148,6 +148,7 @@ function settlement(id: number, { state, delayMs, tried }: Outcome): Settlement 
     delayMs: state === 'waiting' ? delayMs : null,
     reason: state === 'failed' || state === 'uncertain' ? 'by chance' : null,
     messageId: null,
+    messageHash: null,
     attempt: failedLocally
       ? null
       : { number: 1, durationMs: 1, httpStatus: null, outcome: 'uncertain', error: null, responseExcerpt: null },

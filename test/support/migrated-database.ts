@@ -12,8 +12,8 @@ export interface MigratedDatabase {
  * A database of a test's own that has the service's schema, for a test of what works on it without the service; in the test
  * run's PostgreSQL, or in another one.
  */
-export async function createMigratedDatabase(server?: string): Promise<MigratedDatabase> {
-  const database = await TestDatabase.create(server);
+export async function createMigratedDatabase(server?: string, options?: string): Promise<MigratedDatabase> {
+  const database = await TestDatabase.create(server, options);
   const dataSource = createDataSource(database.url);
   await dataSource.initialize();
   await dataSource.runMigrations();
