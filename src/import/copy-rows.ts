@@ -5,13 +5,19 @@ import { MessagesKeptOut } from '../messages/message-errors.js';
 import { INTERCEPTORS } from '../messages/messages.repository.js';
 import { from as copyFrom, type CopyStreamQuery } from 'pg-copy-streams';
 
+/** Rows as the text format of COPY has them, and the line of the file that each begins on. */
+export interface RowBatch {
+  readonly bytes: Buffer;
+  readonly lines: Uint32Array;
+}
+
 /** Rows as the text format of COPY has them, gathered until there are enough for one statement. */
 export class CopyRows {
   private text = '';
-  private rows = 0;
+  private lines: number[] = [];
 
   get count(): number {
-    return this.rows;
+    return this.lines.length;
   }
 
   /** About as many bytes as the rows take. */
@@ -19,16 +25,16 @@ export class CopyRows {
     return this.text.length;
   }
 
-  add(recipientPhone: string, content: string): void {
+  add(recipientPhone: string, content: string, line: number): void {
     this.text += `${escaped(recipientPhone)}\t${escaped(content)}\n`;
-    this.rows += 1;
+    this.lines.push(line);
   }
 
   /** What was gathered; nothing is left. */
-  takeAll(): { readonly bytes: Buffer; readonly count: number } {
-    const taken = { bytes: Buffer.from(this.text), count: this.rows };
+  takeAll(): RowBatch {
+    const taken = { bytes: Buffer.from(this.text), lines: Uint32Array.from(this.lines) };
     this.text = '';
-    this.rows = 0;
+    this.lines = [];
     return taken;
   }
 }

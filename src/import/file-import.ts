@@ -30,27 +30,29 @@ export async function importRest(
   const good = new CopyRows();
   const refused = new RefusedRows();
   const reader = await file.readerFrom(run.position, {
-    take: (phone, content) => good.add(phone, content),
+    take: (phone, content, line) => good.add(phone, content, line),
     refuse: (faults) => refused.add(faults),
   });
   let committed = { position: run.position, stored: 0, refused: 0 };
   let written = 0;
-  let chunk = await ChunkTransaction.begin(client, ledger);
+  let chunk = await ChunkTransaction.begin(client, ledger, run.mode);
 
   const write = async () => {
-    const { bytes, count } = good.takeAll();
-    if (count > 0) await chunk.write(bytes);
-    written += count;
+    const rows = good.takeAll();
+    if (rows.lines.length > 0) await chunk.write(rows);
+    written += rows.lines.length;
   };
   const commit = async (to: FilePosition, isLast: boolean) => {
     await write();
-    await chunk.commit(run, {
+    const refusedThere = await chunk.commit(run, {
       from: committed.position,
       to,
       isLast,
       stored: written - committed.stored,
       refused: refused.rows - committed.refused,
     });
+    for (const fault of refusedThere) refused.add([fault]);
+    written -= refusedThere.length;
     committed = { position: to, stored: written, refused: refused.rows };
     onProgress({ offset: to.offset, stored: written });
   };
@@ -61,7 +63,7 @@ export async function importRest(
     const rowsRead = written + refused.rows - committed.stored - committed.refused;
     if (rowsRead < CHUNK_ROWS || reader.position === null) continue;
     await commit(reader.position, false);
-    chunk = await ChunkTransaction.begin(client, ledger);
+    chunk = await ChunkTransaction.begin(client, ledger, run.mode);
   }
   reader.end();
   await commit({ offset: file.bytes, line: reader.nextLine }, true);

@@ -1,5 +1,6 @@
 import { DomainError } from '../domain-error.js';
 import type { ImportReport } from './import-report.js';
+import type { RowFault } from './row-taker.js';
 
 /** The file as a whole cannot be read. */
 export class ImportRefused extends DomainError {
@@ -51,6 +52,21 @@ export class ImportInvalid extends DomainError {
   constructor({ rows, refused, faults, faults_left_out }: ImportReport) {
     super(`${refused} of ${rows} rows ${refused === 1 ? 'is' : 'are'} invalid, so none was stored`);
     this.details = { rows, refused, faults, faults_left_out };
+  }
+}
+
+/** A transaction of so many rows that were refused one by one would take too long. */
+export class ImportRefusedByDatabase extends DomainError {
+  readonly code = 'import.refused_by_database';
+  readonly kind = 'invalid';
+  override readonly details: { readonly faults: readonly RowFault[] };
+
+  constructor(most: number, first: RowFault) {
+    super(
+      `The database refused more than ${most} rows, so none of them was stored; the first, of line ${first.line}, ${first.reason}. ` +
+        'Mend the trigger or the constraint, or take these rows out, and import the file again',
+    );
+    this.details = { faults: [first] };
   }
 }
 

@@ -12,7 +12,8 @@ export type ImportMode = z.infer<typeof modeSchema>;
 export const importQuerySchema = z.strictObject({
   mode: modeSchema.default('all-or-nothing').meta({
     example: 'all-or-nothing',
-    description: '`all-or-nothing`: one bad row and nothing is stored. `per-row`: the good rows are stored.',
+    description:
+      '`all-or-nothing`: one bad row and nothing is stored. `per-row`: the good rows are stored, without those that the database refuses (1,000 at most).',
   }),
 });
 
@@ -49,4 +50,16 @@ export class RefusedRows {
       else this.leftOut += 1;
     }
   }
+}
+
+/** The report with rows that only PostgreSQL refused, one fault each. */
+export function withRefused(report: ImportReport, refused: readonly RowFault[]): ImportReport {
+  const faults = [...report.faults, ...refused].toSorted((one, other) => one.line - other.line);
+  return {
+    ...report,
+    stored: report.stored - refused.length,
+    refused: report.refused + refused.length,
+    faults: faults.slice(0, MAX_LISTED_FAULTS),
+    faults_left_out: report.faults_left_out + Math.max(0, faults.length - MAX_LISTED_FAULTS),
+  };
 }

@@ -71,6 +71,14 @@ export class ImportController {
     },
     ...REFUSED_BY_DATABASE,
     {
+      status: 422,
+      error:
+        'The database refused more than 1000 rows, so none of them was stored; the first, of line 3, is refused by PostgreSQL ' +
+        '(SQLSTATE P0001, function object). Mend the trigger or the constraint, or take these rows out, and import the file again',
+      code: 'import.refused_by_database',
+      faults: [{ line: 3, field: '', reason: 'is refused by PostgreSQL (SQLSTATE P0001, function object)' }],
+    },
+    {
       status: 415,
       error: `The body must be ${NDJSON} or ${CSV}, in UTF-8 and not compressed, and the header Content-Type must say so`,
       code: 'request.media_type',

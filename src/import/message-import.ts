@@ -11,8 +11,9 @@ import {
   ImportTooLarge,
   ImportUnconfirmed,
 } from './import-errors.js';
-import { RefusedRows, type ImportMode, type ImportReport } from './import-report.js';
+import { RefusedRows, withRefused, type ImportMode, type ImportReport } from './import-report.js';
 import type { RecordFormat } from './record-format.js';
+import { isOfRows } from './row-by-row.js';
 import { RowReader } from './row-reader.js';
 import { StagedRows } from './staged-rows.js';
 import { arriving } from './steady-body.js';
@@ -75,8 +76,13 @@ export class MessageImport implements BeforeApplicationShutdown {
       const report = await this.stage(body, format, mode, staged, signal);
       if (report.rows === 0) throw ImportRefused.empty();
       if (mode === 'all-or-nothing' && report.refused > 0) throw new ImportInvalid(report);
-      await staged.publish(report.stored, signal);
-      return report;
+      try {
+        await staged.publish(report.stored, signal);
+        return report;
+      } catch (error) {
+        if (mode === 'all-or-nothing' || !isOfRows(error)) throw error;
+        return withRefused(report, await staged.publishWhatIsTaken(error, signal));
+      }
     } finally {
       signal.removeEventListener('abort', cut);
       await staged.discard();
@@ -99,14 +105,14 @@ export class MessageImport implements BeforeApplicationShutdown {
         throw new ImportTooLarge(`${importMaxRows} rows (APP_IMPORT_MAX_ROWS)`);
     };
     const reader = new RowReader(format, {
-      take: (phone, content) => good.add(phone, content),
+      take: (phone, content, line) => good.add(phone, content, line),
       refuse: (faults) => bad.add(faults),
     });
     const send = async () => {
-      const { bytes, count } = good.takeAll();
-      stored += count;
+      const rows = good.takeAll();
+      stored += rows.lines.length;
       // Once a row is bad, nothing will be stored: the rest is read for its faults alone.
-      if (count > 0 && !(mode === 'all-or-nothing' && bad.rows > 0)) await staged.add(bytes);
+      if (rows.lines.length > 0 && !(mode === 'all-or-nothing' && bad.rows > 0)) await staged.add(rows);
     };
     let bytes = 0;
     for await (const piece of arriving(body, serverReadTimeoutMs, signal)) {

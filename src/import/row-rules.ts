@@ -10,7 +10,7 @@ export function judgeRow(line: number, recipientPhone: string, content: string, 
   const ofPhone = phoneFault(recipientPhone);
   const ofContent = contentFault(content);
   if (ofPhone === null && ofContent === null) {
-    rows.take(recipientPhone, content);
+    rows.take(recipientPhone, content, line);
     return;
   }
   const faults: RowFault[] = [];

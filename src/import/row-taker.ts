@@ -7,7 +7,7 @@ export interface RowFault {
 
 /** Where the rows of a file go, in their order. Each row is either taken or refused. */
 export interface RowTaker {
-  take(recipientPhone: string, content: string): void;
+  take(recipientPhone: string, content: string, line: number): void;
   /** `faults` has at least one entry. */
   refuse(faults: readonly RowFault[]): void;
 }

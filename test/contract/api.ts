@@ -2242,7 +2242,7 @@ export interface operations {
   importFile: {
     parameters: {
       query?: {
-        /** @description `all-or-nothing`: one bad row and nothing is stored. `per-row`: the good rows are stored. */
+        /** @description `all-or-nothing`: one bad row and nothing is stored. `per-row`: the good rows are stored, without those that the database refuses (1,000 at most). */
         mode?: 'all-or-nothing' | 'per-row';
       };
       header?: never;
