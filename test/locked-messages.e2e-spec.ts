@@ -89,4 +89,25 @@ describe('while a transaction keeps a message locked', () => {
       expect((await stage.jobs()).filter(({ state }) => state === 'running')).toEqual([]);
     });
   });
+
+  it('or the whole table, GET /scheduler tells why nothing is sent, and goes on when it is free', async () => {
+    const app = await stage.replica({ rate_limit: 5 });
+    await stage.database.insertMessages(1);
+    await eventually(async () => expect(await stage.sentCount()).toBe(1));
+    const told = async () =>
+      (await app.get('/scheduler')).json<{ nothing_sent_because: string | null }>().nothing_sent_because;
+    expect(await told()).toBeNull();
+    await app.post('/stop');
+    await stage.database.insertMessages(1);
+    // A company's script that changes every row: others may read, and not claim.
+    await other.query('LOCK TABLE messages IN EXCLUSIVE MODE');
+    await app.post('/start');
+    await eventually(
+      async () => expect(await told()).toMatch(/cannot be claimed: SQLSTATE 55P03|has run since|sent nothing/),
+      30_000,
+    );
+    await other.query('COMMIT');
+    await eventually(async () => expect(await stage.sentCount()).toBe(2), QUERY_TIMEOUT_MS + 10_000);
+    await eventually(async () => expect(await told()).toBeNull());
+  });
 });

@@ -1,11 +1,13 @@
 import type { Client } from 'pg';
 import { eventually } from './support/eventually.js';
-import { accept } from './support/receiver.js';
+import { accept, answer } from './support/receiver.js';
 import { Stage } from './support/stage.js';
 
 jest.setTimeout(120_000);
 
 const TAKEN_OVER_MS = 20_000;
+
+const put = (...columns: string[]) => columns.map((column) => `new.${column} := old.${column}`).join('; ');
 
 describe('rows that PostgreSQL refuses', () => {
   let stage: Stage;
@@ -120,6 +122,70 @@ describe('rows that PostgreSQL refuses', () => {
     await other.query('COMMIT');
     await eventually(async () => expect(await stage.sentCount()).toBe(5), TAKEN_OVER_MS);
     expect(requests()).toBe(5);
+    expect(repeated()).toBe(0);
+  });
+
+  it('or a trigger puts back are requested once at most, also with hold and after restarts, and are told by id', async () => {
+    const app = await stage.replica({ rate_limit: 20, auto_sending: false, on_uncertain: 'hold' });
+    const ids = await stage.database.insertMessages(40);
+    const at = (index: number) => ids[index] ?? 0;
+    await makeHostile('FALSE', {
+      'new.sent_status := FALSE': `new.id = ${at(2)}`,
+      'new := old': `new.id = ${at(3)} AND new.sent_status OR new.id = ${at(4)} AND new.claimed_by IS NOT NULL`,
+      'new.claimed_by := NULL': `new.id = ${at(5)}`,
+      'new.parked_as := NULL': `new.id = ${at(6)}`,
+      [put('next_attempt_at', 'attempts')]: `new.id = ${at(7)}`,
+    });
+    await query(`
+      CREATE FUNCTION revert() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF pg_trigger_depth() = 1 AND new.id = ${at(8)} AND new.claimed_by IS NOT NULL THEN
+          UPDATE messages SET claimed_by = NULL, claim_fence = NULL WHERE id = new.id;
+        ELSIF pg_trigger_depth() = 1 AND new.id = ${at(9)} AND new.sent_status THEN
+          UPDATE messages SET sent_status = FALSE WHERE id = new.id;
+        END IF;
+        RETURN NULL;
+      END $$`);
+    await query(`CREATE TRIGGER revert AFTER UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION revert()`);
+    stage.receiver.behave = (received, response) => {
+      const status = { 'text 7': 400, 'text 8': 503 }[received.content];
+      void (status === undefined ? accept : answer(status))(received, response);
+    };
+    await app.post('/start');
+    await eventually(async () => expect(await stage.sentCount()).toBe(32), 30_000);
+    const jobs = async () =>
+      await stage.database.value<number>(`SELECT count(*) FROM dispatch_jobs WHERE state = 'done'`);
+    const slotsPass = async (count: number) => {
+      const before = await jobs();
+      await eventually(async () => expect(await jobs()).toBeGreaterThanOrEqual(before + count), 30_000);
+    };
+    await slotsPass(4);
+    // Three of the eight were never claimed.
+    expect(requests()).toBe(37);
+    await app.end('SIGKILL');
+    const successor = await stage.successor(app);
+    await slotsPass(3);
+    await stage.database.insertMessages(2);
+    await eventually(async () => expect(await stage.sentCount()).toBe(34), TAKEN_OVER_MS);
+    expect(requests()).toBe(39);
+    expect(repeated()).toBe(0);
+    // What cannot be claimed silences nothing of what was requested and cannot be written, although the reason is the same.
+    const said = (text: RegExp) => app.said(text).flatMap(({ message_ids }) => message_ids as number[]);
+    expect(said(/cannot be claimed/).toSorted((left, right) => left - right)).toEqual([at(4), at(5), at(8)]);
+    const unwritten = [at(2), at(3), at(6), at(7), at(9)];
+    expect(unwritten).toEqual(expect.arrayContaining(said(/outcomes of messages .* cannot be written/)));
+    expect(said(/outcomes of messages .* cannot be written/).length).toBeGreaterThan(0);
+    for (const id of unwritten) {
+      const { parked_reason } = (await successor.get(`/messages/${id}`)).json<{ parked_reason: string }>();
+      expect(parked_reason).toMatch(/cannot be written to messages|the receiver refused the message/);
+    }
+    const { this_replica } = (await successor.get('/scheduler')).json<{ this_replica: { trouble: string | null } }>();
+    expect(this_replica.trouble).toMatch(/5 outcomes cannot be written to messages and 3 messages cannot be claimed/);
+
+    await query(`DROP TRIGGER guard ON messages; DROP TRIGGER revert ON messages`);
+    await query(`UPDATE unwritten_outcomes SET retry_at = now()`);
+    await stage.database.insertMessages(1);
+    // The three, the one more, and those whose outcomes say sent; one is failed and one waits.
+    await eventually(async () => expect(await stage.sentCount()).toBe(41), TAKEN_OVER_MS);
     expect(repeated()).toBe(0);
   });
 });

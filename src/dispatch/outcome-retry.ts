@@ -171,17 +171,18 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
-  /** Says each reason with the first ids at once, and then once a minute how often it came. */
+  /** Says each reason, of outcomes and of claims, with the first ids at once, and then once a minute how often it came. */
   private say(refused: readonly RefusedClaim[], textOf: (ids: string) => string): void {
     const now = performance.now();
     for (const [reason, group] of grouped(refused, ({ refusal }) => refusal.text)) {
-      const before = this.said.get(reason);
+      const about = textOf('') + reason;
+      const before = this.said.get(about);
       if (before !== undefined && now - before.at < SAID_AGAIN_AFTER_MS) {
         before.unsaid += group.length;
         continue;
       }
-      this.said.delete(reason);
-      this.said.set(reason, { at: now, unsaid: 0 });
+      this.said.delete(about);
+      this.said.set(about, { at: now, unsaid: 0 });
       const [oldest] = this.said.keys();
       if (this.said.size > REASONS_KEPT && oldest !== undefined) this.said.delete(oldest);
       const count = group.length + (before?.unsaid ?? 0);
