@@ -4,7 +4,7 @@ import { WebhookTargets } from '../src/config/webhook-targets.js';
 import type { Answer, NoAnswer } from '../src/dispatch/delivery.js';
 import { EgressGuard } from '../src/dispatch/egress-guard.js';
 import { WebhookClient } from '../src/dispatch/webhook.client.js';
-import { accepted, answerOf, RawReceiver, takeAll, type Conduct } from './support/raw-receiver.js';
+import { accepted, answerOf, RawReceiver, takeAll, type Conduct, type RawRequest } from './support/raw-receiver.js';
 
 const targets = new WebhookTargets({ env: 'production', webhookAllow: webhookAllow.parse('127.0.0.0/8') });
 const HEAD = 'HTTP/1.1 202 Accepted\r\n';
@@ -22,6 +22,7 @@ function sayInTurn(parts: readonly (string | Buffer)[]): Conduct {
 describe('an answer', () => {
   let receiver: RawReceiver;
   let client: WebhookClient;
+  let timeoutMs: number;
   const post = async () =>
     await new Promise<Answer | NoAnswer>((resolve) =>
       client.post(
@@ -32,7 +33,7 @@ describe('an answer', () => {
           content: 'a text to one person',
           idempotencyKey: 'key',
           correlationId: 'id',
-          timeoutMs: 3_000,
+          timeoutMs,
           mayLeave: () => true,
           sender: {},
         },
@@ -41,6 +42,7 @@ describe('an answer', () => {
     );
 
   beforeEach(async () => {
+    timeoutMs = 3_000;
     receiver = await RawReceiver.start();
     client = new WebhookClient(new EgressGuard(targets, null), new LiveConfig([]));
   });
@@ -128,6 +130,34 @@ describe('an answer', () => {
     }
     receiver.conduct = ({ socket }) => void socket.resetAndDestroy();
     expect(await post()).toMatchObject({ left: true, unreadable: undefined });
+  });
+
+  const cuts: [string, (socket: RawRequest['socket']) => void, RegExp][] = [
+    ['is closed', (socket) => void socket.end(), /breaks off: .*closed/],
+    ['is reset', (socket) => void socket.resetAndDestroy(), /breaks off: .*(?:closed|RESET)/],
+    ['falls silent', () => undefined, /breaks off: no answer within the timeout/],
+  ];
+  it.each(cuts)('that %s after the status line of a 2xx is unreadable', async (_name, cut, told) => {
+    timeoutMs = 500;
+    for (const [said, line] of [
+      [HEAD, 'HTTP/1.1 202 Accepted'],
+      [`${HEAD}content-type: application/json\r\ncontent-le`, 'HTTP/1.1 202 Accepted'],
+      [`HTTP/1.1 100 Continue\r\n\r\n${HEAD}`, 'HTTP/1.1 202 Accepted'],
+      // Nothing tells that the message was taken.
+      ['HTTP/1.1 202 Acc', undefined],
+      ['HTTP/1.1 100 Continue\r\n', undefined],
+      ['HTTP/1.1 100 Continue\r\n\r\n', undefined],
+      ['HTTP/1.1 503 Service Unavailable\r\n', undefined],
+    ] as const) {
+      // Also where the answers before it were strict, so that its head goes to the parser as it comes.
+      receiver.conduct = takeAll;
+      expect(await post()).toMatchObject({ status: 202 });
+      receiver.conduct = ({ socket }) => socket.write(said, () => setTimeout(() => cut(socket), 30));
+      const reply = await post();
+      expect(reply).toMatchObject({ left: true });
+      expect('left' in reply && reply.unreadable).toBe(line);
+      if (line !== undefined) expect(reply).toMatchObject({ error: expect.stringMatching(told) as string });
+    }
   });
 
   it('by the alert of a port that speaks TLS says that nothing was sent', async () => {

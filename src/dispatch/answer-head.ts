@@ -22,6 +22,11 @@ export function isStatusLine(line: string): boolean {
   return STATUS_LINE.test(line);
 }
 
+/** Whether it is the status line of a 2xx. */
+export function isAcceptance(line: string): boolean {
+  return STATUS_LINE.exec(line)?.[2]?.startsWith('2') === true;
+}
+
 /**
  * Reads the head of an answer as leniently as HTTP allows, and writes it as parsers want it: lines that end by LF alone (RFC
  * 9112 §2.2), blanks before a colon (§5.1), folded lines (§5.2), a length beside chunks (§6.3), the same length more than once

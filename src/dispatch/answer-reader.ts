@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { errors } from 'undici';
-import { isStatusLine, readHead, type AnswerHead } from './answer-head.js';
+import { isAcceptance, isStatusLine, readHead, type AnswerHead } from './answer-head.js';
 
 /** An answer came that cannot be read, and would not be the next time. */
 class UnreadableAnswer extends Error {
@@ -64,11 +64,22 @@ export class AnswerReader {
     return !this.checks;
   }
 
+  /** Whether what came begins with the whole status line of an acceptance, so that the message was taken. */
+  get beginsWithAcceptance(): boolean {
+    const came = withoutLeadingBreaks(this.came.subarray(0, KEPT_BYTES));
+    const end = came.indexOf(LINE_FEED);
+    return end !== -1 && isAcceptance(came.toString('latin1', 0, end).trimEnd());
+  }
+
   /** The beginning of what came, to the end of its line if that is near. */
   get firstLine(): string {
-    const kept = (this.held.length > 0 ? this.held : (this.first ?? NOTHING)).subarray(0, KEPT_BYTES);
+    const kept = this.came.subarray(0, KEPT_BYTES);
     const end = kept.indexOf(LINE_FEED);
     return kept.subarray(0, end === -1 ? kept.length : end).toString('utf8');
+  }
+
+  private get came(): Buffer {
+    return this.held.length > 0 ? this.held : (this.first ?? NOTHING);
   }
 
   /** What the parser gets for `chunk`; null: nothing yet. */

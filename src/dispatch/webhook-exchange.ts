@@ -25,6 +25,8 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private bytes = 0;
   private over = false;
   private ended = false;
+  /** Whether the answer ended within its head. */
+  brokeOff = false;
   private readonly timer: NodeJS.Timeout;
 
   readonly sender: object;
@@ -83,8 +85,9 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     if (this.status > 0) return this.finish();
     const left = this.left && !(error instanceof AnswerInTls);
-    const unreadable = left && isUnreadable(error) ? this.reader.firstLine : undefined;
-    this.conclude({ left, error: describe(error), unreadable });
+    if (left && isUnreadable(error)) {
+      this.conclude({ left, error: describe(error), unreadable: this.reader.firstLine });
+    } else this.endWithoutAnswer(left, describe(error));
   }
 
   /** Keeps the request back if it has not left; an exchange whose request has left goes on. */
@@ -97,8 +100,15 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
     if (this.over) return;
     const { controller, left, status } = this;
     if (status > 0) this.finish();
-    else this.conclude({ left, error: left ? error : `not connected: ${error}` });
+    else this.endWithoutAnswer(left, left ? error : `not connected: ${error}`);
     controller?.abort(new Error(error));
+  }
+
+  /** A head that breaks off after an acceptance is an answer all the same, and would break off the next time. */
+  private endWithoutAnswer(left: boolean, error: string): void {
+    if (!left || !this.reader.beginsWithAcceptance) return this.conclude({ left, error, unreadable: undefined });
+    this.brokeOff = true;
+    this.conclude({ left, error: `its head breaks off: ${error}`, unreadable: this.reader.firstLine });
   }
 
   /** Timers come before sockets in a turn: after a moment without a processor the answer may be there, and unread. */

@@ -81,7 +81,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const exchange = new WebhookExchange(request, reader, (reply) => {
       this.inFlight.leave(place);
       connections.putBack(connection, exchange.whole);
-      if ('left' in reply && reply.unreadable !== undefined && reader.wasUnchecked) {
+      if ('left' in reply && reply.unreadable !== undefined && !exchange.brokeOff && reader.wasUnchecked) {
         this.distrust(connections, 'answers in a way that the HTTP parser refuses, and is read leniently from now on');
       }
       // One that found no room leaves none for the next.
