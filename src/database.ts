@@ -50,6 +50,31 @@ export class Statements {
     return await this.run(async (pool) => await rowsOf<Row>(pool, config));
   }
 
+  /** Runs `work` in one transaction, which is rolled back when it throws. */
+  async transaction<Result>(work: (ask: Ask) => Promise<Result>): Promise<Result> {
+    return await this.run(async (pool) => {
+      const client = await pool.connect();
+      let isUsable = false;
+      try {
+        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
+        const result = await work(
+          async (statement, values = []) => await rowsFrom(client, this.configOf(statement, values)),
+        );
+        await client.query('COMMIT');
+        isUsable = true;
+        return result;
+      } catch (error) {
+        isUsable = await client.query('ROLLBACK').then(
+          () => !STALE.test(codeOf(error) ?? ''),
+          () => false,
+        );
+        throw error;
+      } finally {
+        client.release(!isUsable);
+      }
+    });
+  }
+
   /** `sequences`: how many may still be brought up; one statement writes to two tables at most that have one. */
   protected async run<Rows>(ask: (pool: Pool) => Promise<Rows>, sequences = SEQUENCES_AT_MOST): Promise<Rows> {
     const [first, ...others] = this.pools();
@@ -150,6 +175,9 @@ export class Database extends Statements {
     return await this.renewals.query<Row>(statement, values);
   }
 }
+
+/** Runs one statement of a transaction. */
+export type Ask = <Row extends QueryResultRow>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
 
 /** The way to PostgreSQL for what callers of the API wait for: few connections, a bounded queue, statements of 5 s at most. */
 @Injectable()

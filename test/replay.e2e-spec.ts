@@ -113,6 +113,23 @@ describe('a replay of very many messages', () => {
     expect((await replay({ after: 5_000 })).json()).toMatchObject({ count: 0, refused: 1, refused_ids: [5_500] });
   });
 
+  it('counts nothing that a later trigger parks again, alone or with many', async () => {
+    await insertParked(100);
+    await database.query(`
+      CREATE FUNCTION put_back() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+        UPDATE messages SET parked_as = old.parked_as, parked_at = old.parked_at WHERE id = old.id AND parked_as IS NULL;
+        RETURN NULL; END$$;
+      CREATE TRIGGER at_once AFTER UPDATE ON messages FOR EACH ROW WHEN (old.id % 10 = 0) EXECUTE FUNCTION put_back();
+      CREATE CONSTRAINT TRIGGER deferred AFTER UPDATE ON messages DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+        WHEN (old.id = 5) EXECUTE FUNCTION put_back()`);
+    for (const id of [5, 10]) {
+      const reply = await app.post(`/messages/${id}/retry`);
+      expect([reply.status, reply.json()]).toMatchObject([422, { code: 'messages.kept_as_it_was' }]);
+    }
+    expect((await replay()).json()).toMatchObject({ count: 89, refused: 11, complete: true });
+    expect([await waiting(), await noted()]).toEqual([89, [89]]);
+  });
+
   it('leaves alone what is parked after it began', async () => {
     await insertParked(12_000);
     const { reply, letGo } = await stuckInSecondSlice();

@@ -1,4 +1,5 @@
 import { DomainError } from '../domain-error.js';
+import { KEPT_AS_IT_WAS } from './claim-conditions.js';
 import type { ItemResult } from './message.schemas.js';
 import type { ReplayResult } from './operation.schemas.js';
 
@@ -23,6 +24,19 @@ export class MessageStateConflict extends DomainError {
         : `Message ${id} is ${state} and cannot be ${asked}`,
     );
     this.code = state === 'sent' ? 'messages.already_sent' : `messages.${state}`;
+  }
+}
+
+/** PostgreSQL reported that the message was changed, and its row does not say so; the change was taken back. */
+export class MessageKeptAsItWas extends DomainError {
+  readonly code = 'messages.kept_as_it_was';
+  readonly kind = 'invalid';
+
+  constructor(id: number, asked: string) {
+    super(
+      `Message ${id} was not ${asked}: PostgreSQL wrote it, and ${KEPT_AS_IT_WAS}. Nothing was changed; look at the triggers ` +
+        'and policies of the table messages',
+    );
   }
 }
 

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../caller.js';
 import { ApiDatabase, type Statement } from '../database.js';
-import { MessageNotFound, MessageStateConflict } from './message-errors.js';
+import { MessageKeptAsItWas, MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
 import { OF_THIS_MESSAGE, VIEW } from './message-view.js';
-import { MessagesRepository } from './messages.repository.js';
+import { FIND, MessagesRepository } from './messages.repository.js';
 
 /**
  * What an operator decides about one message. Each act is one statement that changes the message only in a state that allows
@@ -39,11 +39,11 @@ export class MessageOperations {
     statement: Statement,
     id: number,
     actor: Actor,
-    goal: { readonly isDone: (message: MessageView) => boolean; readonly asked: string },
+    goal: Goal,
     mayTryAgain = true,
   ): Promise<MessageView> {
     const values = [id, actor.by, actor.reason, actor.onBehalfOf];
-    const [changed] = await this.database.query<MessageView>(statement, values);
+    const changed = await this.change(statement, id, values, goal);
     if (changed !== undefined) return changed;
     const message = await this.messages.find(id);
     if (message === null) throw new MessageNotFound(id);
@@ -52,12 +52,48 @@ export class MessageOperations {
     if (mayTryAgain) return await this.act(statement, id, actor, goal, false);
     throw new MessageStateConflict(id, message.state, goal.asked);
   }
+
+  /**
+   * In one statement, so that nothing after it can fail; where triggers or policies may keep the row as it was, in a transaction with a
+   * second look at it.
+   */
+  private async change(
+    statement: Statement,
+    id: number,
+    values: readonly unknown[],
+    goal: Goal,
+  ): Promise<MessageView | undefined> {
+    const [table] = await this.database.query<{ mayKeepRows: boolean }>(MAY_KEEP_ROWS);
+    if (table?.mayKeepRows !== true) return (await this.database.query<MessageView>(statement, values))[0];
+    return await this.database.transaction(async (ask) => {
+      const [row] = await ask<MessageView>(statement, values);
+      if (row === undefined) return undefined;
+      await ask(FIRE_DEFERRED);
+      const [now] = await ask<MessageView>(FIND, [id]);
+      if (now === undefined || !goal.isDone(now)) throw new MessageKeptAsItWas(id, goal.asked);
+      return now;
+    });
+  }
 }
+
+/** What an act is to bring about. */
+interface Goal {
+  readonly isDone: (message: MessageView) => boolean;
+  readonly asked: string;
+}
+
+const MAY_KEEP_ROWS: Statement = {
+  name: 'messages.may-keep-rows',
+  text: `SELECT relhastriggers OR relhassubclass OR relrowsecurity AS "mayKeepRows" FROM pg_class WHERE oid = 'messages'::regclass`,
+};
 
 const isIn = (state: MessageState) => (message: MessageView) => message.state === state;
 
 /** One that waits for the time of its next attempt is waiting as well, and does not go out yet. */
 const goesOut = (message: MessageView) => message.state === 'waiting' && message.next_attempt_at === null;
+
+/** Has constraint triggers that wait for the end of the transaction run now. */
+export const FIRE_DEFERRED: Statement = { name: 'messages.fire-deferred', text: 'SET CONSTRAINTS ALL IMMEDIATE' };
 
 /** How a parked message goes back to the queue. A doubt stays: sending again does not tell what became of the first time. */
 export const SEND_AGAIN = `attempts = 0, sit_outs = 0, next_attempt_at = NULL, parked_as = NULL, parked_reason = NULL, parked_at = NULL`;

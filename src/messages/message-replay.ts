@@ -6,7 +6,17 @@ import { reasonOf } from '../reason-of.js';
 import { ReplayBrokenOff, ReplayBusy } from './message-errors.js';
 import type { Replay, ReplayResult } from './operation.schemas.js';
 import { ReplayProgress, SliceSize } from './replay-progress.js';
-import { BEGIN, COUNT_SLICE, NEXT_ROW, NOTE_REST, REPLAY_SLICE, type ReplaySlice } from './replay-statements.js';
+import { FIRE_DEFERRED } from './message-operations.js';
+import { REFUSED_IDS_MAX } from './replay-limits.js';
+import {
+  BEGIN,
+  COUNT_SLICE,
+  NEXT_ROW,
+  NOTE_REST,
+  REPLAY_SLICE,
+  TAKE_BACK,
+  type ReplaySlice,
+} from './replay-statements.js';
 
 /** Well below the 30 s after which the server cuts a connection on which nothing was sent. */
 const CALL_MS = 20_000;
@@ -47,7 +57,7 @@ export class MessageReplay implements BeforeApplicationShutdown {
 
   private async replaySlices(filter: Replay, actor: Actor): Promise<ReplayResult> {
     const { dry_run, state, parked_from, parked_before, reason_contains } = filter;
-    const [begun] = await this.database.query<{ at: string }>(BEGIN);
+    const [begun] = await this.database.query<{ at: string; hasLaterTriggers: boolean }>(BEGIN);
     const matching = [state, parked_from ?? null, parked_before ?? null, reason_contains ?? null, begun?.at];
     const filterNote = JSON.stringify({ state, parked_from, parked_before, reason_contains });
     const note = [actor.by, actor.reason, filterNote, actor.onBehalfOf];
@@ -61,7 +71,7 @@ export class MessageReplay implements BeforeApplicationShutdown {
       try {
         [slice] = dry_run
           ? await this.database.query<ReplaySlice>(COUNT_SLICE, [...matching, after, size.rows])
-          : await this.database.query<ReplaySlice>(REPLAY_SLICE, [...matching, after, size.rows, noted, ...note]);
+          : await this.oneSlice([...matching, after, size.rows, noted, ...note], begun?.hasLaterTriggers ?? false);
         size.succeeded();
       } catch (error) {
         slice = await this.afterFailure(error, state, progress, size).catch((cause: unknown) => {
@@ -75,6 +85,27 @@ export class MessageReplay implements BeforeApplicationShutdown {
     }
     await this.noteRest(progress);
     return { dry_run, ...progress.result };
+  }
+
+  /** Where triggers run later, what they put back is looked for in the same transaction, and counts as refused. */
+  private async oneSlice(values: readonly unknown[], hasLaterTriggers: boolean): Promise<ReplaySlice[]> {
+    if (!hasLaterTriggers) return await this.database.query<ReplaySlice>(REPLAY_SLICE, [...values, false]);
+    return await this.database.transaction(async (ask) => {
+      const slices = await ask<ReplaySlice>(REPLAY_SLICE, [...values, true]);
+      const [slice] = slices;
+      if (slice?.changed == null) return slices;
+      await ask(FIRE_DEFERRED);
+      const [putBack] = await ask<{ ids: readonly number[] }>(TAKE_BACK, [slice.changed, slice.noted]);
+      const ids = putBack?.ids ?? [];
+      return [
+        {
+          ...slice,
+          count: slice.count - ids.length,
+          refused: slice.refused + ids.length,
+          refused_ids: [...slice.refused_ids, ...ids].toSorted((a, b) => a - b).slice(0, REFUSED_IDS_MAX),
+        },
+      ];
+    });
   }
 
   /**

@@ -84,7 +84,7 @@ const UNWRITTEN_REASON = `(
       FROM unwritten_outcomes kept
       WHERE kept.message_id = messages.id AND ${isMessage('kept.message_hash', hashOf('messages'))})`;
 
-const FIND: Statement = {
+export const FIND: Statement = {
   name: 'messages.find',
   text: `
     SELECT ${VIEW.replace('parked_reason', `coalesce(parked_reason, ${UNWRITTEN_REASON}) AS parked_reason`)}

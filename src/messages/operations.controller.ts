@@ -27,6 +27,14 @@ const REFUSED_CHANGE = {
   constraint: 'only_turkish',
 } as const;
 
+const KEPT_AS_IT_WAS = {
+  status: 422,
+  error:
+    'Message 42 was not sent again: PostgreSQL wrote it, and a trigger or a row policy kept the row as it was. Nothing was changed; ' +
+    'look at the triggers and policies of the table messages',
+  code: 'messages.kept_as_it_was',
+} as const;
+
 const NOT_FOUND = { status: 404, error: 'No message has the id 42', code: 'messages.not_found' } as const;
 
 /** What a message's state may say against an act: it is sent, or being sent, or what else `state` names. */
@@ -83,7 +91,7 @@ export class OperationsController {
     description: 'In its turn, under the same idempotency key, with a fresh count of attempts.',
   })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), REFUSED_CHANGE, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), REFUSED_CHANGE, KEPT_AS_IT_WAS, 503)
   async retry(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -106,7 +114,7 @@ export class OperationsController {
     standardSchema: messageSchema,
     example: CANCELLED_EXAMPLE,
   })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), REFUSED_CHANGE, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), REFUSED_CHANGE, KEPT_AS_IT_WAS, 503)
   async cancel(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -120,7 +128,7 @@ export class OperationsController {
   @RequiredScope('operate')
   @ApiOperation({ operationId: 'resolveMessage', summary: 'Say whether an uncertain message was delivered' })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, REFUSED_CHANGE, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, REFUSED_CHANGE, KEPT_AS_IT_WAS, 503)
   async resolve(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: resolveSchema }) body: Resolution,

@@ -1,4 +1,5 @@
 import type { Statement } from '../database.js';
+import { HAS_LATER_TRIGGERS } from './claim-conditions.js';
 import { SEND_AGAIN } from './message-operations.js';
 import { REFUSED_IDS_MAX } from './replay-limits.js';
 
@@ -10,11 +11,16 @@ export interface ReplaySlice {
   readonly refused: number;
   readonly refused_ids: readonly number[];
   readonly locked: number;
+  /** The ids of those that count, if they were asked for and there are any. */
+  readonly changed?: readonly number[] | null;
   /** The note of this replay, once there is one. */
   readonly noted: number | null;
 }
 
-export const BEGIN: Statement = { name: 'messages.replay-begins', text: `SELECT clock_timestamp()::text AS at` };
+export const BEGIN: Statement = {
+  name: 'messages.replay-begins',
+  text: `SELECT clock_timestamp()::text AS at, ${HAS_LATER_TRIGGERS} AS "hasLaterTriggers"`,
+};
 
 /** The row as `SEND_AGAIN` wants it: free for a claim. */
 const IS_REPLAYED = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL AND attempts = 0';
@@ -43,7 +49,8 @@ export const COUNT_SLICE: Statement = {
 };
 
 /**
- * `$8` the note, or null before there is one, `$9` who, `$10` why, `$11` the filter as it is noted, `$12` for whom.
+ * `$8` the note, or null before there is one, `$9` who, `$10` why, `$11` the filter as it is noted, `$12` for whom, `$13`
+ * whether the ids of what was changed are asked for.
  * Rows that somebody holds a lock on are passed over. What a trigger puts back, or keeps from being changed, is not counted as
  * replayed: RETURNING has the row as it was written.
  */
@@ -76,7 +83,22 @@ export const REPLAY_SLICE: Statement = {
       (SELECT count(*) FROM refused) AS refused,
       (SELECT coalesce(json_agg(id), '[]') FROM (SELECT id FROM refused ORDER BY id LIMIT ${REFUSED_IDS_MAX}) AS told) AS refused_ids,
       (SELECT count(*) FROM matching) - (SELECT count(*) FROM taken) AS locked,
+      CASE WHEN $13::bool THEN (SELECT json_agg(id) FROM changed) END AS changed,
       coalesce($8::bigint, (SELECT id FROM first)) AS noted`,
+};
+
+/** Of the messages `$1` that the slice changed in this transaction, those that later triggers put back; the note `$2` counts them no more. */
+export const TAKE_BACK: Statement = {
+  name: 'messages.take-replay-back',
+  text: `
+    WITH put_back AS MATERIALIZED (
+      SELECT id FROM messages WHERE id = ANY ($1::bigint[]) AND NOT coalesce(${IS_REPLAYED}, FALSE)
+    ), noted AS (
+      UPDATE operator_actions
+      SET detail = detail || jsonb_build_object('count', (detail->>'count')::bigint - (SELECT count(*) FROM put_back))
+      WHERE id = $2::bigint AND EXISTS (SELECT FROM put_back)
+    )
+    SELECT coalesce(json_agg(id ORDER BY id), '[]') AS ids FROM put_back`,
 };
 
 /** The one row that a slice of one row would look at. `$1` the state, `$2` the highest id that is done. */
