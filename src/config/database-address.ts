@@ -20,6 +20,10 @@ export interface DatabaseAddress {
 }
 
 const SHAPE = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)([^/?#@]*)([/?#].*)?$/s;
+/** After the hosts: an @ outside the parameters, or a #. The password then has a /, ? or #, and ends before it. */
+const MISPLACED = /^[^?#=]*@|^\?[^=]*@|#/;
+/** As node-postgres takes them. */
+const SSL_MODES: readonly string[] = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 /** Those of libpq's that a service which writes can use. With one server `any` is the default, with several `read-write`. */
 const WRITABLE: readonly string[] = ['read-write', 'primary'];
 const ONE_TIMEOUT_MS = 5_000;
@@ -29,7 +33,7 @@ const EACH_TIMEOUT_MS = 2_000;
 /** Reads `postgres://user:password@host1:5432,host2:5432/database?…` as libpq does; undefined when it is none. */
 export function parseDatabaseAddress(text: string): DatabaseAddress | undefined {
   const [, head, hosts = '', tail = ''] = SHAPE.exec(text) ?? [];
-  if (head === undefined) return undefined;
+  if (head === undefined || MISPLACED.test(tail)) return undefined;
   const [first = '', ...others] = hosts.split(',').map((host) => host.trim());
   const several = others.length > 0;
   const read = (host: string): DatabaseServer => ({
@@ -54,6 +58,8 @@ function databaseUrlFault(url: URL): string | null {
   if ([url.username, url.password, url.pathname].some((part) => decoded(part) === undefined)) {
     return 'must be percent-encoded in its user, its password and its database, where a % is written %25';
   }
+  const sslMode = url.searchParams.get('sslmode');
+  if (sslMode !== null && !SSL_MODES.includes(sslMode)) return `must have an sslmode out of ${SSL_MODES.join(', ')}`;
   const schema = url.searchParams.get('schema');
   if (schema !== null && schema !== '' && schema !== 'public') {
     return 'must not name a schema, which PostgreSQL does not take from a URL: use ALTER ROLE … SET search_path instead';
@@ -63,7 +69,8 @@ function databaseUrlFault(url: URL): string | null {
 
 const WANTED =
   'must be a URL like postgres://user:password@host:5432/database?sslmode=disable, where several hosts are written ' +
-  'host1:5432,host2:5432 and target_session_attrs, if any, is read-write or primary';
+  'host1:5432,host2:5432 and target_session_attrs, if any, is read-write or primary; in the password / is written %2F, ' +
+  '@ %40, ? %3F, # %23 and % %25';
 
 export const postgresUrl: TextSchema<string> = z.string().transform((text, context) => {
   const server = parseDatabaseAddress(text)?.servers[0];

@@ -297,7 +297,39 @@ describe('static settings', () => {
     expect(refusalOf('db_url: [s3cret')).not.toContain('s3cret');
     expect(refusalOf('db_url: *s3cret')).not.toContain('s3cret');
     expect(refusalOf('- a')).toContain('the document is not a list of "key: value" lines');
-    expect(refusalOf('port: 1\nport: 2')).toContain('unique');
+    expect(refusalOf('port: 1\nport: 2')).toContain('a key stands there twice at line 2');
+  });
+
+  const PEM = `-----BEGIN PRIVATE KEY-----\nS3CRET${'x'.repeat(58)}\n-----END PRIVATE KEY-----`;
+  it.each([
+    [{ USE_HTTPS: 'true', TLS_CERT: '/c', TLS_KEY: PEM }, 'TLS_KEY must be the path of a file'],
+    [{ USE_HTTPS: 'true', TLS_CERT: '/c', TLS_KEY: PEM.replaceAll('\n', '\\n') }, 'TLS_KEY must be the path of a file'],
+    [{ APP_WEBHOOK_CERT: '/c', APP_WEBHOOK_KEY: `S3CRET${'A'.repeat(100)}==` }, 'APP_WEBHOOK_KEY must be the path'],
+    [{ APP_REMOTE_ETCD_KEY: `S3CRET ${'x'.repeat(300)}` }, 'APP_REMOTE_ETCD_KEY must be the path'],
+    [{ APP_API_KEYS: '', APP_API_KEYS_FILE: PEM }, 'APP_API_KEYS_FILE must be the path'],
+    [{ APP_PORT: PEM }, 'APP_PORT must be a port'],
+    [{ APP_REDIS_ADDR: ':S3CRET@redis:6379' }, 'but is "***@redis:6379"'],
+    [{ APP_REDIS_ADDR: 'u:p/S3CRET@redis' }, 'APP_REDIS_ADDR must be host:port'],
+    [{ APP_REMOTE_ETCD_ENDPOINTS: 'root:S3CRET@etcd,S3CRET@etcd' }, 'APP_REMOTE_ETCD_ENDPOINTS must be'],
+    [{ APP_WEBHOOK_ALLOW: 'u:S3CRET@gateway' }, 'APP_WEBHOOK_ALLOW'],
+    [{ APP_DB_URL: 'postgres://u:S3CR@ET/S3CRET@db/postgres' }, 'in the password / is written %2F, @ %40'],
+    [{ APP_DB_URL: 'postgres://u:12/S3CRET@db/postgres' }, 'in the password / is written %2F'],
+    [{ APP_DB_URL: 'postgres://u:12?S3CRET@db/postgres' }, 'in the password / is written %2F'],
+    [{ APP_DB_URL: 'postgres://u:12#S3CRET@db/postgres' }, 'in the password / is written %2F'],
+    [{ APP_DB_URL: 'postgres://u:S3CRET@db/postgres?sslmode=bogus' }, 'must have an sslmode out of disable, prefer,'],
+  ])('never quotes a secret that stands in the wrong place, and says what to do: %#', (env, reason) => {
+    const said = refusal({ ...production, ...env });
+    expect(said).toContain(reason);
+    expect(said).not.toMatch(/S3CRET|S3CR@/);
+  });
+
+  it.each([
+    'postgres://u:p@h/d?options=-c%20a%3Db',
+    'postgres://u:a,b@c@h/d',
+    'postgres://h/d?user=me@corp&sslmode=no-verify',
+    'postgres://u%40corp:p@h/d?sslmode=prefer',
+  ])('takes %s', (url) => {
+    expect(outcome({ ...production, APP_DB_URL: url })).toBe('loaded');
   });
 
   it('warns of unknown APP_ variables and unknown log levels, and starts', () => {

@@ -6,7 +6,8 @@ const SCHEME = /^[a-z][a-z0-9+.-]{0,31}:/i;
 
 /**
  * A URL or a list of `name=value` pairs, broken or not, without its user, its password and the values of names that sound
- * secret: for messages. Everything up to the last `@` counts as user and password: hiding too much is the safe mistake.
+ * secret: for messages. Everything up to the last `@`, with or without a scheme before it, counts as user and password: hiding
+ * too much is the safe mistake.
  * The time is linear in the length of the text.
  */
 export function maskUrl(text: string): string {
@@ -30,8 +31,8 @@ export function showTarget(url: string): string {
 function maskUser(text: string): string {
   const scheme = SCHEME.exec(text)?.[0];
   const end = text.lastIndexOf('@');
-  if (scheme === undefined || end < scheme.length) return text;
-  let start = scheme.length;
+  if (end < (scheme?.length ?? 0)) return text;
+  let start = scheme?.length ?? 0;
   while (text[start] === '/') start += 1;
   return `${text.slice(0, start)}***${text.slice(end)}`;
 }

@@ -12,8 +12,19 @@ describe('parseYamlMapping', () => {
     ['[whsec_1, !vault hunter2]', 'webhook_auth_key has a tag at line 2'],
     ['{ from: !vault hunter2 }', 'webhook_auth_key has a tag at line 2'],
     ['!!set { hunter2 }', 'webhook_auth_key has a tag at line 2'],
-    ['"hunter2', 'Missing closing "quote at line'],
+    ['"hunter2', 'a closing quote or bracket'],
     ['*hunter2', 'an alias has no anchor'],
+    ['|hunter2', 'at line 2'],
+    ['>9hunter2', 'at line 2'],
+    ["'it''s' hunter2", 'at line 2'],
+    ['"a\\qhunter2"', 'an escape in double quotes'],
+    ['"\\uhunter2"', 'an escape in double quotes'],
+    ['%hunter2', 'a text begins with a character that needs quotes'],
+    ['x\n\thunter2: y', 'at line'],
+    ['{hunter2', 'at line 3'],
+    ['[a]hunter2', 'at line 2'],
+    ['1\n--- hunter2\n--- x', 'more than one document'],
+    ['1\nhunter2', 'at line 3'],
   ])('refuses %s, names key and line, and neither says nor prints the value', (value, reason) => {
     const parse = () => parseYamlMapping(`rate_limit: 2\nwebhook_auth_key: ${value}\n`);
     expect(parse).toThrow(reason);
@@ -24,7 +35,7 @@ describe('parseYamlMapping', () => {
   it('refuses a tag on the whole document and on a key, and a directive that it does not know', () => {
     expect(() => parseYamlMapping('!vault\nrate_limit: 2\n')).toThrow('has a tag at line');
     expect(() => parseYamlMapping('!vault rate_limit: 2\n')).toThrow('has a tag at line 1');
-    expect(() => parseYamlMapping('%HUNTER 2\n---\nrate_limit: 2\n')).toThrow('Unknown directive');
+    expect(() => parseYamlMapping('%HUNTER 2\n---\nrate_limit: 2\n')).toThrow('a directive');
     expect(warnings).not.toHaveBeenCalled();
   });
 

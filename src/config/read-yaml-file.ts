@@ -1,9 +1,36 @@
 import { readFileSync } from 'node:fs';
-import { isPair, isScalar, LineCounter, parseDocument, visit, YAMLParseError, type Document, type Node } from 'yaml';
+import {
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  YAMLParseError,
+  type Document,
+  type ErrorCode,
+  type Node,
+} from 'yaml';
 import { codeOf } from '../described-error.js';
 import { withHiddenEscaped } from '../hidden-characters.js';
 
 const MAX_DEPTH = 32;
+
+/** What is wrong, for each of the parser's codes. Its own words quote the file, which may hold a secret. */
+const FAULTS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  ALIAS_PROPS: 'an alias has an anchor or a tag',
+  BAD_ALIAS: 'an alias (*name) is not well-formed; put a text that begins with * in quotes',
+  BAD_DIRECTIVE: 'a directive (a line that begins with %) is unknown or not well-formed',
+  BAD_DQ_ESCAPE: 'an escape in double quotes is not valid; write \\ for a backslash, or use single quotes',
+  BAD_INDENT: 'the indentation does not fit the lines before',
+  BAD_SCALAR_START: 'a text begins with a character that needs quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a line holds a key within a value; put the value in quotes',
+  DUPLICATE_KEY: 'a key stands there twice',
+  MISSING_CHAR: 'a closing quote or bracket, a colon or a blank is missing',
+  MULTILINE_IMPLICIT_KEY: 'a line that continues a key or a value has no colon',
+  MULTIPLE_DOCS: 'there is more than one document',
+  TAB_AS_INDENT: 'a line is indented by a tab; use blanks',
+  UNEXPECTED_TOKEN: 'there is text that belongs to nothing; put a value with special characters in quotes',
+};
 
 /** What a YAML file may hold for a key: text exactly as it was written, or something nested. */
 export type YamlValue = string | readonly YamlValue[] | { readonly [key: string]: YamlValue };
@@ -58,7 +85,7 @@ function parsed(text: string): unknown {
   const [fault = document.warnings[0]] = document.errors;
   if (fault !== undefined) {
     const { line, col } = lineCounter.linePos(fault.pos[0]);
-    throw new Refusal(`${firstLine(fault.message)} at line ${line}, column ${col}`);
+    throw new Refusal(`${textOf(fault.code)} at line ${line}, column ${col}`);
   }
   return document.toJS({ maxAliasCount: 10 });
 }
@@ -99,14 +126,11 @@ function isMapping(document: unknown): document is Record<string, YamlValue> {
   return typeof document === 'object' && document !== null && !Array.isArray(document);
 }
 
-/** What is wrong and where; only the parser's first line, for those below it quote the file, which may hold a secret. */
 function reasonOf(error: unknown): string {
   if (error instanceof Refusal) return error.message;
-  return error instanceof YAMLParseError
-    ? firstLine(error.message)
-    : 'an alias has no anchor, or too many aliases are used';
+  return error instanceof YAMLParseError ? textOf(error.code) : 'an alias has no anchor, or too many aliases are used';
 }
 
-function firstLine(message: string): string {
-  return message.split('\n', 1)[0]?.replace(/:$/, '') ?? 'not YAML';
+function textOf(code: ErrorCode): string {
+  return FAULTS[code] ?? 'this is not YAML';
 }

@@ -11,6 +11,7 @@ import {
   textSchema,
   wholeNumber,
   type TextSchema,
+  filePath,
 } from './static-values.js';
 import { webhookAllow } from './webhook-allow.js';
 
@@ -70,19 +71,19 @@ export const STATIC_KEYS = {
   etcdPrefix: required('APP_REMOTE_ETCD_PREFIX', etcdPrefix),
   etcdUser: optional('APP_REMOTE_ETCD_USER', text),
   etcdPassword: optional('APP_REMOTE_ETCD_PASSWORD', text, true),
-  etcdCa: optional('APP_REMOTE_ETCD_CA', text),
-  etcdCert: optional('APP_REMOTE_ETCD_CERT', text),
-  etcdKey: optional('APP_REMOTE_ETCD_KEY', text),
+  etcdCa: optional('APP_REMOTE_ETCD_CA', filePath),
+  etcdCert: optional('APP_REMOTE_ETCD_CERT', filePath),
+  etcdKey: optional('APP_REMOTE_ETCD_KEY', filePath),
   webhookAllow: optional('APP_WEBHOOK_ALLOW', webhookAllow),
-  webhookCa: optional('APP_WEBHOOK_CA', text),
-  webhookCert: optional('APP_WEBHOOK_CERT', text),
-  webhookKey: optional('APP_WEBHOOK_KEY', text),
+  webhookCa: optional('APP_WEBHOOK_CA', filePath),
+  webhookCert: optional('APP_WEBHOOK_CERT', filePath),
+  webhookKey: optional('APP_WEBHOOK_KEY', filePath),
   auth: optional(
     'APP_AUTH',
     textSchema('must be keys, none or empty', (value) => (value === 'keys' || value === 'none' ? value : undefined)),
   ),
   apiKeys: optional('APP_API_KEYS', apiKeys, true),
-  apiKeysFile: optional('APP_API_KEYS_FILE', text),
+  apiKeysFile: optional('APP_API_KEYS_FILE', filePath),
   hosts: optional('APP_HOSTS', hostNames),
   apiRateLimit: required('APP_API_RATE_LIMIT', wholeNumber(0, 1_000_000_000)),
   importMaxBytes: required('APP_IMPORT_MAX_BYTES', wholeNumber(1_000, 1_000_000_000_000)),
@@ -106,8 +107,8 @@ export const STATIC_KEYS = {
   ginMode: optional('GIN_MODE', z.string()),
   sandbox: required('APP_SANDBOX', switchValue),
   useHttps: required('USE_HTTPS', switchValue),
-  tlsCert: optional('TLS_CERT', text),
-  tlsKey: optional('TLS_KEY', text),
+  tlsCert: optional('TLS_CERT', filePath),
+  tlsKey: optional('TLS_KEY', filePath),
 } as const satisfies Readonly<Record<string, StaticKey<unknown>>>;
 
 export type StaticValues = {

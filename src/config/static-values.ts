@@ -119,9 +119,24 @@ export const etcdPrefix = textSchema('must be a path such as /app/config, at mos
 /** Longer text is no value of any setting, and is neither parsed nor quoted. */
 export const MAX_VALUE_LENGTH = 16_384;
 
-/** `text` for a message: short, on one line, without passwords. */
+const PATH_LENGTH = 255;
+/** What a PEM holds between its first and its last line; a path begins otherwise, or is shorter. */
+const KEY_MATERIAL = /^[A-Za-z0-9+][A-Za-z0-9+/]{62,}={0,2}$/;
+
+/** The text of a key or of a certificate, and not the path of its file. */
+function looksLikePem(text: string): boolean {
+  return /[\r\n]|-----BEGIN/.test(text) || KEY_MATERIAL.test(text);
+}
+
+/** The path of a file. Many variables beside these hold a PEM itself, so that one is told apart and never quoted. */
+export const filePath = textSchema(
+  `must be the path of a file, at most ${PATH_LENGTH} characters long; when it is the text of a PEM, write that to a file`,
+  (text) => (text.length <= PATH_LENGTH && !looksLikePem(text) ? text : undefined),
+);
+
+/** `text` for a message: short, on one line, without passwords and keys. */
 export function excerpt(text: string): string {
-  if (text.length > MAX_VALUE_LENGTH) return `${text.length} characters long`;
+  if (text.length > PATH_LENGTH || looksLikePem(text)) return `${text.length} characters long`;
   const masked = withHiddenEscaped(JSON.stringify(maskUrl(text)));
   return masked.length <= 80 ? masked : `${masked.slice(0, 76)}…" (${text.length} characters)`;
 }

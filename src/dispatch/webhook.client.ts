@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
 import { Connections } from './connections.js';
 import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
+import { credentialsInUrl } from './url-credentials.js';
 import { EgressGuard } from './egress-guard.js';
 import { isOutOfRoom, RequestCeiling } from './request-ceiling.js';
 import { WebhookExchange, WITHDRAWN } from './webhook-exchange.js';
@@ -76,7 +77,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const body = JSON.stringify({ to, content });
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
-    const credentials = this.credentials.of(request.authKey, secrets);
+    const credentials = this.credentials.of(request.url, request.authKey, secrets);
     const { reader } = connection;
     const exchange = new WebhookExchange(request, reader, (reply) => {
       this.inFlight.leave(place);
@@ -264,16 +265,18 @@ class InFlight {
 
 /** What an answer may not tell of the settings; the latest list is kept, for each message asks for it. */
 class Credentials {
+  private url = '';
   private authKey: string | null = null;
   private secrets: readonly string[] | null = null;
   private list: readonly string[] = [];
 
-  of(authKey: string | null, secrets: readonly string[] | null): readonly string[] {
-    if (authKey === this.authKey && secrets === this.secrets) return this.list;
+  of(url: string, authKey: string | null, secrets: readonly string[] | null): readonly string[] {
+    if (url === this.url && authKey === this.authKey && secrets === this.secrets) return this.list;
+    this.url = url;
     this.authKey = authKey;
     this.secrets = secrets;
     const ofSecrets = (secrets ?? []).flatMap((secret) => [secret, secret.replace(/^whsec_/, '')]);
-    this.list = authKey === null ? ofSecrets : [authKey, ...ofSecrets];
+    this.list = [...(authKey === null ? [] : [authKey]), ...ofSecrets, ...credentialsInUrl(url)];
     return this.list;
   }
 }
