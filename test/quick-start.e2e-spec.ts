@@ -1,12 +1,14 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { stringify } from 'yaml';
 import { eventually } from './support/eventually.js';
+import { Receiver } from './support/receiver.js';
 
 jest.setTimeout(60_000);
 
@@ -64,6 +66,7 @@ const isAlive = (pid: number): boolean => {
 describe('the quick start', () => {
   let folder: string;
   const services: QuickStart[] = [];
+  let receiver: Receiver | null = null;
   const start = (port = 0) => {
     const service = new QuickStart(folder, port);
     services.push(service);
@@ -77,7 +80,10 @@ describe('the quick start', () => {
     await cp('config', join(folder, 'config'), { recursive: true });
   });
   afterEach(async () => {
+    receiver?.letGo();
     for (const service of services.splice(0)) await service.end('SIGINT');
+    await receiver?.stop();
+    receiver = null;
     await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
 
@@ -103,6 +109,36 @@ describe('the quick start', () => {
     await second.says(/Listening on/, 30_000);
     expect(await second.messages()).toEqual(before);
     expect(await second.end('SIGINT')).toBe(0);
+  });
+
+  it('starts its PostgreSQL again when that was killed, and SIGTERM in mid-job leaves none running', async () => {
+    const hook = await Receiver.start();
+    receiver = hook;
+    hook.behave = hook.hold;
+    const live = { webhook_url: hook.url, scheduler_interval: 1, rate_limit: 1 };
+    await writeFile(join(folder, 'config/dynamic_config.yaml'), stringify(live));
+    const service = start();
+    await service.says(/Listening on/, 30_000);
+    await eventually(() => expect(hook.ledger).toHaveLength(1));
+    const killed = await postgresPid();
+    process.kill(killed, 'SIGKILL');
+    hook.letGo();
+    await service.says(/PostgreSQL has ended, though this service did not end it/);
+    await service.says(/PostgreSQL runs again/, 20_000);
+    await eventually(() => expect(hook.ledger.length).toBeGreaterThan(1), 30_000);
+    expect(new Set(hook.ledger.map(({ content }) => content)).size).toBe(hook.ledger.length);
+    const pid = await postgresPid();
+    expect(pid).not.toBe(killed);
+
+    // A request is in flight.
+    const ending = service.end('SIGTERM');
+    await service.says(/SIGTERM: finishing/);
+    hook.letGo();
+    const since = performance.now();
+    expect(await ending).toBe(0);
+    expect(performance.now() - since).toBeLessThan(8_000);
+    expect(service.printed).not.toMatch(/took longer than/);
+    await eventually(() => expect(isAlive(pid)).toBe(false));
   });
 
   it('says in one line which port is in use and what to do, with exit code 1, before it brings up anything', async () => {

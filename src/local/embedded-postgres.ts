@@ -8,7 +8,8 @@ import { freePort } from './free-port.js';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.js';
 import { claimDataDir, ensureCluster, readPassword } from './postgres-cluster.js';
 import { asStartupError } from './postgres-faults.js';
-import { PostgresDidNotStart, settledServer, startServer, stopServer } from './postgres-server.js';
+import { PostgresKeeper } from './postgres-keeper.js';
+import { PostgresDidNotStart, runningServer, settledServer, startServer, stopServer } from './postgres-server.js';
 import { type Launcher, launcherFor } from './run-as.js';
 
 /** Longer than another instance needs to make the database, or to recover it after a crash. */
@@ -45,6 +46,8 @@ export interface EmbeddedPostgres {
   readonly url: string;
   /** True when this call made the database, which is then empty. */
   readonly created: boolean;
+  /** From now until `stop`, a server that ends is started again on the same port. */
+  keep(): void;
   /** Resolves within 15 s, when the server is gone, or still serves another live instance. May be called again. */
   stop(): Promise<void>;
 }
@@ -79,14 +82,19 @@ async function openDatabase(
   const others = await countUsers(usersOf(dataDir));
   const user = await registerUser(usersOf(dataDir));
   let stopping: Promise<void> | undefined;
-  const stop = () => (stopping ??= leaveInTurn(binaries, dataDir, user, log));
+  let keeper: PostgresKeeper | undefined;
+  const stop = () =>
+    (stopping ??= (async () => {
+      await keeper?.close();
+      await leaveInTurn(binaries, dataDir, user, log);
+    })());
   try {
     let created = false;
     let port = (await settledServer(pgDataOf(dataDir)))?.port;
     if (port === undefined) {
       const launcher = await launcherFor(binaries.postgres, dataDir);
       created = await ensureCluster(binaries, launcher, dataDir);
-      port = await startOnFreePort(binaries, launcher, dataDir, { ...SETTINGS, ...settings });
+      port = await start(binaries, launcher, dataDir, { ...SETTINGS, ...settings });
       log(`PostgreSQL runs on 127.0.0.1:${port}, its ${created ? 'new ' : ''}data is in ${dataDir}`);
     } else if (others > 0) {
       log(`PostgreSQL on 127.0.0.1:${port} is shared with another live instance of the service`);
@@ -95,30 +103,52 @@ async function openDatabase(
     }
     const url = `postgres://postgres:${await readPassword(dataDir)}@127.0.0.1:${port}/postgres?sslmode=disable`;
     await checkLogin(url);
-    return { url, created, stop };
+    const keep = () => {
+      keeper ??= new PostgresKeeper({
+        isRunning: async () => (await runningServer(pgDataOf(dataDir))) !== null,
+        start: (signal) => startAgain(binaries, dataDir, { ...SETTINGS, ...settings }, { port, signal }),
+        log,
+      });
+    };
+    return { url, created, keep, stop };
   } catch (error) {
     await leave(binaries, dataDir, user, log);
     throw error;
   }
 }
 
-async function startOnFreePort(
+/** Unless another instance has done so meanwhile. */
+async function startAgain(
+  binaries: PostgresBinaries,
+  dataDir: string,
+  settings: Readonly<Record<string, string>>,
+  again: { readonly port: number; readonly signal: AbortSignal },
+): Promise<void> {
+  await withLock(lockOf(dataDir), START_LOCK_MS, async () => {
+    if (again.signal.aborted || (await settledServer(pgDataOf(dataDir))) !== null) return;
+    await start(binaries, await launcherFor(binaries.postgres, dataDir), dataDir, settings, again);
+  });
+}
+
+/** Starts the server on its former port if that is free, or on another one; `again`: on that port and no other. */
+async function start(
   binaries: PostgresBinaries,
   launcher: Launcher,
   dataDir: string,
   settings: Readonly<Record<string, string>>,
+  again?: { readonly port: number; readonly signal: AbortSignal },
 ): Promise<number> {
   const portFile = join(dataDir, 'port');
   const deadline = Date.now() + RETRY_MS;
   for (;;) {
-    const port = await freePort(Number(await readFile(portFile, 'utf8').catch(() => '')) || 0);
+    const port = again?.port ?? (await freePort(Number(await readFile(portFile, 'utf8').catch(() => '')) || 0));
     try {
-      await startServer(binaries, launcher, pgDataOf(dataDir), port, settings);
+      await startServer(binaries, launcher, pgDataOf(dataDir), port, settings, again?.signal);
       await writeFile(portFile, `${port}\n`);
       return port;
     } catch (error) {
       const isPassing = error instanceof PostgresDidNotStart && PASSING.test(error.message);
-      if (!isPassing || Date.now() > deadline) throw error;
+      if (!isPassing || Date.now() > deadline || again?.signal.aborted === true) throw error;
       await sleep(100);
     }
   }

@@ -30,6 +30,7 @@ export class LocalStage {
   static async bringUp(settings: StaticSettings, log: (line: string) => void): Promise<LocalStage> {
     if (settings.env !== 'local' || settings.dbUrl !== null) return new LocalStage(settings, null, log);
     const postgres = await startEmbeddedPostgres({ dataDir: join(process.cwd(), DATA_DIR), log });
+    postgres.keep();
     return new LocalStage(
       Object.freeze(Object.assign(new StaticSettings(), settings, { dbUrl: postgres.url })),
       postgres,

@@ -43,7 +43,7 @@ async function isServerOf(pgData: string, pid: number): Promise<boolean> {
 }
 
 /**
- * Starts the server on 127.0.0.1 and resolves with its pid once it takes connections. It has a session of its own, so neither
+ * Starts the server on 127.0.0.1 and resolves with its pid once it takes connections; `signal` ends that early. It has a session of its own, so neither
  * Ctrl-C nor the end of this process reaches it.
  * The caller has made sure that no server runs on `pgData` (`runningServer`).
  * @throws PostgresDidNotStart
@@ -54,6 +54,7 @@ export async function startServer(
   pgData: string,
   port: number,
   settings: Readonly<Record<string, string>>,
+  signal?: AbortSignal,
 ): Promise<number> {
   await disarmStalePid(pgData);
   const folder = dirname(pgData);
@@ -73,8 +74,9 @@ export async function startServer(
     while (child.exitCode === null && child.signalCode === null) {
       const server = await runningServer(pgData);
       if (server !== null && server.pid === child.pid && server.state === 'ready') return server.pid;
-      if (Date.now() > deadline) {
+      if (signal?.aborted === true || Date.now() > deadline) {
         child.kill('SIGQUIT');
+        if (signal?.aborted === true) throw new PostgresDidNotStart('the service ends');
         throw new PostgresDidNotStart(`it was not ready after ${READY_MS / 1000} s`);
       }
       await sleep(POLL_MS);
