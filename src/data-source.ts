@@ -81,6 +81,11 @@ const ANSWER_WITHIN_MS = 8_000;
 const API_STATEMENT_MS = 5_000;
 /** Ends what this process has given up and could not cancel. Later than `ANSWER_WITHIN_MS`: until then it is an outage. */
 const DISPATCH_STATEMENT_MS = 15_000;
+/**
+ * So long a statement of a job or a turn waits for the lock of a table, which it takes before it runs and can set a limit of its
+ * own. It then says that there is a lock, and not only that it took long.
+ */
+const TABLE_LOCK_MS = 3_000;
 const API_WAITING_MAX = 500;
 /** Renewals never wait behind anything else; as many jobs as this may renew at the same instant. */
 const RENEWAL_CONNECTIONS = 4;
@@ -130,9 +135,9 @@ class SilentLogger extends AbstractLogger {
  * What a role or a database sets by default for people at a prompt must not decide here: a stricter isolation level turns
  * lost races into errors, and other time limits end statements in the middle.
  */
-function sessionOf(statementMs: number): string {
+function sessionOf(statementMs: number, lockMs = 0): string {
   return (
-    `SET statement_timeout = ${statementMs}; SET lock_timeout = 0; ` +
+    `SET statement_timeout = ${statementMs}; SET lock_timeout = ${lockMs}; ` +
     `SET default_transaction_isolation = 'read committed'`
   );
 }
@@ -177,8 +182,8 @@ export class ServiceDataSource extends DataSource {
   constructor(url: string, plan: ConnectionPlan) {
     super(dataSourceOptions(url, plan));
     const primary = primaryOf(this);
-    const pool = (max: number, purpose: string, statementMs = DISPATCH_STATEMENT_MS): Pool => {
-      const session = plan.viaTransactionPooler ? undefined : `${sessionOf(statementMs)}; ${BY_INDEX}`;
+    const pool = (max: number, purpose: string, statementMs = DISPATCH_STATEMENT_MS, lockMs = 0): Pool => {
+      const session = plan.viaTransactionPooler ? undefined : `${sessionOf(statementMs, lockMs)}; ${BY_INDEX}`;
       const created = new ServicePool({
         ...clientConfig(primary, ANSWER_WITHIN_MS, session),
         connectionTimeoutMillis: connectWithinMs(primary),
@@ -189,7 +194,7 @@ export class ServiceDataSource extends DataSource {
       created.on('error', () => undefined);
       return created;
     };
-    this.dispatchPool = pool(plan.dispatchConnections, 'dispatching');
+    this.dispatchPool = pool(plan.dispatchConnections, 'dispatching', DISPATCH_STATEMENT_MS, TABLE_LOCK_MS);
     this.renewalPool = pool(RENEWAL_CONNECTIONS, 'renewing');
     this.retentionPool = pool(1, 'forgetting', API_STATEMENT_MS);
   }

@@ -161,6 +161,22 @@ describe('what is kept of a message', () => {
     expect(await kept()).toBe(0);
   });
 
+  it('is kept once where an inheriting table has the same message again', async () => {
+    await database.query(`CREATE TABLE archive () INHERITS (messages)`);
+    await database.insertMessages(1);
+    const job = await beginJob(1);
+    const settled = (await claimed(job)).map((message) => outcome(message, 'sent'));
+    await database.query(`INSERT INTO archive SELECT * FROM messages`);
+    expect(
+      await outcomes.keep(
+        job,
+        [...settled, ...settled].map((settlement) => ({ settlement, refusal: REFUSED })),
+      ),
+    ).toEqual([1]);
+    expect(await kept()).toBe(1);
+    await database.query(`DROP TABLE archive`);
+  });
+
   it('sets aside a refused claim where the id was kept of a message that is gone', async () => {
     await database.insertMessages(1);
     await database.query(

@@ -51,6 +51,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   let settlements: MessageSettlements;
   let retry: OutcomeRetry;
   let errors: unknown[][];
+  let warnings: unknown[][];
   let winding: AbortController;
   let patience: LockPatience;
   const abandoned = new AbortController();
@@ -77,6 +78,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     settlements = new MessageSettlements(service);
     retry = outcomeRetryOn(dataSource, service, settlements);
     errors = [];
+    warnings = [];
   };
 
   const beginJob = async (budget: number): Promise<ClaimKey> => {
@@ -88,6 +90,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
   const settlerOf = (job: ClaimKey, size = new BatchSize(BATCH_MAX)) => {
     const logger = new Logger();
     logger.error = (...given: unknown[]) => void errors.push(given);
+    logger.warn = (...given: unknown[]) => void warnings.push(given);
     const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), 'none', job.id);
     return new Settler(
       {
@@ -106,6 +109,7 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     const settler = settlerOf(job, size);
     for (const message of messages) settler.add(accepted(message));
     await settler.drain();
+    return settler;
   };
   const sent = async () => await database.value<number>(`SELECT count(*) FROM messages WHERE sent_status`);
   const kept = async () =>
@@ -301,6 +305,68 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     await database.query(`DELETE FROM dispatch_jobs`);
     await settle(job, messages.slice(2));
     expect(await kept()).toHaveLength(2);
+  });
+
+  it('and that their own table refuses as well, stay in memory and end the job; the others are kept or written', async () => {
+    await database.insertMessages(40);
+    const job = await beginJob(40);
+    const { messages } = await claims.claim(job, 40);
+    await guard(`new.sent_status AND new.id % 4 = 0`, raise);
+    const [first = 0, ...others] = messages.map(({ id }) => id).filter((id) => id % 4 === 0);
+    await database.query(`ALTER TABLE unwritten_outcomes ADD CHECK (message_id <> ${first})`);
+    const settler = await settle(job, messages);
+    expect(await sent()).toBe(30);
+    expect((await kept()).map(({ message_id }) => message_id)).toEqual(others);
+    // A release would free the message, and it would be requested again.
+    expect([settler.incomplete, settler.isStuck]).toEqual([true, false]);
+    expect(retry.trouble).toMatch(
+      /^1 outcomes can be written neither to messages nor to unwritten_outcomes: SQLSTATE 23514/,
+    );
+    await makeDue();
+    await retry.turn();
+    expect(retry.trouble).toMatch(/^1 outcomes .* in memory alone; 9 outcomes cannot be written to messages/);
+    await database.query(`ALTER TABLE unwritten_outcomes DROP CONSTRAINT unwritten_outcomes_message_id_check`);
+    await database.query(`DROP TRIGGER guard ON messages`);
+    // It is kept first, and written in the next turn.
+    await makeDue();
+    expect(await retry.turn()).toBeLessThanOrEqual(1_000);
+    await makeDue();
+    expect(await retry.turn()).toBeNull();
+    expect([await sent(), retry.trouble]).toEqual([40, null]);
+  });
+
+  it('are held while somebody keeps a table of the service locked, and that one is named', async () => {
+    const [refusedId] = await database.insertMessages(3);
+    const job = await beginJob(3);
+    const { messages } = await claims.claim(job, 3);
+    await guard(`new.sent_status AND new.id = ${refusedId}`, raise);
+    const other = await database.connect();
+    try {
+      await other.query(`SET application_name = 'somebody'; BEGIN; LOCK TABLE delivery_attempts IN SHARE MODE`);
+      const settling = settle(job, messages);
+      await eventually(() =>
+        expect(retry.trouble).toMatch(/held in memory: .*somebody.* keeps the table delivery_attempts locked/),
+      );
+      await other.query('COMMIT; BEGIN; LOCK TABLE unwritten_outcomes IN SHARE MODE');
+      await eventually(() => expect(retry.trouble).toMatch(/somebody.* keeps the table unwritten_outcomes locked/));
+      expect([await sent(), await kept()]).toEqual([0, []]);
+      await other.query('COMMIT');
+      expect((await settling).incomplete).toBe(false);
+    } finally {
+      await other.end();
+    }
+    expect(retry.trouble).toBeNull();
+    expect((await kept()).map(({ message_id }) => message_id)).toEqual([refusedId]);
+    expect(await database.value(`SELECT count(*) FROM delivery_attempts`)).toBe(2);
+  });
+
+  it('of messages that are gone are counted in one line for the whole job', async () => {
+    await database.insertMessages(6);
+    const job = await beginJob(6);
+    const { messages } = await claims.claim(job, 6);
+    await database.query('DELETE FROM messages');
+    await settle(job, messages, new BatchSize(2));
+    expect(warnings.map((given) => given.at(-1))).toEqual([expect.stringMatching(/^6 outcomes were refused/)]);
   });
 
   it('lock their rows in the order of ids, however the answers came', async () => {

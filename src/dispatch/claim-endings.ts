@@ -116,7 +116,10 @@ export class ClaimEndings {
         refusal: NOT_CHANGED,
         fence: fences.get(settlement.id),
       }));
-      if ((await this.retry.keep(job, entries)) === 0) throw new Error('another replica owns the job by now');
+      const { kept, unkept } = await this.retry.keep(job, entries);
+      // What can be kept nowhere is in memory: its message stays claimed, and the job goes on.
+      if (kept === 0 && unkept.length > 0) return;
+      if (kept === 0) throw new Error('another replica owns the job by now');
     }
   }
 
@@ -138,8 +141,8 @@ export class ClaimEndings {
         refusal: NOT_CHANGED,
         fence,
       }));
-      // None: another replica owns the job by now.
-      if ((await this.retry.keep(job, entries)) === 0) return;
+      // None: another replica owns the job by now, or they can be kept nowhere.
+      if ((await this.retry.keep(job, entries)).kept === 0) return;
     }
   }
 }

@@ -136,6 +136,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       );
     if (job.trails) return { sent: 0, notSent: 0, note: SETTLED_FOR_ANOTHER, way: 'untried', unfinished: false };
     const { webhookUrl, webhookAuthKey } = this.live.current;
+    if (retry.isFull) return this.pass(retry.trouble ?? 'outcomes can be written nowhere', null);
     if (webhookUrl === null) return this.pass(this.live.sendingObstacle ?? NO_URL, null);
     const target = this.watch.aim(webhookUrl, webhookAuthKey);
     const waitUntil = this.watch.waitUntil(Date.now(), performance.now());

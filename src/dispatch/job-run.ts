@@ -140,6 +140,9 @@ export class JobRun {
     this.flight.close();
     await this.claims;
     await this.settler.drain();
+    // A release would free those as well whose outcome is known and not written.
+    if (this.settler.incomplete && this.queue.size > 0 && !job.abandoned.aborted)
+      await this.giveBack().catch(() => undefined);
     await this.parking.toEnd();
   }
 
@@ -403,6 +406,7 @@ export class JobRun {
       this.refunds += 1;
       this.cursor.reopen();
     }
+    if (this.settler.isStuck) this.endedBy ??= 'outcomes can be written neither to messages nor to unwritten_outcomes';
     // The settler counts as empty only after this call.
     this.pumpAtTurnEnd();
   }

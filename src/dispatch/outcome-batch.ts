@@ -64,7 +64,7 @@ export class OutcomeBatch {
     return rest;
   }
 
-  /** Runs one statement. @throws when PostgreSQL is unreachable; nothing is lost, and the step can be repeated. */
+  /** Runs one statement. @throws when PostgreSQL is unreachable, or a table is locked; nothing is lost, and the step can be repeated. */
   async step(): Promise<BatchStep> {
     const rows = Math.max(1, Math.min(this.part, this.parts.size.rows));
     const outcomes = this.open.slice(0, rows);
@@ -111,7 +111,9 @@ export class OutcomeBatch {
         return this.leaveOut(outcomes, refusal);
       case 'slow':
         this.parts.size.timedOut(outcomes.length);
-        return outcomes.length > 1 ? NOTHING : this.leaveOut(outcomes, TOO_SLOW);
+        if (outcomes.length > 1) return NOTHING;
+        await this.throwForTableLock();
+        return this.leaveOut(outcomes, TOO_SLOW);
       case 'locked':
         return await this.aroundLocks(outcomes);
       case 'refused':
@@ -121,6 +123,7 @@ export class OutcomeBatch {
 
   private async aroundLocks(outcomes: readonly Settlement[]): Promise<BatchStep> {
     this.parts.patience.inVain();
+    await this.throwForTableLock();
     const locked = new Set(await this.parts.settlements.locked(outcomes.map(({ id }) => id)));
     // Free by now, or it was a lock of something else.
     if (locked.size === 0) return this.halved(outcomes, LOCKED);
@@ -128,6 +131,12 @@ export class OutcomeBatch {
       outcomes.filter(({ id }) => locked.has(id)),
       LOCKED,
     );
+  }
+
+  /** No row can be written before such a lock is gone, and no smaller batch helps. */
+  private async throwForTableLock(): Promise<void> {
+    const lock = await this.parts.settlements.tableLock();
+    if (lock !== null) throw lock;
   }
 
   private halved(outcomes: readonly Settlement[], refusal: WriteRefusal): BatchStep {

@@ -11,11 +11,13 @@ import {
   type KeptFor,
   type UnwrittenSummary,
 } from '../messages/unwritten-outcomes.js';
+import { TableLocked } from '../messages/table-lock.js';
 import { WakeSignal } from '../scheduler/wake-signal.js';
 import { SchemaGate } from '../schema-gate.js';
 import { BatchSize } from './batch-size.js';
 import { LockPatience } from './lock-patience.js';
 import { OutcomeBatch, type OutcomeBatchParts } from './outcome-batch.js';
+import { UnkeptOutcomes } from './unkept-outcomes.js';
 
 const SLICE_ROWS = 200;
 /** One turn's work, so that the end of the process waits no longer for it. */
@@ -25,6 +27,7 @@ const LOOK_EVERY_MS = 60_000;
 const SAID_AGAIN_AFTER_MS = 60_000;
 const IDS_SAID = 5;
 const REASONS_KEPT = 100;
+const UNKEPT_AGAIN_MS = 5_000;
 
 /**
  * Keeps what PostgreSQL does not write to `messages`, and tries it again in the background while there is any: at the start,
@@ -32,8 +35,10 @@ const REASONS_KEPT = 100;
  */
 @Injectable()
 export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  /** What is kept and why, for people; null when nothing is. */
-  trouble: string | null = null;
+  private keptTrouble: string | null = null;
+  private readonly unkept = new UnkeptOutcomes();
+  /** Who holds outcomes in memory until PostgreSQL takes them, and why. */
+  private readonly holders = new Map<object, string>();
   private readonly logger = new Logger('Outcomes');
   private readonly alarm = new WakeSignal();
   private readonly batchParts: OutcomeBatchParts;
@@ -54,6 +59,24 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     this.batchParts = { settlements, size: new BatchSize(SLICE_ROWS), patience: new LockPatience() };
   }
 
+  /** What is kept or held and why, for people; null when nothing is. */
+  get trouble(): string | null {
+    const [held = null] = this.holders.values();
+    const parts = [this.unkept.trouble, held, this.keptTrouble].filter((text) => text !== null);
+    return parts.length === 0 ? null : parts.join('; ');
+  }
+
+  /** Whether so many outcomes are in memory alone that no more requests may be made. */
+  get isFull(): boolean {
+    return this.unkept.isFull;
+  }
+
+  /** `who` has outcomes in memory that PostgreSQL does not take for this reason; null: it has none any more. */
+  hold(who: object, reason: string | null): void {
+    if (reason === null) this.holders.delete(who);
+    else this.holders.set(who, `outcomes cannot be written and are held in memory: ${reason}`);
+  }
+
   onApplicationBootstrap(): void {
     this.loop = this.run();
   }
@@ -62,6 +85,9 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     this.closing = true;
     this.alarm.wake();
     await this.loop;
+    await this.keepUnkept().catch(() => undefined);
+    if (this.unkept.size > 0)
+      this.logger.error(`${this.unkept.trouble}, and ends; receipts in Redis are all that is left of them`);
   }
 
   /** A job begins: looks at the table while something is kept, and once a minute for what a replica kept that has ended. */
@@ -70,17 +96,56 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   /**
-   * Keeps outcomes durably, those of messages that the job still has claimed; returns how many these are.
-   * @throws when they cannot be kept either.
+   * Keeps outcomes durably, those of messages that the job still has claimed; returns how many these are, and those that
+   * PostgreSQL does not take here either. They stay in memory, are tried again, and their messages must stay claimed.
+   * @throws when PostgreSQL is unreachable, or a table is locked.
    */
-  async keep(job: ClaimKey, unwritten: readonly KeptFor[]): Promise<number> {
-    const kept = new Set(await this.outcomes.keep(job, unwritten));
+  async keep(job: ClaimKey, unwritten: readonly KeptFor[]): Promise<{ kept: number; unkept: readonly KeptFor[] }> {
+    const unkept: KeptFor[] = [];
+    const kept = new Set(await this.keepParts(job, unwritten, unkept));
     const refused = unwritten
       .map(({ settlement: { id }, refusal }) => ({ id, refusal }))
       .filter(({ id }) => kept.has(id));
     this.say(refused, (ids) => `The outcomes of messages ${ids} cannot be written to messages`);
     this.alarm.wake();
-    return kept.size;
+    return { kept: kept.size, unkept };
+  }
+
+  /** A statement that is refused is halved down to the entry that is the cause. */
+  private async keepParts(job: ClaimKey, entries: readonly KeptFor[], unkept: KeptFor[]): Promise<number[]> {
+    try {
+      return await this.outcomes.keep(job, entries);
+    } catch (error) {
+      const fault = databaseFaultOf(error);
+      if (fault === 'outage') throw error;
+      if (fault === 'locked' || fault === 'slow') {
+        const lock = await this.batchParts.settlements.tableLock();
+        if (lock !== null || fault === 'locked') throw lock ?? error;
+      }
+      if (fault === 'refused' && entries.length > 1) {
+        const half = Math.ceil(entries.length / 2);
+        const first = await this.keepParts(job, entries.slice(0, half), unkept);
+        return [...first, ...(await this.keepParts(job, entries.slice(half), unkept))];
+      }
+      const refusal = refusalOf(error);
+      unkept.push(...entries);
+      this.unkept.add(job, entries, refusal.text);
+      this.say(
+        entries.map(({ settlement: { id } }) => ({ id, refusal })),
+        (ids) => `The outcomes of messages ${ids} can be written neither to messages nor to unwritten_outcomes`,
+        'they are in memory alone, and tried again',
+      );
+      return [];
+    }
+  }
+
+  private async keepUnkept(): Promise<void> {
+    for (const { job, entries } of this.unkept.takeAll()) {
+      await this.keep(job, entries).catch((error: unknown) => {
+        this.unkept.add(job, entries, refusalOf(error).text);
+        if (databaseFaultOf(error) !== 'outage' && !(error instanceof TableLocked)) throw error;
+      });
+    }
   }
 
   /** Takes note of messages that cannot be claimed. */
@@ -92,6 +157,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   /** Tries once what is due. Returns how long the next one has time; null when nothing is kept. */
   async turn(): Promise<number | null> {
     this.lookedAt = performance.now();
+    await this.keepUnkept();
     const due = await this.outcomes.takeDue(SLICE_ROWS);
     const until = performance.now() + TURN_MS;
     await this.dropGone(due.filter(({ isThere }) => !isThere));
@@ -100,9 +166,10 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       if (!this.closing) await this.tryAgain(group, until);
     }
     const summary = await this.outcomes.summary();
-    this.trouble = troubleOf(summary);
+    this.keptTrouble = troubleOf(summary);
     this.failedBy = null;
-    return summary.dueInMs;
+    if (this.unkept.size === 0) return summary.dueInMs;
+    return Math.min(summary.dueInMs ?? Infinity, UNKEPT_AGAIN_MS);
   }
 
   private async run(): Promise<void> {
@@ -172,17 +239,21 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   /** Says each reason, of outcomes and of claims, with the first ids at once, and then once a minute how often it came. */
-  private say(refused: readonly RefusedClaim[], textOf: (ids: string) => string): void {
+  private say(
+    refused: readonly RefusedClaim[],
+    textOf: (ids: string) => string,
+    follows = 'they are kept in unwritten_outcomes and tried again',
+  ): void {
     const now = performance.now();
     for (const [reason, group] of grouped(refused, ({ refusal }) => refusal.text)) {
-      const about = textOf('') + reason;
-      const before = this.said.get(about);
+      const key = `${textOf('')} ${reason}`;
+      const before = this.said.get(key);
       if (before !== undefined && now - before.at < SAID_AGAIN_AFTER_MS) {
         before.unsaid += group.length;
         continue;
       }
-      this.said.delete(about);
-      this.said.set(about, { at: now, unsaid: 0 });
+      this.said.delete(key);
+      this.said.set(key, { at: now, unsaid: 0 });
       const [oldest] = this.said.keys();
       if (this.said.size > REASONS_KEPT && oldest !== undefined) this.said.delete(oldest);
       const count = group.length + (before?.unsaid ?? 0);
@@ -190,7 +261,7 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
       const more = count > ids.length ? ` and ${count - ids.length} more` : '';
       this.logger.error(
         { sqlstate: group[0]?.refusal.sqlstate ?? null, message_ids: ids, count },
-        `${textOf(ids.join(', ') + more)} (${reason}); they are kept in unwritten_outcomes and tried again`,
+        `${textOf(ids.join(', ') + more)} (${reason}); ${follows}`,
       );
     }
   }

@@ -1,7 +1,9 @@
 import type { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import type { ClaimKey } from '../messages/message-claims.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
+import { TableLocked } from '../messages/table-lock.js';
 import type { Unwritten } from '../messages/unwritten-outcomes.js';
 import type { BatchSize } from './batch-size.js';
 import type { JobReceipts } from './job-receipts.js';
@@ -21,6 +23,8 @@ const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 1_000;
 /** A stop or the end of the process waits so long for a database that writes slowly; what is left then is kept elsewhere. */
 const HURRY_AFTER_MS = 700;
+/** A job ends with so many outcomes that can be written neither to `messages` nor to `unwritten_outcomes`. */
+const UNKEPT_MAX = 10;
 
 /** What a settler works with; one object, made by the dispatcher for each job. */
 export interface SettlerParts {
@@ -48,6 +52,9 @@ export class Settler {
   private timer: NodeJS.Timeout | null = null;
   private held = false;
   private gaveUp = false;
+  private unkept = 0;
+  private passed = 0;
+  private metOutage = false;
   private draining = false;
 
   constructor(
@@ -56,9 +63,14 @@ export class Settler {
     private readonly onWritten: (batch: readonly Settlement[]) => void,
   ) {}
 
-  /** Whether outcomes were given up, so that their messages must stay claimed for the job's next owner. */
+  /** Whether outcomes were given up or are in memory alone, so that their messages must stay claimed. */
   get incomplete(): boolean {
-    return this.gaveUp;
+    return this.gaveUp || this.unkept > 0;
+  }
+
+  /** Whether more requests would only add to what PostgreSQL takes nowhere. */
+  get isStuck(): boolean {
+    return this.unkept >= UNKEPT_MAX;
   }
 
   /**
@@ -101,6 +113,7 @@ export class Settler {
       await this.writing;
     }
     this.draining = false;
+    this.sayPassed();
   }
 
   /** At once when there is a whole batch, else when it is time for the next one. */
@@ -123,7 +136,7 @@ export class Settler {
   }
 
   private async write(outcomes: readonly Settlement[]): Promise<void> {
-    const { job, receipts } = this.parts;
+    const { job, receipts, retry } = this.parts;
     const batch = new OutcomeBatch(this.parts, job, outcomes, false);
     const unwritten: Unwritten[] = [];
     let retryMs = FIRST_RETRY_MS;
@@ -132,12 +145,21 @@ export class Settler {
         await this.writeAll(batch, unwritten);
         if (this.held) this.parts.logger.log('the outcomes that were held are written');
         this.held = false;
+        retry.hold(this, null);
         this.onWritten(outcomes);
         return;
       } catch (error) {
+        const fault = databaseFaultOf(error);
+        const passes = fault === 'outage' || fault === 'locked' || error instanceof TableLocked;
+        if (!passes && batch.left.length > 0) {
+          unwritten.push(...batch.takeRest(refusalOf(error).text));
+          continue;
+        }
+        const reason = error instanceof TableLocked ? error.message : refusalOf(error).text;
         if (!this.held)
-          this.parts.logger.warn({ err: error }, 'outcomes cannot be written; they are held until they can');
+          this.parts.logger.warn({ err: error }, `Outcomes cannot be written; they are held until they can: ${reason}`);
         this.held = true;
+        retry.hold(this, fault === 'outage' ? 'PostgreSQL is unreachable' : reason);
         // Redis may have been away as well when they were handed to it.
         receipts.keepAgain([...outcomes, ...this.buffer].filter(isSent));
         await sleep(retryMs, undefined, { signal: job.abandoned }).catch(() => undefined);
@@ -145,12 +167,13 @@ export class Settler {
       }
     }
     this.gaveUp = true;
+    retry.hold(this, null);
     this.parts.logger.error(
       `the process ends with ${batch.left.length + unwritten.length} outcomes unwritten; receipts in Redis are all that is left of them`,
     );
   }
 
-  /** @throws when PostgreSQL is unreachable; `batch` and `unwritten` hold what is left. */
+  /** @throws when PostgreSQL is unreachable, or a table is locked; `batch` and `unwritten` hold what is left. */
   private async writeAll(batch: OutcomeBatch, unwritten: Unwritten[]): Promise<void> {
     const startedAt = performance.now();
     while (batch.left.length > 0) {
@@ -164,11 +187,16 @@ export class Settler {
       if (this.parts.size.isReduced && !wasReduced) this.saySlow([...batch.left, ...this.buffer]);
       unwritten.push(...step.unwritten);
       this.parts.receipts.settled(step.written);
-      this.sayPassed(step.passed);
+      this.passed += step.passed.length;
+      this.metOutage ||= this.held && step.passed.length > 0;
     }
     if (unwritten.length === 0) return;
-    await this.parts.retry.keep(this.parts.job, unwritten);
-    this.parts.receipts.settled(unwritten.splice(0).map(({ settlement }) => settlement));
+    const { unkept } = await this.parts.retry.keep(this.parts.job, unwritten);
+    this.unkept += unkept.length;
+    this.parts.receipts.keepAgain(unkept.map(({ settlement }) => settlement).filter(isSent));
+    const nowhere = new Set(unkept.map(({ settlement }) => settlement));
+    const done = unwritten.splice(0).filter(({ settlement }) => !nowhere.has(settlement));
+    this.parts.receipts.settled(done.map(({ settlement }) => settlement));
   }
 
   private isInHurry(startedAt: number): boolean {
@@ -189,14 +217,17 @@ export class Settler {
     this.parts.receipts.keepAgain(waiting.filter(isSent));
   }
 
-  private sayPassed(passed: readonly Settlement[]): void {
-    if (passed.length === 0) return;
+  /** Once a job: a trigger that moves away what is sent makes it all of its messages. */
+  private sayPassed(): void {
+    const { passed } = this;
+    if (passed === 0) return;
+    this.passed = 0;
     const { id, fence } = this.parts.job;
     this.parts.logger.warn(
       { job: id, fence },
-      this.held
-        ? `${passed.length} outcomes had been written before the reply was lost, or were refused`
-        : `${passed.length} outcomes were refused: their messages were deleted or claimed by the job's next owner meanwhile`,
+      this.metOutage
+        ? `${passed} outcomes had been written before the reply was lost, or were refused`
+        : `${passed} outcomes were refused: their messages were deleted or claimed by the job's next owner meanwhile`,
     );
   }
 }

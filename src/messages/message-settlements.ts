@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
 import { HAS_LATER_TRIGGERS, hashOf, isMessage, KEPT_AS_IT_WAS, lockTimeout } from './claim-conditions.js';
 import { LOCK_PATIENCE_MS, type ClaimKey } from './message-claims.js';
+import { findTableLock, type TableLocked } from './table-lock.js';
 
 /** One HTTP attempt, for the log in `delivery_attempts`. Durations are milliseconds of the monotonic clock. */
 export interface AttemptRecord {
@@ -128,6 +129,11 @@ export class MessageSettlements {
       attempt: attempt && { number: attempt.number },
     }));
     return [...idsOf(await this.database.query<Ids>(UNPROVEN, [job.id, job.fence, JSON.stringify(given), kept]))];
+  }
+
+  /** Who keeps a table locked to which outcomes are written; null when nobody does. */
+  async tableLock(): Promise<TableLocked | null> {
+    return await findTableLock(this.database);
   }
 
   /** Those of the messages that another transaction has locked at this moment, or that are gone. */
