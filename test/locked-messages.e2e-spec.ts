@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { watchDoneJobs } from './support/done-jobs.js';
 import { eventually } from './support/eventually.js';
 import { accept } from './support/receiver.js';
 import { Stage } from './support/stage.js';
@@ -31,6 +32,7 @@ describe('while a transaction keeps a message locked', () => {
 
   it('that is claimed and waits for its turn, the job sends the others, and it goes out when it is free', async () => {
     const app = await stage.replica({ rate_limit: 4, webhook_concurrency: 1 });
+    const watch = await watchDoneJobs(stage.database);
     stage.receiver.behave = stage.receiver.hold;
     const [, , , last] = await stage.database.insertMessages(4);
     await eventually(() => expect(stage.receiver.open).toBe(1));
@@ -53,6 +55,7 @@ describe('while a transaction keeps a message locked', () => {
     expect(app.said(/no messages could be claimed|a job failed/)).toEqual([]);
     const jobs = (await stage.jobs()).filter(({ attempts }) => attempts > 0);
     expect(jobs).toMatchObject([{ attempts: 3 }, { attempts: 1 }]);
+    expect(await watch.leftClaimed()).toEqual([]);
   });
 
   it('whose pause is over, everything else is sent', async () => {
@@ -75,6 +78,7 @@ describe('while a transaction keeps a message locked', () => {
     await crashed.end('SIGKILL');
     await lock(last);
     const successor = await stage.successor(crashed);
+    const watch = await watchDoneJobs(stage.database);
     await successor.logged(/took over 2 messages of a replica that went away/, TAKEN_OVER_MS);
     expect(await claimed()).toBe(1);
     const stop = await successor.post('/stop');
@@ -88,6 +92,7 @@ describe('while a transaction keeps a message locked', () => {
     await eventually(async () => {
       expect((await stage.jobs()).filter(({ state }) => state === 'running')).toEqual([]);
     });
+    expect(await watch.leftClaimed()).toEqual([]);
   });
 
   it('or the whole table, GET /scheduler tells why nothing is sent, and goes on when it is free', async () => {

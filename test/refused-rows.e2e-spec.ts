@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { watchDoneJobs } from './support/done-jobs.js';
 import { eventually } from './support/eventually.js';
 import { accept, answer } from './support/receiver.js';
 import { Stage } from './support/stage.js';
@@ -145,6 +146,7 @@ describe('rows that PostgreSQL refuses', () => {
         END IF;
         RETURN NULL;
       END $$`);
+    const watch = await watchDoneJobs(stage.database);
     await query(`CREATE TRIGGER revert AFTER UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION revert()`);
     stage.receiver.behave = (received, response) => {
       const status = { 'text 7': 400, 'text 8': 503 }[received.content];
@@ -186,6 +188,7 @@ describe('rows that PostgreSQL refuses', () => {
     await stage.database.insertMessages(1);
     // The three, the one more, and those whose outcomes say sent; one is failed and one waits.
     await eventually(async () => expect(await stage.sentCount()).toBe(41), TAKEN_OVER_MS);
+    expect(await watch.leftClaimed()).toEqual([]);
     expect(repeated()).toBe(0);
   });
 });

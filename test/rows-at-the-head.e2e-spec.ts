@@ -48,4 +48,35 @@ describe('at the head of the queue', () => {
     expect(app.said(/took over \d messages? of a replica that went away/)).not.toEqual([]);
     expect(stage.receiver.ledger.filter(({ content }) => content === 'stray')).toEqual([]);
   });
+
+  it('claims that no job holds are sent again once where on_uncertain is resend, as after a restore', async () => {
+    const app = await stage.replica({
+      rate_limit: 5,
+      auto_sending: false,
+      on_uncertain: 'resend',
+      retry_schedule: [1],
+    });
+    const { database, receiver } = stage;
+    const claimed = await database.query<{ id: number }>(`
+      INSERT INTO messages (recipient_phone, content, claimed_by, claim_fence, next_attempt_at) VALUES
+        ('+905551111111', 'fresh', 987654, 3, NULL), ('+905551111111', 'retry', 987654, NULL, now() - interval '1 h')
+      RETURNING id`);
+    await database.insertMessages(3);
+    await app.post('/start');
+    await eventually(async () => expect(await stage.sentCount()).toBe(5), 30_000);
+    expect(receiver.ledger.map(({ content }) => content).toSorted()).toEqual([
+      'fresh',
+      'retry',
+      'text 1',
+      'text 2',
+      'text 3',
+    ]);
+    expect(app.said(/took over 1 messages of a replica that went away: 0 were sent, 1 are uncertain/)).toHaveLength(2);
+    for (const { id } of claimed) {
+      expect((await app.get(`/messages/${id}`)).json()).toMatchObject({
+        state: 'sent',
+        doubt: expect.any(String) as unknown,
+      });
+    }
+  });
 });
