@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { LiveConfig } from '../src/config/live-config.js';
 import { WebhookTargets } from '../src/config/webhook-targets.js';
 import { Database } from '../src/database.js';
-import { BatchSize } from '../src/dispatch/batch-size.js';
+import { BatchSize } from '../src/batch-size.js';
 import { ChannelWatch } from '../src/dispatch/channel-watch.js';
 import { LockedStretches } from '../src/dispatch/claim-cursor.js';
 import { ClaimFaults } from '../src/dispatch/claim-faults.js';

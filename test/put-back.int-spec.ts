@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { Database } from '../src/database.js';
-import { BatchSize } from '../src/dispatch/batch-size.js';
+import { BatchSize } from '../src/batch-size.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { LockPatience } from '../src/dispatch/lock-patience.js';

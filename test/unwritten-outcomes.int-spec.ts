@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { LiveConfig } from '../src/config/live-config.js';
 import { createDataSource, type ServiceDataSource } from '../src/data-source.js';
 import { Database } from '../src/database.js';
-import { BatchSize } from '../src/dispatch/batch-size.js';
+import { BatchSize } from '../src/batch-size.js';
 import { ClaimEndings } from '../src/dispatch/claim-endings.js';
 import { DeliveryReceipts } from '../src/dispatch/delivery-receipts.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';

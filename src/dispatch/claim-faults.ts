@@ -7,7 +7,7 @@ import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { RefusedClaims } from '../messages/refused-claims.js';
 import { CANCELLED, type WriteRefusal } from '../messages/unwritten-outcomes.js';
 import { isOfFunction } from '../postgres-error.js';
-import type { BatchSize } from './batch-size.js';
+import type { BatchSize } from '../batch-size.js';
 import type { LockPatience } from './lock-patience.js';
 import type { OutcomeRetry } from './outcome-retry.js';
 

@@ -3,7 +3,7 @@ import type { RetryPlace } from '../messages/claim-look.js';
 import type { MessageClaims } from '../messages/message-claims.js';
 import { TAKEN_ROWS, type StrayClaim } from '../messages/stray-claims.js';
 import type { WriteRefusal } from '../messages/unwritten-outcomes.js';
-import { BatchSize } from './batch-size.js';
+import { BatchSize } from '../batch-size.js';
 
 /** So often everything that may be sent is looked through for claims that nobody holds. */
 const SWEEP_INTERVAL_MS = 3_600_000;

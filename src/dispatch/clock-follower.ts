@@ -3,7 +3,7 @@ import { LiveConfig } from '../config/live-config.js';
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import { SetBackPauses } from '../messages/set-back-pauses.js';
 import { WakeSignal } from '../scheduler/wake-signal.js';
-import { BatchSize } from './batch-size.js';
+import { BatchSize } from '../batch-size.js';
 import { OutcomeRetry } from './outcome-retry.js';
 import { longestPauseMs } from './retry-policy.js';
 

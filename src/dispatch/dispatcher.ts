@@ -7,7 +7,7 @@ import { MessageSettlements, type Settlement } from '../messages/message-settlem
 import type { StrayClaim } from '../messages/stray-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
 import type { HandlerStatus, Job, JobHandler, JobReport, WorkLook } from '../scheduler/job.js';
-import { BatchSize } from './batch-size.js';
+import { BatchSize } from '../batch-size.js';
 import { ChannelWatch, type Target } from './channel-watch.js';
 import { LockedStretches } from './claim-cursor.js';
 import { ClaimEndings } from './claim-endings.js';

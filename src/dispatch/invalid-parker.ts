@@ -3,7 +3,7 @@ import { databaseFaultOf, refusalOf } from '../database-fault.js';
 import { FROM_THE_START, type ClaimLook, type LookFrom } from '../messages/claim-look.js';
 import { INVALID_SLICE_ROWS, type InvalidPlace, type InvalidSlice } from '../messages/invalid-messages.js';
 import type { MessageClaims } from '../messages/message-claims.js';
-import { BatchSize } from './batch-size.js';
+import { BatchSize } from '../batch-size.js';
 import type { JobTally } from './job-tally.js';
 
 const TARGET_MS = 250;

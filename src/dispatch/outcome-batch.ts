@@ -3,7 +3,7 @@ import type { ClaimKey } from '../messages/message-claims.js';
 import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
 import { CANCELLED, type Unwritten, type WriteRefusal } from '../messages/unwritten-outcomes.js';
-import type { BatchSize } from './batch-size.js';
+import type { BatchSize } from '../batch-size.js';
 import type { LockPatience } from './lock-patience.js';
 
 /** What one statement came to. */

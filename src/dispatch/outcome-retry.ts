@@ -14,7 +14,7 @@ import {
 import { TableLocked } from '../messages/table-lock.js';
 import { WakeSignal } from '../scheduler/wake-signal.js';
 import { SchemaGate } from '../schema-gate.js';
-import { BatchSize } from './batch-size.js';
+import { BatchSize } from '../batch-size.js';
 import { LockPatience } from './lock-patience.js';
 import { OutcomeBatch, type OutcomeBatchParts } from './outcome-batch.js';
 import { UnkeptOutcomes } from './unkept-outcomes.js';

@@ -5,7 +5,7 @@ import type { ClaimKey } from '../messages/message-claims.js';
 import type { MessageSettlements, Settlement } from '../messages/message-settlements.js';
 import { TableLocked } from '../messages/table-lock.js';
 import type { Unwritten } from '../messages/unwritten-outcomes.js';
-import type { BatchSize } from './batch-size.js';
+import type { BatchSize } from '../batch-size.js';
 import type { JobReceipts } from './job-receipts.js';
 import type { LockPatience } from './lock-patience.js';
 import { OutcomeBatch } from './outcome-batch.js';

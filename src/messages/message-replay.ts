@@ -1,11 +1,12 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { BatchSize } from '../batch-size.js';
 import { ApiDatabase } from '../database.js';
 import type { Actor } from '../caller.js';
 import { dataReply, isTransientRefusal, tookTooLong } from '../database-refusal.js';
 import { reasonOf } from '../reason-of.js';
 import { ReplayBrokenOff, ReplayBusy } from './message-errors.js';
 import type { Replay, ReplayResult } from './operation.schemas.js';
-import { ReplayProgress, SliceSize } from './replay-progress.js';
+import { ReplayProgress } from './replay-progress.js';
 import { FIRE_DEFERRED } from './message-operations.js';
 import { REFUSED_IDS_MAX } from './replay-limits.js';
 import {
@@ -62,17 +63,19 @@ export class MessageReplay implements BeforeApplicationShutdown {
     const filterNote = JSON.stringify({ state, parked_from, parked_before, reason_contains });
     const note = [actor.by, actor.reason, filterNote, actor.onBehalfOf];
     const progress = new ReplayProgress(filter.after ?? Number.MIN_SAFE_INTEGER);
-    const size = new SliceSize(dry_run ? COUNT_SLICE_ROWS : REPLAY_SLICE_ROWS);
+    const size = new BatchSize(dry_run ? COUNT_SLICE_ROWS : REPLAY_SLICE_ROWS);
 
     const until = performance.now() + CALL_MS;
     for (;;) {
       const { after, noted } = progress;
+      const { rows } = size;
+      const startedAt = performance.now();
       let slice: ReplaySlice | undefined;
       try {
         [slice] = dry_run
-          ? await this.database.query<ReplaySlice>(COUNT_SLICE, [...matching, after, size.rows])
-          : await this.oneSlice([...matching, after, size.rows, noted, ...note], begun?.hasLaterTriggers ?? false);
-        size.succeeded();
+          ? await this.database.query<ReplaySlice>(COUNT_SLICE, [...matching, after, rows])
+          : await this.oneSlice([...matching, after, rows, noted, ...note], begun?.hasLaterTriggers ?? false);
+        size.succeeded(rows, performance.now() - startedAt);
       } catch (error) {
         slice = await this.afterFailure(error, state, progress, size).catch((cause: unknown) => {
           throw dry_run || progress.count === 0 ? cause : new ReplayBrokenOff(progress.broken, cause);
@@ -116,12 +119,12 @@ export class MessageReplay implements BeforeApplicationShutdown {
     error: unknown,
     state: string,
     { after, noted }: ReplayProgress,
-    size: SliceSize,
+    size: BatchSize,
   ): Promise<ReplaySlice | undefined> {
     const isTransient = isTransientRefusal(error);
     if (!isTransient && dataReply(error) === null) throw error;
     if (size.rows > 1) {
-      size.failed(tookTooLong(error));
+      size.timedOut(size.rows, tookTooLong(error) ? 10 : 2);
       return undefined;
     }
     const [row] = await this.database.query<{ id: number }>(NEXT_ROW, [state, after]);

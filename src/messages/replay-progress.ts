@@ -2,31 +2,6 @@ import type { ReplayResult } from './operation.schemas.js';
 import { REFUSED_IDS_MAX } from './replay-limits.js';
 import type { ReplaySlice } from './replay-statements.js';
 
-/** How many rows the next slice looks at: fewer after one that failed, and again more after those that did not. */
-export class SliceSize {
-  private limit: number;
-  private next: number;
-
-  constructor(max: number) {
-    this.limit = max;
-    this.next = max;
-  }
-
-  get rows(): number {
-    return this.next;
-  }
-
-  succeeded(): void {
-    this.next = Math.min(this.limit, this.next * 2);
-  }
-
-  /** One that took too long would do so again. */
-  failed(tookTooLong: boolean): void {
-    this.next = Math.max(1, Math.floor(this.next / (tookTooLong ? 10 : 2)));
-    if (tookTooLong) this.limit = this.next;
-  }
-}
-
 /** What a replay has done so far. */
 export class ReplayProgress {
   count = 0;

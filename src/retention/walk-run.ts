@@ -1,5 +1,5 @@
 import { databaseFaultOf, refusalOf } from '../database-fault.js';
-import { BatchSize } from '../dispatch/batch-size.js';
+import { BatchSize } from '../batch-size.js';
 import type { Progress, RetentionStore, Step } from './retention-store.js';
 import type { BatchResult, Place, Walk } from './walk.js';
 

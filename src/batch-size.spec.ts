@@ -15,6 +15,15 @@ describe('BatchSize', () => {
     expect(size.isReduced).toBe(false);
   });
 
+  it('passes a row that takes too long in few tries, and grows again behind it', () => {
+    const size = new BatchSize(5_000);
+    let tries = 0;
+    for (; size.rows > 1; tries += 1) size.timedOut(size.rows, 10);
+    expect(tries).toBe(4);
+    for (; size.rows < 5_000; tries += 1) size.succeeded(size.rows, 10);
+    expect(tries).toBeLessThan(20);
+  });
+
   it('is never less than one', () => {
     const size = new BatchSize(500);
     size.timedOut(1);

@@ -2,8 +2,8 @@
 const TARGET_MS = 1_000;
 
 /**
- * How many outcomes one statement writes, learned from how long they take: a trigger of 20 ms for each row makes 500 rows
- * longer than the time limit of a statement. Shared by all jobs of the process.
+ * How many rows one statement writes, learned from how long they take: a trigger of 20 ms for each row makes 500 rows
+ * longer than the time limit of a statement.
  */
 export class BatchSize {
   private limit: number;
@@ -30,8 +30,11 @@ export class BatchSize {
     else if (durationMs < this.targetMs / 4 && rows >= this.limit) this.limit = Math.min(this.max, this.limit * 2);
   }
 
-  /** The statement was cancelled, or refused for one of its rows. */
-  timedOut(rows: number): void {
-    this.limit = Math.max(1, Math.min(this.limit, Math.floor(rows / 2)));
+  /**
+   * The statement was cancelled, or refused for one of its rows. `parts`: how many times fewer rows the next one has; ten where
+   * each further time limit costs the caller a good part of what it may take.
+   */
+  timedOut(rows: number, parts = 2): void {
+    this.limit = Math.max(1, Math.min(this.limit, Math.floor(rows / parts)));
   }
 }
