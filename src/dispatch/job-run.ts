@@ -107,15 +107,14 @@ export class JobRun {
 
   /**
    * How the way fared. What the receiver asked for is not its trouble. A run that trailed ends after others, which have told of
-   * trouble; and what got through in those tells more than what hung in this one.
+   * trouble.
    */
   get way(): JobReport['way'] {
-    const { job, tally, beganAt } = this;
     const { watch } = this.parts;
-    const now = performance.now();
-    if (watch.trouble !== null && watch.waitUntil(Date.now(), now) === null) return job.trails ? 'untried' : 'down';
-    if (tally.gotThrough || (job.trails && watch.acceptedAgoMs(now) < now - beganAt)) return 'works';
-    return tally.notSent > 0 ? 'doubtful' : 'untried';
+    if (watch.trouble !== null && watch.waitUntil(Date.now(), performance.now()) === null)
+      return this.job.trails ? 'untried' : 'down';
+    if (this.tally.gotThrough || this.job.trails) return 'works';
+    return this.tally.notSent > 0 ? 'doubtful' : 'untried';
   }
 
   /** Resolves when nothing is in flight, nothing is claimed and everything is written. */
@@ -200,14 +199,18 @@ export class JobRun {
   }
 
   /**
-   * Nothing is left to begin, and all that is in flight hangs: the next job need not wait for it. Only for answers: a request
-   * that found no connection is back on the budget, and its job has to spend that.
+   * Nothing is left to begin, and all that is in flight hangs: the next job need not wait for it. Only while others get through,
+   * else it may be the way that is silent; and only for answers: a request that found no connection is back on the budget, and
+   * its job has to spend that.
    */
   private trailInTime(): void {
     const { cursor, settler, queue, job } = this;
+    const { client, watch } = this.parts;
     const isSpent = cursor.exhausted && queue.size === 0 && settler.empty && !this.claiming && !this.claimsLeft;
-    if (!isSpent || this.flight.size === 0 || !this.goesOn || this.parts.watch.suspected) return;
-    if (this.parts.client.allLeft(this)) job.trail();
+    if (!isSpent || this.flight.size === 0 || !this.goesOn || watch.suspected) return;
+    const now = performance.now();
+    const othersGotThrough = watch.acceptedAgoMs(now) < now - this.beganAt;
+    if (othersGotThrough && client.allLeft(this)) job.trail();
   }
 
   private claimInTime(): void {
