@@ -89,6 +89,32 @@ describe('trouble of the way, and trouble of single messages', () => {
     },
   );
 
+  it('parks no message for its own 503 while another replica gets messages through', async () => {
+    await begin({ max_attempts: '2' });
+    await database.insertMessages(8);
+    receiver.behave = answer(503);
+    for (let slot = 1; slot <= 6; slot += 1) {
+      expect(await runner.slot(2)).toMatchObject({ sent: 0 });
+      // As the other one does meanwhile, from the end of the backlog.
+      if (slot <= 3)
+        await database.query(
+          `UPDATE messages SET sent_status = TRUE, sent_at = clock_timestamp() AT TIME ZONE 'UTC'
+           WHERE id = (SELECT max(id) FROM messages WHERE NOT sent_status)`,
+        );
+      await runner.pass(3_600);
+    }
+    expect(receiver.ledger.length).toBe(12);
+    expect(await database.value('SELECT count(*) FROM messages WHERE parked_as IS NOT NULL')).toBe(0);
+    expect(await database.value('SELECT max(attempts) FROM messages')).toBe(1);
+
+    receiver.behave = accept;
+    for (let slot = 0; slot < 3; slot += 1) {
+      await runner.slot(2);
+      await runner.pass(3_600);
+    }
+    expect(await sent()).toBe(8);
+  });
+
   it.each([1, 2])('does so with %i messages per slot as well', async (budget) => {
     await begin({ max_attempts: '2' });
     await database.insertMessages(6);

@@ -5,6 +5,7 @@ import { WebhookTargets } from '../src/config/webhook-targets.js';
 import { Database } from '../src/database.js';
 import { BatchSize } from '../src/batch-size.js';
 import { ChannelWatch } from '../src/dispatch/channel-watch.js';
+import { Elsewhere } from '../src/dispatch/elsewhere.js';
 import { LockedStretches } from '../src/dispatch/claim-cursor.js';
 import { ClaimFaults } from '../src/dispatch/claim-faults.js';
 import { ConcurrencyWindow } from '../src/dispatch/concurrency-window.js';
@@ -95,6 +96,7 @@ describe('the run of a job', () => {
       live,
       window: new ConcurrencyWindow(() => 1),
       watch: new ChannelWatch(),
+      elsewhere: new Elsewhere(),
       waitNote: null,
       logger,
       installationId,

@@ -38,7 +38,7 @@ const accepted = (message: ClaimedMessage) =>
       messageHash: '',
     },
     RULES,
-    { suspected: false, acceptedAgoMs: Infinity },
+    { suspected: false, acceptedAgoMs: Infinity, acceptedElsewhere: false },
     0,
   );
 

@@ -17,6 +17,7 @@ import { ClaimFaults } from './claim-faults.js';
 import { ConcurrencyWindow } from './concurrency-window.js';
 import { DeliveryReceipts } from './delivery-receipts.js';
 import { HANGING_IN_SILENCE } from './flight.js';
+import { Elsewhere } from './elsewhere.js';
 import { InvalidParker } from './invalid-parker.js';
 import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
@@ -45,6 +46,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly sweep: ClaimSweep;
   private readonly parker: InvalidParker;
   private readonly watch = new ChannelWatch();
+  private readonly elsewhere = new Elsewhere();
   private sweepTrouble: string | null = null;
   /** Of the job that makes requests, and of those that trail. */
   private readonly runs = new Set<JobRun>();
@@ -144,6 +146,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       waitUntil === null ? null : `the receiver asked for no requests until about ${waitUntil} (Retry-After)`;
     if (waitNote !== null && !this.watch.mayTryOthers) return this.pass(waitNote, target);
     this.watch.beginJob(performance.now());
+    await this.lookElsewhere();
 
     this.window.reopen(performance.now());
     const { claims, stretches, parker, client, live, window, watch } = this;
@@ -168,6 +171,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       live,
       window,
       watch,
+      elsewhere: this.elsewhere,
       waitNote,
       logger,
       installationId,
@@ -178,6 +182,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const sweeping = this.sweepClaims(job, installationId);
     await run.toEnd().finally(() => this.runs.delete(run));
     await sweeping;
+    await this.lookElsewhere();
     if (run.leavesClaims) await this.endings.release(job);
     // There was work, and none of it was to be had, nor was it what others wait for: a trigger may silently keep messages from
     // being claimed. While messages that cannot be sent are being parked, these are why.
@@ -195,6 +200,13 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const { way } = run;
     const unfinished = way === 'down' && run.trouble !== null && (await this.leavesBudget(job));
     return { sent, notSent, note: run.note, way, unfinished };
+  }
+
+  /** Costs nothing while messages get through here. */
+  private async lookElsewhere(): Promise<void> {
+    if (this.watch.doubt === null) return this.elsewhere.forget();
+    const newest = await this.claims.lastSentAt().catch(() => null);
+    if (newest !== null) this.elsewhere.looked(newest, performance.now());
   }
 
   /** Its next owner finds out where that cannot be asked. */

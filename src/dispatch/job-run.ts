@@ -11,6 +11,7 @@ import type { ClaimFaults } from './claim-faults.js';
 import { ClaimedQueue } from './claimed-queue.js';
 import type { ConcurrencyWindow } from './concurrency-window.js';
 import { classify, excerptOf, type Answer, type Delivery, type NoAnswer } from './delivery.js';
+import type { Elsewhere } from './elsewhere.js';
 import { Flight } from './flight.js';
 import { idempotencyKey, messageHash } from './idempotency-key.js';
 import type { InvalidParker } from './invalid-parker.js';
@@ -42,6 +43,7 @@ export interface RunParts {
   readonly live: LiveConfig;
   readonly window: ConcurrencyWindow;
   readonly watch: ChannelWatch;
+  readonly elsewhere: Elsewhere;
   /** Why only a probe is sent, if the receiver asked to wait. */
   readonly waitNote: string | null;
   readonly logger: Logger;
@@ -373,7 +375,7 @@ export class JobRun {
     }
     const knownAt = performance.now();
     const delivery = classify(reply, new Date());
-    const { live, watch } = this.parts;
+    const { live, watch, elsewhere } = this.parts;
     this.tally.count(message.id, delivery);
     const attempt = {
       delivery,
@@ -382,7 +384,11 @@ export class JobRun {
       responseExcerpt: excerptOf(delivery, reply),
       messageHash: hash,
     };
-    const others = { suspected: watch.suspected, acceptedAgoMs: watch.acceptedAgoMs(knownAt) };
+    const others = {
+      suspected: watch.suspected,
+      acceptedAgoMs: watch.acceptedAgoMs(knownAt),
+      acceptedElsewhere: elsewhere.works(knownAt),
+    };
     this.settler.add(settleOutcome(message, attempt, live.current, others, Math.random()));
     watch.note(message.recipientPhone, delivery, target, message.id === this.probe, startedAt, knownAt);
     if (message.id === this.probe) this.probe = null;

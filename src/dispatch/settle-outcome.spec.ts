@@ -21,9 +21,9 @@ const hold: SettleRules = { ...rules, onUncertain: 'hold' };
 const lastTry: SettleRules = { ...rules, maxAttempts: 2 };
 
 /** Nothing is known of them. */
-const others: OthersFare = { suspected: false, acceptedAgoMs: Infinity };
+const others: OthersFare = { suspected: false, acceptedAgoMs: Infinity, acceptedElsewhere: false };
 /** One was accepted half a second ago. */
-const pass: OthersFare = { suspected: false, acceptedAgoMs: 500 };
+const pass: OthersFare = { suspected: false, acceptedAgoMs: 500, acceptedElsewhere: false };
 
 const accepted: Delivery = { outcome: 'accepted', status: 202, messageId: 'abc' };
 const refused: Delivery = { outcome: 'refused', status: 422, error: 'HTTP 422' };
@@ -128,9 +128,9 @@ describe('settleOutcome', () => {
 
 describe('settleOutcome, where the message or the way may be to blame', () => {
   const unconnected: Delivery = { outcome: 'channel', status: null, error: 'ECONNREFUSED' };
-  const suspected: OthersFare = { suspected: true, acceptedAgoMs: 1 };
-  const longAgo: OthersFare = { suspected: false, acceptedAgoMs: 41_001 };
-  const had = (sitOuts: number, delivery = channel, fare = pass, by = rules, random = 0) =>
+  const suspected: OthersFare = { suspected: true, acceptedAgoMs: 1, acceptedElsewhere: false };
+  const longAgo: OthersFare = { suspected: false, acceptedAgoMs: 41_001, acceptedElsewhere: false };
+  const had = (sitOuts: number, delivery: Delivery = channel, fare = pass, by = rules, random = 0) =>
     settleOutcome(
       { ...message, sitOuts },
       { delivery, durationMs: 1, knownAt: 3, responseExcerpt: 'no such number', messageHash: '' },
@@ -138,6 +138,18 @@ describe('settleOutcome, where the message or the way may be to blame', () => {
       fare,
       random,
     );
+
+  it('holds a 503 against no message while the way may be to blame, but not for ever', () => {
+    const elsewhere: OthersFare = { ...others, acceptedElsewhere: true };
+    for (const fare of [suspected, elsewhere]) {
+      expect(had(0, unavailable, fare, lastTry)).toMatchObject({ state: 'waiting', charged: false, delayMs: 1_000 });
+      expect(had(19, unavailable, fare, lastTry)).toMatchObject({ state: 'waiting', charged: false });
+      expect(had(20, unavailable, fare)).toMatchObject({ state: 'waiting', charged: true });
+      expect(had(20, unavailable, fare, lastTry)).toMatchObject({ state: 'failed', charged: true });
+    }
+    expect(had(0, asking, elsewhere, lastTry)).toMatchObject({ charged: false, delayMs: 90_000 });
+    expect(had(0, asking, suspected)).toMatchObject({ charged: true });
+  });
 
   it('wants one that found no connection again within an interval, and within a minute', () => {
     expect(had(20, unconnected)).toMatchObject({ charged: false, delayMs: 1_000 });

@@ -23,6 +23,8 @@ export interface OthersFare {
   readonly suspected: boolean;
   /** How long ago one was accepted. */
   readonly acceptedAgoMs: number;
+  /** Whether other replicas' messages get through, while none of this one's does. */
+  readonly acceptedElsewhere: boolean;
 }
 
 /** Of a message's attempts that are not charged, so many are written down, and so many with the receiver's words. */
@@ -30,6 +32,11 @@ const LOGGED_SIT_OUTS = 10;
 const EXCERPTED_SIT_OUTS = 3;
 /** So much of the receiver's words stands in the reason of what is parked. */
 const QUOTED_CHARACTERS = 200;
+/**
+ * So many answers that a message is turned away with, such as a 503, are not charged where the way is to blame. Then they
+ * are, so that no message is tried for ever.
+ */
+const TURNED_AWAY_MAX = 20;
 
 /** A message that found no connection sits out so long, and twice as long each time. */
 const UNCONNECTED_FIRST_MS = 500;
@@ -70,6 +77,15 @@ export function settleOutcome(
   const uncertain = (reason: string): Settlement => ({ ...charged, state: 'uncertain', delayMs: null, reason });
   const tryAgainIn = (delayMs: number): Settlement => ({ ...charged, state: 'waiting', delayMs, reason: null });
 
+  const sittingOut = (delayMs: number): Settlement => ({
+    ...common,
+    state: 'waiting',
+    charged: false,
+    delayMs,
+    reason: null,
+    attempt: recordUncharged(number, attempt, message.sitOuts),
+  });
+
   const giveUpOrRetry = (delayMs: number | null) =>
     delayMs === null ? failed(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
 
@@ -78,17 +94,13 @@ export function settleOutcome(
       return failed(`the receiver refused the message: ${delivery.error}`);
     case 'channel':
       if (!isToBlame(message, delivery.status, rules, others)) {
-        return {
-          ...common,
-          state: 'waiting',
-          charged: false,
-          delayMs: sitOut(message, delivery.status, rules, others, random),
-          reason: null,
-          attempt: recordUncharged(number, attempt, message.sitOuts),
-        };
+        return sittingOut(sitOut(message, delivery.status, rules, others, random));
       }
       return giveUpOrRetry(retryDelayMs(number, rules, null, random));
     case 'unavailable':
+      if (isOfWay(delivery.retryAfterMs, others) && message.sitOuts < TURNED_AWAY_MAX) {
+        return sittingOut(Math.max(rules.schedulerIntervalMs, delivery.retryAfterMs ?? 0));
+      }
       return giveUpOrRetry(retryDelayMs(number, rules, delivery.retryAfterMs, random));
     case 'uncertain': {
       if (rules.onUncertain === 'hold' || delivery.isUnreadable === true) return uncertain(delivery.error);
@@ -96,6 +108,11 @@ export function settleOutcome(
       return delayMs === null ? uncertain(`given up after ${number} attempts: ${delivery.error}`) : tryAgainIn(delayMs);
     }
   }
+}
+
+/** Whether that it was turned away says nothing of the message. Who asks it to wait speaks for the receiver itself. */
+function isOfWay(retryAfterMs: number | null, { suspected, acceptedElsewhere }: OthersFare): boolean {
+  return acceptedElsewhere || (suspected && retryAfterMs === null);
 }
 
 /** Whether it has had such an answer before and others were accepted since: then it is not the way. */

@@ -207,6 +207,12 @@ export class MessageClaims {
     return left + leftOf(await this.database.query<Left>(RELEASE_PROBE, [job.id, job.fence]));
   }
 
+  /** When a message was last sent by any replica, in milliseconds since 1970; -Infinity: never. */
+  async lastSentAt(): Promise<number> {
+    const [row] = await this.database.query<{ at: number }>(LAST_SENT);
+    return row?.at ?? -Infinity;
+  }
+
   /** Whether the job may still make requests. */
   async leavesBudget(job: ClaimKey): Promise<boolean> {
     return (await this.database.query(LEAVES_BUDGET, [job.id, job.fence])).length > 0;
