@@ -76,6 +76,10 @@ describe('one Redis behind one address', () => {
     await redis.hands.config('SET', 'maxmemory', '1');
     keep(3);
     await eventually(() => expect(connection.status).toBe('down'));
+    // It still takes what needs no memory, which says nothing of receipts.
+    receipts.expireSoon(INSTALLATION, 1, [0]);
+    for (let answers = 0; answers < 2; answers += 1) await connection.connected?.get('answered after it');
+    expect(connection.status).toBe('down');
     await redis.hands.config('SET', 'maxmemory', '0');
     keep(4);
     await eventually(() => expect(connection.status).toBe('up'));
