@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Nobody asked for it, and what it holds cannot be searched for what must not be kept. */
+/** What neither holds can be searched for what must not be kept. Nobody asked for a compressed one. */
+const NO_TEXT = '(not read: the answer is no text)';
 const COMPRESSED = '(not read: the answer is compressed)';
 // What text never holds: C0 controls other than tabs, line and page ends, and escapes of terminals.
 // oxlint-disable-next-line no-control-regex
@@ -48,5 +49,18 @@ function decoded(body: Buffer, charset: string | null): string | null {
 
 function lossy(body: Buffer): string {
   const text = body.toString('latin1');
-  return BINARY.test(text) ? body.toString('utf8') : new TextDecoder('windows-1252').decode(body);
+  if (!BINARY.test(text)) return new TextDecoder('windows-1252').decode(body);
+  // As one character for each byte UTF-16 can be searched.
+  return isWide(body) ? text : NO_TEXT;
+}
+
+/** Whether every second byte is often the same, as in UTF-16 of most scripts. */
+function isWide(body: Buffer): boolean {
+  const counts = [new Uint32Array(256), new Uint32Array(256)] as const;
+  for (let at = 0; at < body.length; at += 1) {
+    const count = counts[at % 2 === 0 ? 0 : 1];
+    const byte = body[at] ?? 0;
+    count[byte] = (count[byte] ?? 0) + 1;
+  }
+  return body.length >= 16 && Math.max(...counts[0], ...counts[1]) > body.length / 8;
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { bytesInLists } from './byte-lists.js';
 import { HTML_ENTITIES } from './html-entities.js';
 import { MappedText } from './mapped-text.js';
 
@@ -13,12 +14,14 @@ type Decoder = (view: MappedText) => MappedText | null;
 
 /**
  * Everything that a text may be read as: itself, and what is left when the escapes of JSON, programming languages, URLs and HTML,
- * quoted-printable, base64 and hexadecimal are decoded, several times over. null when it has too many readings.
+ * quoted-printable, base64, hexadecimal and lists of bytes are decoded, several times over; in UTF-8, UTF-16, and UTF-8 that was
+ * read as Western European. null when it has too many readings.
  */
 export function decodedViews(text: string): MappedText[] | null {
-  const views = [MappedText.of(text)];
-  const known = new Set([text]);
-  let level = [{ view: MappedText.of(text), unpacked: 0 }];
+  const wide = widened(MappedText.of(text));
+  const views = [MappedText.of(text), ...(wide === null ? [] : [wide])];
+  const known = new Set(views.map((view) => view.text));
+  let level = views.map((view) => ({ view, unpacked: 0 }));
   for (let depth = 0; depth < MAX_DEPTH && level.length > 0; depth += 1) {
     const next: typeof level = [];
     for (const { view, unpacked } of level) {
@@ -39,24 +42,29 @@ export function decodedViews(text: string): MappedText[] | null {
 }
 
 const HEX = '[0-9a-fA-F]';
+/** The bytes 0x80 to 0x9f as Windows-1252 has them. */
+const WINDOWS_1252 = new TextDecoder('windows-1252').decode(Uint8Array.from({ length: 32 }, (_, at) => 0x80 + at));
+/** What the second and later bytes of a UTF-8 character become where they are read as Western European. */
+const TAIL = `[\\x80-\\xbf${WINDOWS_1252.replaceAll(/[\x80-\x9f]/g, '')}]`;
 const ESCAPES = new RegExp(
   [
     String.raw`(?<unit>(?:\\u|%u)${HEX}{4})`,
-    String.raw`(?<point>\\u\{${HEX}{1,6}\}|\\U${HEX}{8})`,
+    String.raw`(?<point>\\u\{0*${HEX}{1,6}\}|\\U${HEX}{8})`,
     String.raw`(?<bytes>(?:%${HEX}{2})+|(?:\\x${HEX}{2})+)`,
     String.raw`(?<octal>(?:\\[0-3][0-7]{2})+)`,
     String.raw`\\(?<literal>[^\sA-Za-z0-9])`,
     String.raw`(?<control>\\[bfnrtv])`,
-    String.raw`&#(?:[xX](?<hexadecimal>${HEX}{1,6})|(?<decimal>\d{1,7}));?`,
+    String.raw`&#(?:[xX]0*(?<hexadecimal>${HEX}{1,6})|0*(?<decimal>\d{1,7}));?`,
     String.raw`&(?<entity>[A-Za-z]{2,8}\d{0,2});`,
+    `(?<misread>[\\xc2-\\xdf]${TAIL}|[\\xe0-\\xef]${TAIL}{2}|[\\xf0-\\xf4]${TAIL}{3})`,
   ].join('|'),
   'g',
 );
 
 const unescape: Decoder = (view) => {
-  if (!/[\\%&]/.test(view.text)) return null;
+  if (!/[\\%&\xc2-\xf4]/.test(view.text)) return null;
   return replaced(view, ESCAPES, (match) => {
-    const { unit, point, bytes, octal, literal, control, hexadecimal, decimal, entity } = match.groups ?? {};
+    const { unit, point, bytes, octal, literal, control, hexadecimal, decimal, entity, misread } = match.groups ?? {};
     if (unit !== undefined) return String.fromCharCode(parseInt(unit.slice(2), 16));
     if (point !== undefined) return characterOf(parseInt(point.replaceAll(/\\[uU]|[{}]/g, ''), 16));
     if (bytes !== undefined) return bytesOf(bytes, bytes.startsWith('%') ? 3 : 4, 16);
@@ -65,6 +73,7 @@ const unescape: Decoder = (view) => {
     if (control !== undefined) return /[nr]/.test(control) ? '\n' : ' ';
     if (hexadecimal !== undefined) return characterOf(parseInt(hexadecimal, 16));
     if (decimal !== undefined) return characterOf(Number(decimal));
+    if (misread !== undefined) return wellRead(misread);
     return HTML_ENTITIES.get(entity ?? '') ?? null;
   });
 };
@@ -94,25 +103,64 @@ const unpack: Decoder = (view) => {
     for (const match of view.text.matchAll(PACKED)) {
       const digits = match[0].replaceAll(/\s+/g, '');
       if (digits.length < PACKED_LENGTH_MIN) continue;
-      const readings = [0, 1, 2, 3].map((skipped) => Buffer.from(digits.slice(skipped), 'base64').toString());
-      if (HEXADECIMAL.test(digits)) readings.push(...[0, 1].map((skipped) => hexOf(digits.slice(skipped))));
+      const packed = [0, 1, 2, 3].map((skipped) => Buffer.from(digits.slice(skipped), 'base64'));
+      if (HEXADECIMAL.test(digits)) packed.push(...[0, 1].map((skipped) => Buffer.from(digits.slice(skipped), 'hex')));
       const start = view.startOf(match.index);
       const end = view.endOf(match.index + match[0].length - 1);
-      for (const reading of readings) builder.append(`${reading}\0|\0`, start, end);
+      for (const reading of packed.flatMap(readingsOf)) builder.append(`${reading}\0|\0`, start, end);
+    }
+    for (const { from, to, bytes, text } of bytesInLists(view.text)) {
+      const [start, end] = [view.startOf(from), view.endOf(to - 1)];
+      for (const reading of [text, ...readingsOf(bytes)]) builder.append(`${reading}\0|\0`, start, end);
     }
   });
   return built.text === '' ? null : built;
 };
 
-const LINE_BREAK = /[\r\n]\s*/g;
+const BREAK = /[\r\n]\s*|<!\[CDATA\[|\]\]>|<[^<>]{1,200}>/g;
 
-/** Lines may be broken in the middle of an escape. */
-const join: Decoder = (view) => replaced(view, LINE_BREAK, () => '');
+/** Lines may be broken in the middle of an escape, and tags (`<wbr>`) stand in the middle of a word. */
+const join: Decoder = (view) => replaced(view, BREAK, () => '');
 
 const DECODERS: readonly Decoder[] = [join, unescape, unquote, unpack];
 
-function hexOf(digits: string): string {
-  return Buffer.from(digits, 'hex').toString();
+/** Of bytes: as UTF-8, and as UTF-16 in either order, as gateways of the phone network write it. */
+function readingsOf(bytes: Buffer): string[] {
+  const wide = bytes.subarray(0, bytes.length & ~1);
+  return [bytes.toString(), wide.toString('utf16le'), Buffer.from(wide).swap16().toString('utf16le')];
+}
+
+function wellRead(misread: string): string {
+  return Buffer.from(Array.from(misread).map(byteOf)).toString();
+}
+
+/** The byte that was read as this Western European character. */
+function byteOf(character: string): number {
+  const at = WINDOWS_1252.indexOf(character);
+  return at === -1 ? character.charCodeAt(0) : 0x80 + at;
+}
+
+const SINGLE_BYTES = new RegExp(`^[\\0-\\xff${WINDOWS_1252}]*$`);
+// What a text in one byte per character has no use for.
+// oxlint-disable-next-line no-control-regex
+const HALVES = /[\0-\x08\x0e-\x1f\x80-\xff]/;
+
+/** UTF-16 that nothing declares arrives as one character for each byte. Read in both orders; null when it cannot be that. */
+function widened(view: MappedText): MappedText | null {
+  const { text } = view;
+  if (text.length < 2 || !HALVES.test(text) || !SINGLE_BYTES.test(text)) return null;
+  return MappedText.build((builder) => {
+    for (const [high, low] of [
+      [1, 0],
+      [0, 1],
+    ] as const) {
+      for (let at = 0; at + 1 < text.length; at += 2) {
+        const code = (byteOf(text.charAt(at + high)) << 8) | byteOf(text.charAt(at + low));
+        builder.append(String.fromCharCode(code), at, at + 2);
+      }
+      builder.append('\0|\0', text.length - 1, text.length);
+    }
+  });
 }
 
 /** null when there is nothing to replace; a match for which `replacement` has none stays. */
