@@ -90,6 +90,21 @@ describe('output that cannot be written', () => {
   });
 });
 
+describe('a limit of descriptors that is too low to load the service', () => {
+  it('is told in one line, with exit code 1', async () => {
+    const child = spawn('sh', ['-c', `ulimit -n 64; exec "${process.execPath}" dist/src/main.js`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], APP_ENV: 'dev', APP_PORT: '127.0.0.1:0' },
+    });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    await once(child, 'close');
+    expect(child.exitCode).toBe(1);
+    expect(printed.trimEnd().split('\n')).toEqual([expect.stringMatching(/may have 64 files open \(ulimit -n\)/)]);
+  });
+});
+
 describe('a signal', () => {
   let stage: Stage;
   const sockets: Socket[] = [];

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { descriptorLimit } from '../descriptor-limit.js';
 
 /** For the listening port and its clients, PostgreSQL, Redis, etcd and files. */
 const OTHERS = 64;
@@ -36,13 +36,4 @@ export class RequestCeiling {
 /** Whether a connection could not be made because this machine has no room for it, which says nothing of the receiver. */
 export function isOutOfRoom(error: string): boolean {
   return EXHAUSTED.test(error);
-}
-
-function descriptorLimit(): number | null {
-  try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-    return soft === undefined ? null : Number(soft);
-  } catch {
-    return null;
-  }
 }
