@@ -25,7 +25,7 @@ describe('RequestValidationPipe', () => {
   });
 
   it('says of a union what is wrong with the branch that was meant', async () => {
-    const wrongType = 'Invalid input: expected string, received number';
+    const wrongType = 'must be text, but is a number';
     expect(await fieldsOf(oneOrMany, { to: 5, content: 'x' })).toEqual([{ field: 'to', error: wrongType }]);
     expect(
       await fieldsOf(oneOrMany, [

@@ -2,6 +2,7 @@ import { type ArgumentMetadata, Injectable, StandardSchemaValidationPipe } from 
 import type { z } from 'zod';
 import { withHiddenEscaped } from './hidden-characters.js';
 import { type RefusedField, RequestRefused } from './error-reply.js';
+import { wordsOf } from './refusal-words.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -47,7 +48,7 @@ function refusedFields(issue: Issue, above: readonly PropertyKey[], name: string
   }
   const branch = issue.code === 'invalid_union' ? closestBranch(issue.errors) : undefined;
   if (branch) return branch.flatMap((inner) => refusedFields(inner, path, name));
-  return [{ field: nameOf(path, name), error: issue.message }];
+  return [{ field: nameOf(path, name), error: wordsOf(issue) }];
 }
 
 // Of `one | one[]` the branch that takes this kind of value, or else the one whose complaints lie deepest, was meant.

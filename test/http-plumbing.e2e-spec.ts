@@ -211,9 +211,9 @@ describe('a request that does not fit', () => {
     const { status, body } = await call('/things?limit=0');
     expect(status).toBe(400);
     expect(body).toEqual({
-      error: 'limit: Too small: expected number to be >=1',
+      error: 'limit: must be at least 1',
       code: 'request.invalid',
-      fields: [{ field: 'limit', error: 'Too small: expected number to be >=1' }],
+      fields: [{ field: 'limit', error: 'must be at least 1' }],
     });
   });
 

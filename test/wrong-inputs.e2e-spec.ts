@@ -88,4 +88,79 @@ describe('wrong inputs', () => {
       }
     }
   });
+
+  it('in any body are a 4xx that names the field or what the body must be, and changes nothing', async () => {
+    const [id] = await stage.database.insertMessages(1);
+    const before = await stage.database.query('SELECT * FROM messages');
+    const acts = ['/start', '/stop', `/messages/${id}/retry`, `/messages/${id}/cancel`];
+    const withNote = [...acts, `/messages/${id}/resolve`, '/messages/replay'];
+    const needed = { resolve: { delivered: true }, replay: { state: 'failed', dry_run: true } };
+    const whole = (path: string) => needed[path.split('/').at(-1) as keyof typeof needed] ?? {};
+    const wrong: [path: string, body: unknown, field: string | null, code?: string][] = [
+      ...withNote.flatMap((path): [string, unknown, string][] => [
+        [path, { ...whole(path), by: 7 }, 'by'],
+        [path, { ...whole(path), by: ['ali'] }, 'by'],
+        [path, { ...whole(path), by: ' ' }, 'by'],
+        [path, { ...whole(path), by: 'a\u202eb' }, 'by'],
+        [path, { ...whole(path), reason: 'x'.repeat(201) }, 'reason'],
+        [path, { ...whole(path), 're\u200bason': 'x' }, String.raw`re\u200bason`],
+        [path, [], 'body'],
+        [path, 7, 'body'],
+      ]),
+      [`/messages/${id}/resolve`, {}, 'delivered'],
+      [`/messages/${id}/resolve`, { delivered: 'true' }, 'delivered'],
+      [`/messages/${id}/resolve`, undefined, 'body'],
+      ['/messages/replay', { state: 'sent' }, 'state'],
+      ['/messages/replay', { state: 'failed', after: 1.5 }, 'after'],
+      ['/messages/replay', { state: 'failed', after: '5' }, 'after'],
+      ['/messages/replay', { state: 'failed', after: 2 ** 53 }, 'after'],
+      ['/messages/replay', { state: 'failed', parked_from: '2025-02-30T00:00:00Z' }, 'parked_from'],
+      ['/messages/replay', { state: 'failed', parked_from: 'yesterday' }, 'parked_from'],
+      ['/messages/replay', { state: 'failed', dry_run: 1 }, 'dry_run'],
+      ['/messages/replay', { state: 'failed', reason_contains: '' }, 'reason_contains'],
+      ['/messages', {}, 'recipient_phone'],
+      ['/messages', { recipient_phone: '+905551111111', content: '' }, 'content'],
+      ['/messages', { recipient_phone: 905551111111, content: 'x' }, 'recipient_phone'],
+      ['/messages', [], 'body'],
+      ['/messages', null, 'body'],
+      ['/messages/import', { recipient_phone: '+905551111111', content: 'x' }, null, 'request.media_type'],
+      ['/messages/import?mode=some', undefined, 'mode'],
+    ];
+    for (const [path, body, field, code = 'request.invalid'] of wrong) {
+      const reply = await app.post(path, body);
+      const refusal = reply.json<Refusal>();
+      expect([path, body, reply.status, refusal.code]).toEqual([
+        path,
+        body,
+        code === 'request.invalid' ? 400 : 415,
+        code,
+      ]);
+      if (field !== null)
+        expect([path, body, refusal.fields?.map((one) => one.field)]).toEqual([
+          path,
+          body,
+          expect.arrayContaining([field]) as unknown,
+        ]);
+      expect([path, body, refusal.error]).toEqual([
+        path,
+        body,
+        expect.stringMatching(/\b(?:must be|must not|must hold|is not a)/) as unknown,
+      ]);
+    }
+    for (const [text, type, status] of [
+      ['{"by":', 'application/json', 400],
+      ['{"by":"a","by":"b"', 'application/json', 400],
+      ['by=ali', 'application/x-www-form-urlencoded', 415],
+      ['{"__proto__":{"by":"x"}}', 'application/json', 400],
+    ] as const) {
+      const reply = await app.request('POST', '/stop', text, { 'content-type': type });
+      expect([text, reply.status, reply.json()]).toEqual([
+        text,
+        status,
+        expect.objectContaining({ code: expect.stringMatching(/^request\./) as unknown }),
+      ]);
+    }
+    expect(await stage.database.query('SELECT * FROM messages')).toEqual(before);
+    expect(await stage.database.query('SELECT * FROM operator_actions')).toEqual([]);
+  });
 });

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { z } from 'zod';
 import type { Caller } from '../caller.js';
+import { wordsOf } from '../refusal-words.js';
 import { shownName } from '../request-validation.js';
 import { IntakeKeys, type Answer } from './intake-keys.js';
 import { MessagesInvalid, MessagesKeptOut } from './message-errors.js';
@@ -87,6 +88,6 @@ function errorsOf(issues: readonly Issue[]): { field: string; error: string }[] 
   return issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({ field: shownName(key), error: 'is not a field of a message' }))
-      : [{ field: issue.path.join('.'), error: issue.message }],
+      : [{ field: issue.path.join('.'), error: wordsOf(issue) }],
   );
 }
