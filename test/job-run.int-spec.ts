@@ -15,6 +15,7 @@ import { InvalidParker } from '../src/dispatch/invalid-parker.js';
 import { JobReceipts } from '../src/dispatch/job-receipts.js';
 import { JobRun } from '../src/dispatch/job-run.js';
 import { LockPatience } from '../src/dispatch/lock-patience.js';
+import { RefusedStretches } from '../src/dispatch/refused-stretches.js';
 import { BATCH_MAX, Settler } from '../src/dispatch/settler.js';
 import { WebhookClient } from '../src/dispatch/webhook.client.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
@@ -76,12 +77,14 @@ describe('the run of a job', () => {
     const receipts = new JobReceipts(new DeliveryReceipts(new RedisConnection()), installationId, job.id);
     const retry = outcomeRetryOn(dataSource, service, settlements);
     const refused = new RefusedClaims(service);
+    const stretches = new LockedStretches();
     const run = new JobRun(job, {
       claims,
-      stretches: new LockedStretches(),
+      stretches,
       claimFaults: new ClaimFaults(
         {
           refused,
+          stretches: new RefusedStretches(refused, stretches, () => undefined),
           claims,
           retry,
           size: new BatchSize(500),

@@ -153,10 +153,18 @@ async function useAll(database: ExplainedDatabase, known: MessageClaims): Promis
   await outcomes.summary();
   await outcomes.drop(job, unwritten);
   await outcomes.drop(null, ids.slice(0, 10));
-  await database.query(SET_ASIDE_FRESH, [500, 1_000, 1_000, job.id, job.fence, freshFrom]);
-  await database.query(SET_ASIDE_FRESH, [500, 1_000, 1_000, job.id, job.fence, middle]);
-  await database.query(SET_ASIDE_RETRIES, [500, 1_000, 1_000, job.id, job.fence, ...(retriesFrom ?? [null, null])]);
-  await database.query(SET_ASIDE_RETRIES, [500, 1_000, 1_000, job.id, job.fence, ...midst]);
+  await database.query(SET_ASIDE_FRESH, [500, 1_000, 1_000, job.id, job.fence, false, freshFrom]);
+  await database.query(SET_ASIDE_FRESH, [500, 1_000, 1_000, job.id, job.fence, false, middle]);
+  await database.query(SET_ASIDE_RETRIES, [
+    500,
+    1_000,
+    1_000,
+    job.id,
+    job.fence,
+    false,
+    ...(retriesFrom ?? [null, null]),
+  ]);
+  await database.query(SET_ASIDE_RETRIES, [500, 1_000, 1_000, job.id, job.fence, false, ...midst]);
   await refused.nowTaken(ids);
   await refused.openClaims(job);
 

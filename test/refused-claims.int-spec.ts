@@ -111,6 +111,8 @@ describe('a slot sends the good ones', () => {
     await database.query(`UPDATE unwritten_outcomes SET retry_at = now()`);
     await runner.retry.turn();
     expect(await kept()).toEqual([]);
+    // They were passed over, and are met beside the first of these slots.
+    await runner.slot(10);
     await runner.slot(10);
     expect(await sent()).toHaveLength(20);
   });
@@ -190,5 +192,74 @@ describe('a slot sends the good ones', () => {
     await runner.slot(10);
     expect(await sent()).toHaveLength(40);
     expect(receiver.ledger).toHaveLength(40);
+  });
+
+  /** A trigger that does this where a message whose content is `bad` is claimed. */
+  const guardBad = async (act: string) => {
+    await database.query(`CREATE FUNCTION guard_bad() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF new.content = 'bad' AND new.claimed_by IS NOT NULL THEN ${act}; END IF; RETURN new; END $$`);
+    await database.query(
+      `CREATE TRIGGER guard_bad BEFORE UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION guard_bad()`,
+    );
+  };
+  const insert = async (count: number, content: string, isRetry = false) =>
+    await database.query(
+      `INSERT INTO messages (recipient_phone, content, attempts, next_attempt_at)
+       SELECT '+905551111111', $2, $3::int, CASE WHEN $3 = 1 THEN now() - interval '1 h' + n * interval '1 ms' END
+       FROM generate_series(1, $1) AS n`,
+      [count, content, isRetry ? 1 : 0],
+    );
+  const keptCount = async () => await database.value<number>(`SELECT count(*)::int FROM unwritten_outcomes`);
+
+  describe('behind very many that are refused', () => {
+    it('in the first slot, and the others go through the refused ones in bulk', async () => {
+      await insert(100_000, 'bad');
+      await insert(6, 'good');
+      await guardBad(`RAISE 'no'`);
+      const begunAt = performance.now();
+      expect(await runner.slot(2)).toMatchObject({ sent: 2, note: null });
+      expect(performance.now() - begunAt).toBeLessThan(10_000);
+      const before = await keptCount();
+      expect(before).toBeLessThan(20_000);
+      expect(await runner.slot(2)).toMatchObject({ sent: 2, note: null });
+      expect(await keptCount()).toBeGreaterThan(before + 500);
+      expect(await runner.slot(2)).toMatchObject({ sent: 2, note: null });
+    });
+
+    it('of both kinds, also those between two stretches of refused ones, within a few slots', async () => {
+      for (const isRetry of [false, true]) {
+        await insert(1_500, 'bad', isRetry);
+        await insert(2, 'good', isRetry);
+        await insert(1_500, 'bad', isRetry);
+        await insert(2, 'good', isRetry);
+        await database.query(
+          `UPDATE messages SET next_attempt_at = now() - interval '1 h' + id * interval '1 ms' WHERE attempts = 1`,
+        );
+      }
+      await guardBad(`RAISE 'no'`);
+      let slots = 0;
+      for (; slots < 12 && (await sent()).length < 8; slots += 1) await runner.slot(4);
+      expect(await sent()).toHaveLength(8);
+      expect(slots).toBeLessThan(12);
+      expect(await database.value(`SELECT count(*)::int FROM messages WHERE sent_status AND content = 'bad'`)).toBe(0);
+    });
+
+    it('whose claims are put back', async () => {
+      await insert(5_000, 'bad');
+      await insert(2, 'good');
+      await guardBad(`new.claimed_by := NULL`);
+      expect(await runner.slot(2)).toMatchObject({ sent: 2, note: null });
+      expect(receiver.ledger).toHaveLength(2);
+    });
+
+    it('that take longer than a statement may', async () => {
+      await insert(40, 'bad');
+      await insert(2, 'good');
+      await guardBad(`PERFORM pg_sleep(20)`);
+      const begunAt = performance.now();
+      expect(await runner.slot(2)).toMatchObject({ sent: 2, note: null });
+      // The claim that was given up after 8 s, the first that was found after 1.5 s, and a few halves.
+      expect(performance.now() - begunAt).toBeLessThan(16_000);
+    });
   });
 });

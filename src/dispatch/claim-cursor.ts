@@ -13,9 +13,11 @@ export class LockedStretches {
   readonly retries = new LockedStretch<RetryPlace>(isBefore);
 }
 
-class LockedStretch<Place> {
+export class LockedStretch<Place> {
   private known: { begin: Place; end: Place; readonly until: number } | null = null;
   private closed = false;
+  /** What lies before is not looked at: PostgreSQL refuses it, as far as is known. It is gone through beside the jobs. */
+  beginsAt: Place | null = null;
 
   constructor(private readonly precedes: (left: Place, right: Place) => boolean) {}
 
@@ -50,7 +52,7 @@ class Pass<Place> {
   constructor(private readonly stretch: LockedStretch<Place>) {}
 
   get from(): LookFrom<Place> {
-    return this.ended ? 'ended' : this.at;
+    return this.ended ? 'ended' : (this.at ?? this.stretch.beginsAt);
   }
 
   get far(): boolean {

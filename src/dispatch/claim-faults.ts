@@ -1,7 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { databaseFaultOf, postgresErrorOf, refusalOf } from '../database-fault.js';
-import type { ClaimLook } from '../messages/claim-look.js';
+import { FROM_THE_START, type ClaimLook } from '../messages/claim-look.js';
 import type { ClaimKey, MessageClaims } from '../messages/message-claims.js';
 import { KEPT_AS_IT_WAS } from '../messages/claim-conditions.js';
 import type { RefusedClaims } from '../messages/refused-claims.js';
@@ -10,6 +10,8 @@ import { isOfFunction } from '../postgres-error.js';
 import type { BatchSize } from '../batch-size.js';
 import type { LockPatience } from './lock-patience.js';
 import type { OutcomeRetry } from './outcome-retry.js';
+import { RefusedSearch } from './refused-search.js';
+import type { RefusedStretches } from './refused-stretches.js';
 
 /** So long a job looks for the messages that PostgreSQL refuses to have claimed; the next job goes on with it. */
 const SEARCH_MS = 5_000;
@@ -25,6 +27,7 @@ const TOO_SLOW: WriteRefusal = { sqlstate: CANCELLED, text: 'the row took longer
 /** What a job works with to claim past messages that PostgreSQL refuses. */
 export interface ClaimFaultParts {
   readonly refused: RefusedClaims;
+  readonly stretches: RefusedStretches;
   readonly claims: Pick<MessageClaims, 'work' | 'setNextAside'>;
   readonly retry: OutcomeRetry;
   readonly size: BatchSize;
@@ -39,6 +42,8 @@ interface Taken {
   readonly look: ClaimLook;
   readonly validOnly: boolean;
 }
+
+const ANY: Taken = { look: FROM_THE_START, validOnly: false };
 
 /**
  * Decides what becomes of a job after one of its claims failed. Messages that PostgreSQL refuses, whose trigger waits for a lock
@@ -74,9 +79,13 @@ export class ClaimFaults {
     if (rows > 0) this.parts.told.text = null;
   }
 
-  /** Takes note of messages whose claims were put back. */
-  notice(ids: readonly number[]): void {
+  /**
+   * Takes note of messages whose claims were put back. Where a claim brought no others, thousands may be: they are looked for in
+   * bulk. Returns whether some were found.
+   */
+  async afterPutBack(ids: readonly number[], claimed: number, look: ClaimLook, validOnly: boolean): Promise<boolean> {
     this.parts.retry.notice(ids.map((id) => ({ id, refusal: { sqlstate: null, text: KEPT_AS_IT_WAS } })));
+    return claimed === 0 && (await this.setAside(false, { look, validOnly }));
   }
 
   /** After a claim of `rows` messages with this look failed: why the job ends; null when the claim can be made again at once. */
@@ -91,7 +100,7 @@ export class ClaimFaults {
       case 'slow':
         // Straight to one: of few rows each further time-out costs as much as this one, and a claim of one costs little.
         this.parts.size.timedOut(1);
-        if ((await this.setAside(true)) || rows > 1) return null;
+        if ((await this.setAside(true, taken)) || rows > 1) return null;
         return await this.setNextAside(taken, TOO_SLOW, 'PostgreSQL takes too long to claim a single message');
       case 'locked':
         this.parts.patience.inVain();
@@ -112,25 +121,27 @@ export class ClaimFaults {
   }
 
   /** Whether messages were found that cannot be claimed; they are passed over from now on. */
-  async setAside(isSlow = false): Promise<boolean> {
+  async setAside(isSlow = false, taken: Taken = ANY): Promise<boolean> {
     const startedAt = performance.now();
+    const { refused, stretches, claims } = this.parts;
+    const { look, validOnly } = taken;
+    const fresh = look.fresh ?? claims.work.freshFrom;
+    const retries = look.retries ?? claims.work.retriesFrom;
+    const until = startedAt + SEARCH_MS - this.searchedMs;
+    const search = new RefusedSearch(refused, stretches, this.job, { fresh, retries, validOnly }, until);
     try {
-      const { freshFrom: fresh, retriesFrom: retries } = this.parts.claims.work;
-      const until = startedAt + SEARCH_MS - this.searchedMs;
-      const refused = await this.parts.refused.setAside(this.job, until, { fresh, retries, isSlow });
-      this.parts.retry.notice(refused);
-      return refused.length > 0;
+      await search.run(isSlow);
     } catch {
       // Whoever asked says what became of the claim.
-      return false;
-    } finally {
-      this.searchedMs += performance.now() - startedAt;
     }
+    this.searchedMs += performance.now() - startedAt;
+    this.parts.retry.notice(search.found);
+    return search.found.length > 0;
   }
 
   private async narrow(rows: number, taken: Taken, refusal: WriteRefusal, text: string): Promise<string | null> {
     // While claims are halved, the search has been made.
-    if (this.part > rows && (await this.setAside())) return null;
+    if (this.part > rows && (await this.setAside(false, taken))) return null;
     if (rows > 1) {
       this.part = Math.floor(rows / 2);
       return null;

@@ -23,6 +23,7 @@ import { JobReceipts } from './job-receipts.js';
 import { JobRun } from './job-run.js';
 import { LockPatience } from './lock-patience.js';
 import { OutcomeRetry } from './outcome-retry.js';
+import { RefusedStretches } from './refused-stretches.js';
 import { BATCH_MAX, Settler } from './settler.js';
 import { WebhookClient } from './webhook.client.js';
 
@@ -45,6 +46,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   private readonly stretches = new LockedStretches();
   private readonly sweep: ClaimSweep;
   private readonly parker: InvalidParker;
+  private readonly refusedStretches: RefusedStretches;
   private readonly watch = new ChannelWatch();
   private readonly elsewhere = new Elsewhere();
   private sweepTrouble: string | null = null;
@@ -76,6 +78,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     this.work = claims.work;
     this.sweep = new ClaimSweep(claims);
     this.parker = new InvalidParker(claims, this.logger);
+    this.refusedStretches = new RefusedStretches(refused, this.stretches, (found) => retry.notice(found));
   }
 
   onApplicationBootstrap(): void {
@@ -153,6 +156,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const claimFaults = new ClaimFaults(
       {
         refused: this.refused,
+        stretches: this.refusedStretches,
         claims,
         retry,
         size: this.claimSize,
@@ -179,15 +183,19 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       makeSettler,
     });
     this.runs.add(run);
-    const sweeping = this.sweepClaims(job, installationId);
+    const beside = [
+      this.sweepClaims(job, installationId),
+      this.refusedStretches.goOn(job, live.current.schedulerIntervalMs),
+    ];
     await run.toEnd().finally(() => this.runs.delete(run));
-    await sweeping;
+    await Promise.all(beside);
     await this.lookElsewhere();
     if (run.leavesClaims) await this.endings.release(job);
     // There was work, and none of it was to be had, nor was it what others wait for: a trigger may silently keep messages from
-    // being claimed. While messages that cannot be sent are being parked, these are why.
+    // being claimed. While messages that cannot be sent are being parked, or refused ones are gone through, these are why.
     const isFruitless = run.note === null && run.tally.sent + run.tally.notSent === 0;
-    if (isFruitless && !parker.isUnderWay && this.runs.size === 0) {
+    const isExplained = parker.isUnderWay || this.refusedStretches.isUnderWay || this.runs.size > 0;
+    if (isFruitless && !isExplained) {
       await claimFaults.setAside();
       this.sweep.hurry();
     }

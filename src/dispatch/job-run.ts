@@ -232,7 +232,7 @@ export class JobRun {
   }
 
   private async claimProbe(): Promise<void> {
-    const { claims, watch } = this.parts;
+    const { claims, claimFaults, watch } = this.parts;
     try {
       if (this.queue.size > 0) await this.giveBack();
       this.parkInvalid();
@@ -241,7 +241,7 @@ export class JobRun {
       // Where nothing lies, or what lies there is locked, the newest is as good as any.
       const place = watch.probePlace(Math.random());
       const wish = watch.probeWish(performance.now());
-      const claim = async (at: number) => await claims.claimProbe(this.job, at, wish);
+      const claim = async (at: number) => await claims.claimProbe(this.job, at, wish, claimFaults.lockPatienceMs);
       const probe =
         (await claim(place)) ??
         (place === 1 ? null : await claim(1)) ??
@@ -296,13 +296,16 @@ export class JobRun {
       validOnly = this.parking.passesOver;
       const claim = await this.parts.claims.claim(this.job, limit, look, validOnly, claimFaults.lockPatienceMs);
       claimFaults.succeeded(claim.messages.length, performance.now() - askedAt);
-      claimFaults.notice(claim.setAside);
+      const { messages, setAside } = claim;
+      const startsAgain =
+        setAside.length > 0 && (await claimFaults.afterPutBack(setAside, messages.length, look, validOnly));
       await this.job.prepared();
       const wanted = this.ranDry ? 2 * this.ahead : Math.floor(this.ahead / 2);
       this.ahead = Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, 2 * (this.queue.taken - takenBefore), wanted));
       // The budget was refunded meanwhile, which this claim may not have seen: then it ends nothing.
       this.cursor.advance(claim, this.refunds === refundsBefore);
-      this.queue.add(claim.messages);
+      if (startsAgain) this.cursor.restart();
+      this.queue.add(messages);
     } catch (error) {
       await this.afterClaimFault(() => claimFaults.after(error, limit, look, validOnly));
     }

@@ -24,6 +24,8 @@ const SLICE_ROWS = 200;
 const TURN_MS = 3_000;
 const AFTER_ERROR_MS = 10_000;
 const LOOK_EVERY_MS = 60_000;
+/** Claims that are tried again take this share of the time at most, however many are refused. */
+const CLAIMS_SHARE = 0.1;
 const SAID_AGAIN_AFTER_MS = 60_000;
 const IDS_SAID = 5;
 const REASONS_KEPT = 100;
@@ -162,14 +164,17 @@ export class OutcomeRetry implements OnApplicationBootstrap, BeforeApplicationSh
     const until = performance.now() + TURN_MS;
     await this.dropGone(due.filter(({ isThere }) => !isThere));
     const open = due.filter(({ isThere }) => isThere);
+    let claimsMs = 0;
     for (const group of grouped(open, claimKeyOf).values()) {
+      const startedAt = performance.now();
       if (!this.closing) await this.tryAgain(group, until);
+      if (group[0]?.claim === null) claimsMs += performance.now() - startedAt;
     }
     const summary = await this.outcomes.summary();
     this.keptTrouble = troubleOf(summary);
     this.failedBy = null;
-    if (this.unkept.size === 0) return summary.dueInMs;
-    return Math.min(summary.dueInMs ?? Infinity, UNKEPT_AGAIN_MS);
+    const dueInMs = summary.dueInMs === null ? null : Math.max(summary.dueInMs, claimsMs * (1 / CLAIMS_SHARE - 1));
+    return this.unkept.size === 0 ? dueInMs : Math.min(dueInMs ?? Infinity, UNKEPT_AGAIN_MS);
   }
 
   private async run(): Promise<void> {

@@ -14,10 +14,17 @@ const FRESH_WHATEVER_ID = 'sent_status = FALSE AND parked_as IS NULL AND next_at
 export const FRESH = `${FRESH_WHATEVER_ID} AND ${EXACT_ID}`;
 export const RETRY = `sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL AND ${EXACT_ID}`;
 
+/** Retries are in no index by id: so many of the ids beyond are looked at, of messages in any state. */
+const INEXACT_LOOKED_AT = 100;
+const inexactRetry = (beyond: string) => `(SELECT id::text FROM (
+          SELECT id, sent_status, parked_as, next_attempt_at FROM messages WHERE ${beyond} ORDER BY messages.id DESC LIMIT ${INEXACT_LOOKED_AT}
+        ) AS beyond WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL LIMIT 1)`;
+
 /** An unsent message whose id JavaScript does not hold exactly, as text, or NULL: the two ends of an index tell. */
 export const INEXACT_ID = `coalesce(
         (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id > ${HIGHEST_ID} ORDER BY messages.id LIMIT 1),
-        (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id < ${LOWEST_ID} ORDER BY messages.id LIMIT 1))`;
+        (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id < ${LOWEST_ID} ORDER BY messages.id LIMIT 1),
+        ${inexactRetry(`id > ${HIGHEST_ID}`)}, ${inexactRetry(`id < ${LOWEST_ID}`)})`;
 
 /** What tells the message in a row from others that have, had or will have its id: the hash of `idempotency-key.ts`. */
 export const hashOf = (row: string) =>

@@ -8,6 +8,7 @@ import {
   HAS_LATER_TRIGGERS,
   IS_CLAIMED,
   LOCKED_CLAIMED,
+  lockTimeout,
   RETRY,
   retryFrom,
   writable,
@@ -22,8 +23,8 @@ const TRIED_ROWS = 1_000;
 
 type Kind = 'fresh' | 'retry';
 
-/** `$6` the fresh id before which there is none. */
-const FRESH_FROM = freshFrom('$6');
+/** `$7` the fresh id before which there is none. */
+const FRESH_FROM = freshFrom('$7');
 const FRESH_SEEN = `edges AS (
       SELECT (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} ORDER BY id LIMIT 1) AS oldest,
         (SELECT id FROM messages WHERE ${FRESH} AND ${FRESH_FROM} AND id <= job.horizon ORDER BY id DESC LIMIT 1) AS newest
@@ -34,8 +35,8 @@ const FRESH_SEEN = `edges AS (
       ORDER BY id DESC LIMIT ${SEEN_ROWS}
     )`;
 
-/** `$6`, `$7` the end of pause and id of the retry before which there is none. */
-const RETRY_FROM = retryFrom('$6', '$7');
+/** `$7`, `$8` the end of pause and id of the retry before which there is none. */
+const RETRY_FROM = retryFrom('$7', '$8');
 const FIRST_RETRY = `(SELECT greatest(next_attempt_at, timestamptz 'epoch') FROM messages WHERE ${RETRY} AND ${RETRY_FROM}
           ORDER BY next_attempt_at, id LIMIT 1)`;
 const RETRY_SEEN = `seen AS MATERIALIZED (
@@ -47,17 +48,17 @@ const RETRY_SEEN = `seen AS MATERIALIZED (
 
 /**
  * `$3` from 0 to 1: where between the oldest and the newest to look, backwards from there. `$4` recipients that fared badly:
- * a message to another one is preferred, and the only one that is taken if `$5`.
+ * a message to another one is preferred, and the only one that is taken if `$5`. `$6` how many milliseconds a lock is waited for.
  * The job notes it apart (`probe_id`) from the range of its other claims, which would otherwise reach over the whole backlog.
  */
 const claimProbe = (kind: Kind): Statement => ({
   name: `messages.claim-probe-${kind}`,
   text: `
     WITH job AS (
-      SELECT claimed, horizon, retry_horizon FROM dispatch_jobs
+      SELECT claimed, horizon, retry_horizon FROM ${lockTimeout('$6')} AS patience, dispatch_jobs
       WHERE id = $1 AND fence = $2 AND closed_fence IS DISTINCT FROM $2 AND state = 'running' AND tail_since IS NULL AND budget > claimed
         AND (SELECT running FROM scheduler_state)
-      FOR NO KEY UPDATE
+      FOR NO KEY UPDATE OF dispatch_jobs
     ), ${kind === 'fresh' ? FRESH_SEEN : RETRY_SEEN}, free AS MATERIALIZED (
       SELECT source, place FROM seen WHERE fit AND ${claimable('seen', 'seen.source', writableAt('seen'))} LIMIT ${TRIED_ROWS}
     ), probe AS (

@@ -177,9 +177,14 @@ export class MessageClaims {
    * the newest, of the kind that is asked for if there is one. null: there is none, or a claim would be empty for another
    * reason. The job's former probe must be settled.
    */
-  async claimProbe(job: ClaimKey, place: number, wish: ProbeWish = ANY_PROBE): Promise<ClaimedMessage | null> {
+  async claimProbe(
+    job: ClaimKey,
+    place: number,
+    wish: ProbeWish = ANY_PROBE,
+    patienceMs = LOCK_PATIENCE_MS,
+  ): Promise<ClaimedMessage | null> {
     const [freshFrom, ...retriesFrom] = this.placesOf(FROM_THE_START);
-    const values = [job.id, job.fence, place, wish.known, wish.othersOnly];
+    const values = [job.id, job.fence, place, wish.known, wish.othersOnly, patienceMs];
     const fresh = async () => await this.database.query<ProbeRow>(CLAIM_PROBE_FRESH, [...values, freshFrom]);
     const retry = async () => await this.database.query<ProbeRow>(CLAIM_PROBE_RETRY, [...values, ...retriesFrom]);
     for (const claim of wish.retryFirst ? [retry, fresh] : [fresh, retry]) {

@@ -5,6 +5,7 @@ import {
   FRESH,
   freshFrom,
   hashOf,
+  HIGHEST_ID,
   microsecondsOf,
   NOW,
   RETRY,
@@ -14,8 +15,9 @@ import {
 } from './claim-conditions.js';
 import type { RetryPlace } from './claim-look.js';
 import { CLAIMED_PLACES, CLAIMED_RANGES } from './claim-statements.js';
+import { isInvalid } from './invalid-messages.js';
 import type { ClaimedMessage, ClaimKey } from './message-claims.js';
-import { CANCELLED, PASSES_SOON, UNLESS_KEPT, type WriteRefusal } from './unwritten-outcomes.js';
+import { PASSES_SOON, UNLESS_KEPT, type WriteRefusal } from './unwritten-outcomes.js';
 
 export interface RefusedClaim {
   readonly id: number;
@@ -31,9 +33,6 @@ export interface OpenClaim {
 const SLICE_ROWS = 500;
 /** One statement begins to try messages for so long. */
 const TRY_MS = 500;
-const SLOW_AFTER_MS = 1_500;
-/** Where one was found that is slow, others are looked for in less time: whoever was quick enough is tried again at once. */
-const NEXT_SLOW_AFTER_MS = 300;
 /** Nearly as long as the process waits for an answer: what takes longer cannot be claimed. */
 const RETRY_SLOW_AFTER_MS = 7_000;
 const SEEN_ROWS = 20_000;
@@ -45,45 +44,26 @@ export class RefusedClaims {
   constructor(private readonly database: Database) {}
 
   /**
-   * Tries the messages that a claim of the job would take, slices of both kinds in turn, until some are refused, all are tried
-   * or `untilMs` (of `performance.now()`) is over. The refused ones stand in `unwritten_outcomes` from then on and are
-   * returned: with them those whose trigger waits for a lock, and those that take more than 1.5 s; behind such a one 0.3 s.
-   * `isSlow`: where all messages take some time, and none very long, it is not looked further.
+   * Tries the next messages of one kind that a claim of the job would take. The refused ones stand in `unwritten_outcomes` from
+   * then on: with them those whose trigger waits for a lock, and one that takes longer than `slowAfterMs`, which is the last.
    */
-  async setAside(job: ClaimKey, untilMs: number, from: SetAsideFrom = FROM_THE_START): Promise<RefusedClaim[]> {
-    const kinds: [Statement, unknown[] | null][] = [
-      [SET_ASIDE_FRESH, [from.fresh]],
-      [SET_ASIDE_RETRIES, [...(from.retries ?? [null, null])]],
-    ];
-    const refused: RefusedClaim[] = [];
-    let slowAfterMs = SLOW_AFTER_MS;
-    while (performance.now() < untilMs && kinds.some(([, place]) => place !== null)) {
-      let isWorthIt = refused.length === 0;
-      for (const kind of kinds) {
-        const [statement, place] = kind;
-        const slice = place === null ? null : await this.trySlice(statement, job, slowAfterMs, place);
-        kind[1] = slice?.next ?? null;
-        if (slice === null) continue;
-        refused.push(...slice.refused.map(({ id, sqlstate, reason: text }) => ({ id, refusal: { sqlstate, text } })));
-        isWorthIt ||= 2 * slice.refused.length > slice.tried || slice.isCut;
-        if (slice.refused.at(-1)?.sqlstate === CANCELLED) slowAfterMs = NEXT_SLOW_AFTER_MS;
-        else if (from.isSlow === true && slice.isCut) kind[1] = null;
-      }
-      if (!isWorthIt) break;
-    }
-    return refused;
+  async trySlice(kind: RefusedKind, job: ClaimKey, from: SlicePlace | null, wish: SliceWish): Promise<TriedSlice> {
+    const { rows = SLICE_ROWS, tryMs = TRY_MS, slowAfterMs, validOnly } = wish;
+    const place = kind === 'fresh' ? [from?.[0] ?? null] : [from?.[0] ?? null, from?.[1] ?? null];
+    const [slice] = await this.database.queryWithin<SliceRow>(
+      tryMs + slowAfterMs,
+      kind === 'fresh' ? SET_ASIDE_FRESH : SET_ASIDE_RETRIES,
+      [rows, tryMs, slowAfterMs, job.id, job.fence, validOnly, ...place],
+    );
+    if (slice === undefined) return { refused: [], tried: 0, good: 0, isCut: false, next: null };
+    const refused = slice.refused.map(({ id, sqlstate, reason: text }) => ({ id, refusal: { sqlstate, text } }));
+    return { ...slice, refused };
   }
 
-  private async trySlice(statement: Statement, job: ClaimKey, slowAfterMs: number, place: unknown[]) {
-    const [slice] = await this.database.queryWithin<SetAsideSlice>(TRY_MS + slowAfterMs, statement, [
-      SLICE_ROWS,
-      TRY_MS,
-      slowAfterMs,
-      job.id,
-      job.fence,
-      ...place,
-    ]);
-    return slice ?? null;
+  /** The place of the last message of that kind that may be sent; null: there is none. */
+  async lastPlace(kind: RefusedKind): Promise<number | null> {
+    const [row] = await this.database.query<{ place: number }>(kind === 'fresh' ? LAST_FRESH : LAST_RETRY);
+    return row?.place ?? null;
   }
 
   /** Those of the messages that PostgreSQL lets the service claim by now, or that need no claim any more, as far as they were tried. */
@@ -106,38 +86,51 @@ export class RefusedClaims {
   }
 }
 
-/** From which fresh id, and from which end of pause and id of a retry; null: from the start. */
-interface SetAsideFrom {
-  readonly fresh: number | null;
-  readonly retries: RetryPlace | null;
-  readonly isSlow?: boolean;
+export type RefusedKind = 'fresh' | 'retries';
+
+/** A fresh id; or the end of a pause and the id of a retry. */
+export type SlicePlace = readonly [number] | RetryPlace;
+
+interface SliceWish {
+  readonly rows?: number;
+  /** It begins to try messages for so long. */
+  readonly tryMs?: number;
+  readonly slowAfterMs: number;
+  /** Whether the claim passes over messages that cannot be sent as they stand. */
+  readonly validOnly: boolean;
 }
 
-const FROM_THE_START: SetAsideFrom = { fresh: null, retries: null };
-
-interface SetAsideSlice {
-  readonly refused: readonly { readonly id: number; readonly sqlstate: string | null; readonly reason: string }[];
+export interface TriedSlice {
+  readonly refused: readonly RefusedClaim[];
   readonly tried: number;
+  /** How many can be claimed. */
+  readonly good: number;
   /** Whether some of it is left to try. */
   readonly isCut: boolean;
   /** The place from which to go on; null: there is nothing more. */
-  readonly next: unknown[] | null;
+  readonly next: SlicePlace | null;
 }
+
+type SliceRow = Omit<TriedSlice, 'refused'> & {
+  readonly refused: readonly { readonly id: number; readonly sqlstate: string | null; readonly reason: string }[];
+};
 
 const HASH_OF_TRIED = `(SELECT ${hashOf('message')} FROM messages message
         WHERE message.id = tried_id AND sent_status = FALSE AND parked_as IS NULL AND claimed_by IS NULL LIMIT 1)`;
 
 /**
  * `$1` how many are tried, of `SEEN_ROWS` that are looked at, `$2` milliseconds, and `$3` those after which one is slow, `$4`, `$5`
- * the job, `$6` and `$7` the place from which to look. One that waits for a lock or is slow is tried again soon.
+ * the job, `$6` whether those are left out that cannot be sent as they stand, `$7` and `$8` the place from which to look. One that
+ * waits for a lock or is slow is tried again soon.
  */
 const setAside = (name: string, seen: string, order: string, next: string): Statement => ({
   name,
   text: `
     WITH seen AS MATERIALIZED (
-      SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by FROM messages WHERE ${seen} ORDER BY ${order} LIMIT ${SEEN_ROWS}
+      SELECT tableoid AS source, ctid AS place, id, next_attempt_at, claimed_by IS NULL AND NOT ($6::bool AND ${isInvalid()}) AS fit
+      FROM messages WHERE ${seen} ORDER BY ${order} LIMIT ${SEEN_ROWS}
     ), candidate AS MATERIALIZED (
-      SELECT id, next_attempt_at FROM seen WHERE claimed_by IS NULL AND ${writableAt('seen')} LIMIT $1
+      SELECT id, next_attempt_at FROM seen WHERE fit AND ${writableAt('seen')} LIMIT $1
     ), tried AS MATERIALIZED (
       SELECT * FROM dispatcher_try_claims(ARRAY(SELECT id FROM candidate), $4, $5, $2::int * interval '1 ms', $3::int * interval '1 ms')
     ), kept AS (
@@ -147,7 +140,8 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
       FROM tried WHERE is_refused
       ${UNLESS_KEPT}
     ), counted AS (
-      SELECT (SELECT count(*) FROM tried) AS tried, (SELECT count(*) FROM candidate) AS candidates
+      SELECT (SELECT count(*) FROM tried) AS tried, (SELECT count(*) FROM tried WHERE is_refused = FALSE) AS good,
+        (SELECT count(*) FROM candidate) AS candidates
     ), last AS (
       SELECT * FROM (SELECT id, next_attempt_at FROM candidate
         WHERE (SELECT tried < candidates OR candidates >= $1 FROM counted)
@@ -156,7 +150,7 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
       SELECT * FROM (SELECT id, next_attempt_at FROM seen OFFSET ${SEEN_ROWS - 1}) AS seen
       LIMIT 1
     )
-    SELECT (SELECT ${next} FROM last) AS next, tried, tried < candidates AS "isCut", (
+    SELECT (SELECT ${next} FROM last) AS next, tried, good, tried < candidates AS "isCut", (
         SELECT coalesce(json_agg(json_build_object('id', tried_id, 'sqlstate', refused_sqlstate, 'reason', refused_by)), '[]')
         FROM tried WHERE is_refused) AS refused
     FROM counted`,
@@ -164,17 +158,29 @@ const setAside = (name: string, seen: string, order: string, next: string): Stat
 
 export const SET_ASIDE_FRESH = setAside(
   'messages.set-refused-claims-aside',
-  `${FRESH} AND ${freshFrom('$6')}`,
+  `${FRESH} AND ${freshFrom('$7')}`,
   'id',
   'json_build_array(id + 1)',
 );
 export const SET_ASIDE_RETRIES = setAside(
   'messages.set-refused-retries-aside',
-  `${RETRY} AND ${retryFrom('$6', '$7')}
+  `${RETRY} AND ${retryFrom('$7', '$8')}
         AND next_attempt_at <= ${NOW}`,
   'next_attempt_at, id',
   `json_build_array(${microsecondsOf('next_attempt_at')}, id + 1)`,
 );
+
+const LAST_FRESH: Statement = {
+  name: 'messages.last-fresh-place',
+  text: `SELECT id AS place FROM messages WHERE ${FRESH} AND id <= ${HIGHEST_ID} ORDER BY id DESC LIMIT 1`,
+};
+
+const LAST_RETRY: Statement = {
+  name: 'messages.last-retry-place',
+  text: `
+    SELECT ${microsecondsOf('next_attempt_at')} AS place FROM messages
+    WHERE ${RETRY} AND next_attempt_at <= ${NOW} ORDER BY next_attempt_at DESC, id DESC LIMIT 1`,
+};
 
 const NOW_TAKEN: Statement = {
   name: 'messages.claims-now-taken',
