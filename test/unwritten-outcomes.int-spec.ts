@@ -369,6 +369,21 @@ describe('outcomes that PostgreSQL does not write to messages', () => {
     expect(warnings.map((given) => given.at(-1))).toEqual([expect.stringMatching(/^6 outcomes were refused/)]);
   });
 
+  it('are not written to other messages that have the ids since the last commits were lost', async () => {
+    await database.insertMessages(3);
+    const job = await beginJob(3);
+    const { messages } = await claims.claim(job, 3);
+    await database.query(`UPDATE messages SET claimed_by = NULL, claim_fence = NULL`);
+    // A job that has the number of the lost one began with another fence.
+    await database.query(`UPDATE dispatch_jobs SET fence = 7001`);
+    await settle(job, messages.slice(0, 1));
+    await database.query(`UPDATE dispatch_jobs SET fence = 0`);
+    await settle(job, messages.slice(1, 2));
+    await database.query(`DELETE FROM dispatch_jobs`);
+    await settle(job, messages.slice(2));
+    expect([await kept(), await sent()]).toEqual([[], 0]);
+  });
+
   it('lock their rows in the order of ids, however the answers came', async () => {
     const [low = 0, high = 0] = await database.insertMessages(2);
     const job = await beginJob(2);

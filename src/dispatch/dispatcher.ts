@@ -6,7 +6,14 @@ import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import type { StrayClaim } from '../messages/stray-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
-import type { HandlerStatus, Job, JobHandler, JobReport, WorkLook } from '../scheduler/job.js';
+import {
+  OWNERS_OF_A_JOB,
+  type HandlerStatus,
+  type Job,
+  type JobHandler,
+  type JobReport,
+  type WorkLook,
+} from '../scheduler/job.js';
 import { BatchSize } from '../batch-size.js';
 import { ChannelWatch, type Target } from './channel-watch.js';
 import { LockedStretches } from './claim-cursor.js';
@@ -133,7 +140,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     const receipts = new JobReceipts(this.receipts, installationId, job.id);
     const makeSettler = (onWritten: (batch: readonly Settlement[]) => void) =>
       new Settler({ settlements, retry, receipts, size, patience, job, logger }, onWritten);
-    if (job.fence > 1)
+    if (job.fence % OWNERS_OF_A_JOB > 1)
       await this.endings.recover(
         job,
         installationId,

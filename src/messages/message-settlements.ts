@@ -117,7 +117,7 @@ export class MessageSettlements {
 
   /**
    * The messages whose rows do not say what was settled, though it is this owner's to say: its claim is there, or nobody's
-   * (a trigger took it away) and no other owner has had the job since.
+   * (a trigger took it away) and this owner has the job. A job that is gone was lost in a restore: the message is another one.
    */
   async unproven(job: ClaimKey, settlements: readonly Settlement[], kept = false): Promise<number[]> {
     const given = settlements.map(({ id, messageHash, state, charged, delayMs, attempt }) => ({
@@ -337,7 +337,7 @@ const UNPROVEN: Statement = {
         messages message
       WHERE message.id = outcome.id AND ((NOT $4::bool AND ${HELD}) OR ${isOutcomeOf('"messageHash"')})
       GROUP BY outcome.id
-      HAVING bool_or(${HELD} OR (${UNDECIDED} AND ($4::bool OR coalesce((SELECT fence FROM job) <= $2, TRUE))))
+      HAVING bool_or(${HELD} OR (${UNDECIDED} AND ($4::bool OR coalesce((SELECT fence FROM job) = $2, FALSE))))
         AND NOT bool_or(${PROVEN})
     )
     SELECT coalesce(json_agg(id), '[]') AS ids FROM unproven`,

@@ -1,8 +1,13 @@
 import type { Statement } from '../database.js';
+/**
+ * Fences of one job lie within so many: the first owner's is a multiple of it and one, so that the remainder counts the owners.
+ */
+export const OWNERS_OF_A_JOB = 1_000;
+
 /** A job as its handler sees it: a slot's permission to make up to `budget` attempts. */
 export interface Job {
   readonly id: number;
-  /** Which owner of the job this is, counted from 1; every write for the job carries it. */
+  /** Which owner of the job this is, counted from a number that no other job of this id has had; every write for the job carries it. */
   readonly fence: number;
   readonly dueAt: Date;
   /** Sent to the receiver and found in every log line of the job. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { databaseFaultOf } from '../database-fault.js';
 import { Database, type Statement, type Statements } from '../database.js';
-import type { WorkLook } from './job.js';
+import { OWNERS_OF_A_JOB, type WorkLook } from './job.js';
 import type { BegunJob, Observation, Plan } from './plan.js';
 import { ScheduleHints, SCHEDULER_CHANNEL } from './schedule-hints.js';
 import type { SilentOwner } from './silent-owner.js';
@@ -311,6 +311,13 @@ function valuesOf(version: number, plan: Write, signature: Signature, channel: s
   ];
 }
 
+/**
+ * Each owner of a job has the next fence. The first one is drawn: after a restore from a backup, or a failover that lost the
+ * last commits, another job has the number of a lost one, other messages have the ids, and what is still known of the lost
+ * ones must not be written to them.
+ */
+const FIRST_FENCE = `(floor(random() * 2000000) * ${OWNERS_OF_A_JOB})::int`;
+
 /** `noted`: more common table expressions. */
 const apply = (name: string, noted: string): Statement => ({
   name,
@@ -353,7 +360,7 @@ const apply = (name: string, noted: string): Statement => ({
     ), queued AS (
       INSERT INTO dispatch_jobs (due_at, state, fence, owner, lease_until, started_at, finished_at, budget,
         request_limit_ms)
-      SELECT to_timestamp(slot.due_at / 1000), slot.state, (slot.state = 'running')::int,
+      SELECT to_timestamp(slot.due_at / 1000), slot.state, CASE WHEN slot.state = 'done' THEN 0 ELSE ${FIRST_FENCE} + (slot.state = 'running')::int END,
         CASE WHEN slot.state = 'running' THEN $22 END,
         CASE WHEN slot.state = 'running' THEN guard.at + $23 * interval '1 ms' END,
         CASE WHEN slot.state <> 'waiting' THEN guard.at END,

@@ -6,6 +6,7 @@ import { TestDatabase } from './test-database.js';
 export interface JobRow {
   readonly id: number;
   readonly state: 'waiting' | 'running' | 'done' | 'dropped';
+  /** Which of the job's owners it is, from 1; 0 before the first. */
   readonly fence: number;
   readonly owner: string | null;
   readonly dueAt: number;
@@ -62,7 +63,7 @@ export class Stage {
   /** Every job that there ever was, oldest first. */
   async jobs(): Promise<JobRow[]> {
     return await this.database.query<JobRow & Record<string, unknown>>(`
-      SELECT id, state, fence, owner, ${ms('due_at')} AS "dueAt", ${ms('started_at')} AS "startedAt",
+      SELECT id, state, fence % 1000 AS fence, owner, ${ms('due_at')} AS "dueAt", ${ms('started_at')} AS "startedAt",
         ${ms('finished_at')} AS "finishedAt",
         (SELECT count(*) FROM delivery_attempts attempt WHERE attempt.job_id = job.id) AS attempts
       FROM dispatch_jobs job ORDER BY id`);
