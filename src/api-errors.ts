@@ -24,7 +24,7 @@ const DOCUMENTED = {
   },
   403: {
     description: 'The key is known and may not do this; or, where no keys are in force, a page of another site called.',
-    example: { error: 'The key ci has not the scope operate, which this call needs', code: 'auth.scope' },
+    example: { error: 'The key ci does not have the scope operate, which this call needs', code: 'auth.scope' },
   },
   404: {
     description: 'There is no such thing.',

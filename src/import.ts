@@ -17,7 +17,11 @@ async function main(): Promise<void> {
     const wish = parseWish(args);
     const { dbUrl, dbDirectUrl } = loadStaticSettings(process.env, { serve: false });
     const url = dbDirectUrl ?? dbUrl;
-    if (url === null) throw new StartupError('APP_DB_URL is not set: give the URL of the database to import into');
+    if (url === null)
+      throw new StartupError(
+        'APP_DB_URL is not set: give the URL of the database to import into. The database that npm start brings up in local mode ' +
+          'takes files over HTTP: POST /messages/import (README)',
+      );
     const [say, complain] = [process.stdout, process.stderr].map(
       (out) => (line: string) => void out.write(`${line}\n`),
     );

@@ -3,11 +3,17 @@ import { parseArgs } from 'node:util';
 import { apiKeys } from './config/api-keys.js';
 import { SCOPES } from './required-scope.js';
 
-const USAGE = `usage: npm run make-key -- --name ci --scope send   (scopes: ${SCOPES.join(', ')}; several as read,operate)`;
+const USAGE = `usage: npm run make-key -- --name ci --scope send   (scopes: ${SCOPES.join(', ')}; several as read+operate or read,operate)`;
 
 /** Makes an API key: prints the key, which is kept nowhere, and what the service is to be told of it. */
 function makeKey(): void {
-  const { name, scope } = parseArgs({ options: { name: { type: 'string' }, scope: { type: 'string' } } }).values;
+  const { name, scope, help } = parseArgs({
+    options: { name: { type: 'string' }, scope: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  }).values;
+  if (help === true) {
+    process.stdout.write(`${USAGE}\n`);
+    return;
+  }
   if (name === undefined || scope === undefined) throw new Error('--name and --scope are both needed');
   // The beginning tells people, logs and secret scanners what it is.
   const key = `mdk_${randomBytes(32).toString('base64url')}`;

@@ -32,7 +32,7 @@ export function RequiredScope(scope: Scope, route: FastifyContextConfig = {}): M
     ApiErrors(
       401,
       { status: 401, error: 'The key is unknown or no longer valid', code: 'auth.unknown_key' },
-      { status: 403, error: `The key ci has not the scope ${scope}, which this call needs`, code: 'auth.scope' },
+      { status: 403, error: `The key ci does not have the scope ${scope}, which this call needs`, code: 'auth.scope' },
       429,
     ),
   );

@@ -8,7 +8,7 @@ import { credentialsOf, refusalOf, type Credentials } from './admission.js';
 import { ringOf } from './key-file.js';
 import { rateLimitOf } from './rate-limit.js';
 
-const NOBODY: Credentials = { shown: false, key: null };
+const NOBODY: Credentials = { shown: false, isBearer: false, key: null };
 const DOCUMENTATION = /^\/swagger(?:\/|$)/;
 
 /**

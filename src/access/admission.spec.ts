@@ -30,6 +30,11 @@ describe('a key', () => {
     expect([credentials.shown, credentials.key?.name]).toEqual([true, name]);
   });
 
+  it('without the word Bearer is told how it is sent', () => {
+    expect(refusalOf('send', credentialsOf('old', ring))?.body.error).toContain('Authorization: Bearer <key>');
+    expect(refusalOf('send', credentialsOf('Bearer older', ring))?.body.error).toContain('unknown');
+  });
+
   it('is none after it was taken away', () => {
     const rotating = new KeyRing([key('ci', 'old', 'send')]);
     rotating.replace([key('ci', 'new', 'send')]);
