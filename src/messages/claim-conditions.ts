@@ -16,9 +16,10 @@ export const RETRY = `sent_status = FALSE AND parked_as IS NULL AND next_attempt
 
 /** Retries are in no index by id: so many of the ids beyond are looked at, of messages in any state. */
 const INEXACT_LOOKED_AT = 100;
-const inexactRetry = (beyond: string) => `(SELECT id::text FROM (
-          SELECT id, sent_status, parked_as, next_attempt_at FROM messages WHERE ${beyond} ORDER BY messages.id DESC LIMIT ${INEXACT_LOOKED_AT}
-        ) AS beyond WHERE sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL LIMIT 1)`;
+const inexactRetry = (beyond: string) => `(SELECT
+          min(CASE WHEN sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NOT NULL THEN id END)::text
+        FROM (SELECT id, sent_status, parked_as, next_attempt_at FROM messages WHERE ${beyond}
+          ORDER BY messages.id DESC LIMIT ${INEXACT_LOOKED_AT}) AS beyond)`;
 
 /** An unsent message whose id JavaScript does not hold exactly, as text, or NULL: the two ends of an index tell. */
 export const INEXACT_ID = `coalesce(
