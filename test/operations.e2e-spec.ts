@@ -58,6 +58,28 @@ describe('what operators do to messages', () => {
       SELECT actor, action, reason, message_id::int AS message_id FROM operator_actions
       WHERE action NOT IN ('start', 'stop') ORDER BY id`);
 
+  it('decides about a parked message whose claim was left by a job that does not run, and not while it runs', async () => {
+    const [byReplay = 0, byRetry = 0, delivered = 0, cancelled = 0] = [
+      ...(await insertParked('cancelled', 2)),
+      ...(await insertParked('uncertain')),
+      ...(await insertParked('failed')),
+    ];
+    const job = await database.value<number>(
+      `INSERT INTO dispatch_jobs (due_at, state, fence, budget, owner, lease_until)
+       VALUES (now(), 'running', 1, 1, 'somebody', now() + interval '1 h') RETURNING id`,
+    );
+    await database.query(`UPDATE messages SET claimed_by = ${job}, claim_fence = 1`);
+    expect((await act(byRetry, 'retry')).status).toBe(409);
+    await database.query(`UPDATE dispatch_jobs SET state = 'done' WHERE id = ${job}`);
+    expect((await act(byRetry, 'retry')).json<Message>().state).toBe('waiting');
+    expect((await act(delivered, 'resolve', { delivered: true })).json<Message>().state).toBe('sent');
+    expect((await act(cancelled, 'cancel')).json<Message>().state).toBe('cancelled');
+    const replay = await app.post('/messages/replay', { state: 'cancelled', dry_run: false });
+    expect(replay.json()).toMatchObject({ count: 2, complete: true });
+    expect(await database.query(`SELECT id FROM messages WHERE claimed_by IS NOT NULL`)).toEqual([]);
+    expect(await database.value(`SELECT parked_as FROM messages WHERE id = ${byReplay}`)).toBeNull();
+  });
+
   it.each(['failed', 'uncertain', 'cancelled'])(
     'sends a %s message again, once, and notes who and why',
     async (state) => {

@@ -53,6 +53,13 @@ export const WRITABLE = writable('messages');
 export const writableAt = (seen: string) => notKept(`${seen}.id`, hashAt(seen));
 
 /**
+ * Whether no job works on the message in `row`. A claim of a job that does not run is none: of a message that is parked, or marked,
+ * nothing takes it away. A scalar query, as above.
+ */
+export const idle = (row: string) => `(${row}.claimed_by IS NULL
+          OR (SELECT job.id FROM dispatch_jobs job WHERE job.id = ${row}.claimed_by AND job.state = 'running') IS NULL)`;
+
+/**
  * What a claim may take of the rows of `rows`, with their tables in `source`. An outcome is written by id, so a row of a table that
  * inherits from `messages` is never taken while another of these tables has its id. A scalar query here, too.
  */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../caller.js';
 import { ApiDatabase, type Statement } from '../database.js';
+import { idle } from './claim-conditions.js';
 import { MessageKeptAsItWas, MessageNotFound, MessageStateConflict } from './message-errors.js';
 import type { MessageState, MessageView } from './message.schemas.js';
 import { OF_THIS_MESSAGE, VIEW } from './message-view.js';
@@ -103,7 +104,9 @@ const action = (name: string, change: string, condition: string): Statement => (
   name: `messages.${name}`,
   text: `
     WITH changed AS (
-      UPDATE messages SET ${change} WHERE id = $1::bigint AND sent_status = FALSE AND claimed_by IS NULL AND (${condition})
+      UPDATE messages SET ${change}, claimed_by = NULL, claim_fence = NULL
+      WHERE id = $1::bigint AND sent_status = FALSE AND (claimed_by IS NULL OR (parked_as IS NOT NULL AND ${idle('messages')}))
+        AND (${condition})
       RETURNING ${VIEW}
     ), noted AS (
       INSERT INTO operator_actions (actor, on_behalf_of, action, reason, message_id)

@@ -1,5 +1,6 @@
 import type { Statement } from '../database.js';
 import { HAS_LATER_TRIGGERS } from './claim-conditions.js';
+import { idle } from './claim-conditions.js';
 import { SEND_AGAIN } from './message-operations.js';
 import { REFUSED_IDS_MAX } from './replay-limits.js';
 
@@ -23,7 +24,8 @@ export const BEGIN: Statement = {
 };
 
 /** The row as `SEND_AGAIN` wants it: free for a claim. */
-const IS_REPLAYED = 'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL AND attempts = 0';
+const IS_REPLAYED =
+  'sent_status = FALSE AND parked_as IS NULL AND next_attempt_at IS NULL AND attempts = 0 AND claimed_by IS NULL';
 
 /** `$1` to `$4` the filter, `$5` when the replay began, `$6` the highest id that is done. */
 const MATCHING = `parked_as = $1 AND sent_status = FALSE AND (parked_at IS NULL OR parked_at < $5::timestamptz)
@@ -57,12 +59,12 @@ export const COUNT_SLICE: Statement = {
 export const REPLAY_SLICE: Statement = {
   name: 'messages.replay',
   text: `${SEEN}, matching AS MATERIALIZED (
-      SELECT id FROM messages WHERE ${OF_THOSE} AND claimed_by IS NULL
+      SELECT id FROM messages WHERE ${OF_THOSE} AND ${idle('messages')}
     ), taken AS MATERIALIZED (
-      SELECT id FROM messages WHERE id = ANY (ARRAY(SELECT id FROM matching)) AND ${MATCHING} AND claimed_by IS NULL
+      SELECT id FROM messages WHERE id = ANY (ARRAY(SELECT id FROM matching)) AND ${MATCHING} AND ${idle('messages')}
       ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
     ), written AS (
-      UPDATE messages SET ${SEND_AGAIN} WHERE id = ANY (ARRAY(SELECT id FROM taken))
+      UPDATE messages SET ${SEND_AGAIN}, claimed_by = NULL, claim_fence = NULL WHERE id = ANY (ARRAY(SELECT id FROM taken))
       RETURNING id, coalesce(${IS_REPLAYED}, FALSE) AS is_replayed
     ), changed AS (
       SELECT id FROM written WHERE is_replayed

@@ -1,5 +1,5 @@
 import type { Statement } from '../database.js';
-import { atPlaces, hasLaterTriggers, HIGHEST_ID, lockTimeout, writable } from '../messages/claim-conditions.js';
+import { atPlaces, hasLaterTriggers, HIGHEST_ID, idle, lockTimeout, writable } from '../messages/claim-conditions.js';
 import { ERASED } from '../messages/message-view.js';
 import { CUTOFF, type Limits, type Walk } from './walk.js';
 
@@ -44,8 +44,7 @@ const PATIENCE = `${lockTimeout(500)} IS NOT NULL`;
 
 /** Whether nobody works on it: a message that was marked by hand may still be in the hands of a job. */
 const FREE = `${writable('message')}
-        AND (message.claimed_by IS NULL
-          OR (SELECT job.id FROM dispatch_jobs job WHERE job.id = message.claimed_by AND job.state = 'running') IS NULL)`;
+        AND ${idle('message')}`;
 
 const IS_ERASED = `recipient_phone = '${ERASED}' AND content = '${ERASED}'`;
 
