@@ -29,6 +29,7 @@ const INDEXES: Readonly<Record<string, string>> = {
 const FUNCTIONS: Readonly<Record<string, string>> = {
   dispatcher_try_claims: 'TryClaimsAsTheyAreMade1763900000025',
   dispatcher_forget_singly: 'CreateRetention1763900000030',
+  dispatcher_message_hash: 'TellKeptMessagesApart1763900000035',
 };
 
 /** Checks of `messages`, as PostgreSQL shows them. */
@@ -45,6 +46,7 @@ const CHECKS: Readonly<Record<string, string>> = {
 /** The arguments of the service's functions: one that has these, by name and type, is the service's. */
 export const OWN_ARGUMENTS: readonly string[] = [
   'candidates bigint[], time_limit interval',
+  'recipient_phone text, content text, created_at text',
   'candidates bigint[], as_job bigint, as_fence integer, time_limit interval, slow_after interval',
   'act text, candidates bigint[], cutoff timestamp with time zone, time_limit interval',
 ];
