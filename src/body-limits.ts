@@ -11,6 +11,8 @@ export const MAX_BODIES_BYTES = 32 * 1024 * 1024;
 export const MAX_CALLER_BODIES_BYTES = 16 * 1024 * 1024;
 /** Kept for bodies of at most MAX_BODY_BYTES, so that lists never keep settings and single messages out. */
 export const SMALL_BODIES_RESERVE_BYTES = 8 * 1024 * 1024;
+/** So much more a caller may have in bodies of at most MAX_BODY_BYTES: its own lists never keep its `POST /stop` out. */
+export const MAX_CALLER_SMALL_BODIES_BYTES = 2 * 1024 * 1024;
 /** Replies that wait in memory for their clients to take them, all and those of one caller. GET /sent has up to 1 MB. */
 export const MAX_UNTAKEN_REPLIES_BYTES = 32 * 1024 * 1024;
 export const MAX_CALLER_UNTAKEN_REPLIES_BYTES = 16 * 1024 * 1024;

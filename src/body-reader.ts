@@ -5,6 +5,7 @@ import {
   MAX_BODIES_BYTES,
   MAX_BODY_BYTES,
   MAX_CALLER_BODIES_BYTES,
+  MAX_CALLER_SMALL_BODIES_BYTES,
   SMALL_BODIES_RESERVE_BYTES,
 } from './body-limits.js';
 import { hasBody } from './body-arrival.js';
@@ -60,9 +61,11 @@ export class BodyReader {
   private givePlace(request: FastifyRequest, reply: FastifyReply): void {
     const place = new BodyPlace(this.budget, callerKeyOf(request));
     this.places.set(request, place);
-    onReplyEnd(reply.raw, request.raw.socket, () => {
+    // What waits for this holds the request, and with it the body, no longer than the reply takes.
+    const { raw } = request;
+    onReplyEnd(reply.raw, raw.socket, () => {
       // A body that has come is being worked on, whether or not its client still waits.
-      if (request.raw.complete) setTimeout(() => place.leave(), FORGOTTEN_AFTER_MS).unref();
+      if (raw.complete) place.leaveWithin(FORGOTTEN_AFTER_MS);
       else place.leave();
     });
   }
@@ -72,6 +75,7 @@ export class BodyReader {
 class BodyPlace {
   private bytes = 0;
   private left = false;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly budget: ByteBudget,
@@ -82,8 +86,9 @@ class BodyPlace {
   grow(bytes: number): void {
     if (this.left) return;
     const more = bytes - this.bytes;
-    const reserve = bytes > MAX_BODY_BYTES ? SMALL_BODIES_RESERVE_BYTES : 0;
-    if (!this.budget.hasRoom(this.caller, more, reserve)) {
+    const isSmall = bytes <= MAX_BODY_BYTES;
+    const reserve = isSmall ? 0 : SMALL_BODIES_RESERVE_BYTES;
+    if (!this.budget.hasRoom(this.caller, more, reserve, isSmall ? MAX_CALLER_SMALL_BODIES_BYTES : 0)) {
       this.leave();
       throw new RequestRefused(NO_ROOM);
     }
@@ -95,7 +100,12 @@ class BodyPlace {
     return this.bytes;
   }
 
+  leaveWithin(ms: number): void {
+    if (!this.left) this.timer = setTimeout(() => this.leave(), ms).unref();
+  }
+
   leave(): void {
+    clearTimeout(this.timer);
     if (this.left) return;
     this.left = true;
     this.budget.giveBack(this.caller, this.bytes);

@@ -13,10 +13,14 @@ export class ByteBudget {
     return this.total;
   }
 
-  /** Whether the caller could have another `bytes`, while `reserveBytes` of the whole remain for others. */
-  hasRoom(caller: string, bytes: number, reserveBytes = 0): boolean {
+  /**
+   * Whether the caller could have another `bytes`, while `reserveBytes` of the whole remain for others. `callerExtraBytes`: so much
+   * more than its share the caller may have.
+   */
+  hasRoom(caller: string, bytes: number, reserveBytes = 0, callerExtraBytes = 0): boolean {
     return (
-      this.total + bytes <= this.limitBytes - reserveBytes && this.takenBy(caller) + bytes <= this.callerLimitBytes
+      this.total + bytes <= this.limitBytes - reserveBytes &&
+      this.takenBy(caller) + bytes <= this.callerLimitBytes + callerExtraBytes
     );
   }
 

@@ -8,6 +8,11 @@ const pendingOf = new WeakMap<Socket, Set<() => void>>();
  * reply is not enough: a reply that waits behind another one of its connection (pipelining) never has it when that connection ends.
  */
 export function onReplyEnd(reply: ServerResponse, socket: Socket, ended: () => void): void {
+  // Its client left before the answer was there: neither event comes any more.
+  if (reply.destroyed || socket.destroyed) {
+    ended();
+    return;
+  }
   const pending = pendingOf.get(socket) ?? watch(socket);
   const once = () => {
     if (pending.delete(once)) ended();

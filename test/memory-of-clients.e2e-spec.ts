@@ -46,6 +46,11 @@ describe('the memory that clients can take', () => {
     return made;
   };
 
+  const waitingForLock = async () =>
+    await stage.database.value<number>(
+      `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    );
+
   beforeAll(async () => {
     stage = await Stage.set();
     // Nothing is late here: what is unfinished stays until the test is done with it.
@@ -79,12 +84,32 @@ describe('the memory that clients can take', () => {
         /^HTTP\/1\.1 503 [^]*retry-after: 1\r\n[^]*request\.too_many_bodies/i.test(received),
       );
     await eventually(() => expect(refused()).toHaveLength(56));
+    expect((await app.post('/messages', MESSAGE)).status).toBe(201);
     expect(residentMb() - before).toBeLessThan(100);
     const list = JSON.stringify([MESSAGE]) + ' '.repeat(LIST_BYTES - 1000);
     expect((await app.post('/messages', list)).json<{ code: string }>().code).toBe('request.too_many_bodies');
 
     for (const { socket } of clients.splice(0)) socket.destroy();
     await eventually(async () => expect((await app.post('/messages', list)).status).toBe(201));
+  });
+
+  it('is let go with the answer, for bodies as for replies whose clients have left', async () => {
+    const invalid = JSON.stringify(
+      Array.from({ length: 1000 }, (_, n) => ({ ...MESSAGE, [`f${n}`]: 'x'.repeat(150) })),
+    );
+    for (let round = 0; round < 300; round += 1) expect((await app.post('/messages', invalid)).status).toBe(400);
+
+    for (let round = 0; round < 5; round += 1) {
+      const lock = await stage.database.connect();
+      await lock.query('BEGIN; LOCK TABLE messages');
+      const leaving = Array.from({ length: 10 }, () => client().send('GET /sent HTTP/1.1\r\nHost: x\r\n\r\n'));
+      await eventually(async () => expect(await waitingForLock()).toBeGreaterThan(0));
+      for (const { socket } of leaving) socket.destroy();
+      await lock.query('COMMIT');
+      await lock.end();
+      await eventually(async () => expect(await waitingForLock()).toBe(0));
+    }
+    expect((await app.get('/sent')).status).toBe(200);
   });
 
   it('is the size of a body, however small the pieces in which it comes', async () => {
