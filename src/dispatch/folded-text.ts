@@ -46,7 +46,19 @@ export function folded(text: string, asciiOnly = false): Folded {
   return { text: kept, origins };
 }
 
+const FOLDED_MAX = 70_000;
+const FOLDED = new Map<string, string>();
+
+/** Remembered: what base64 unpacks to has any character, and normalizing one costs more than all else. */
 function foldedCharacter(character: string): string {
+  const known = FOLDED.get(character);
+  if (known !== undefined) return known;
+  const kept = foldedAnew(character);
+  if (FOLDED.size < FOLDED_MAX) FOLDED.set(character, kept);
+  return kept;
+}
+
+function foldedAnew(character: string): string {
   let kept = '';
   for (const part of character.normalize('NFKD').toLowerCase().normalize('NFKD')) {
     if (KEPT.test(part)) kept += ASCII[part.charCodeAt(0)] ?? PLAIN.get(part) ?? part;

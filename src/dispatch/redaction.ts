@@ -7,6 +7,8 @@ import type { MappedText } from './mapped-text.js';
 export interface Told {
   /** Keys and secrets. */
   readonly credentials: readonly string[];
+  /** What may be a token in the URL, or the name of an account, which stands in the ids that a provider gives: those are kept. */
+  readonly inUrl?: readonly string[];
   /** What was made with them for this one request; asked only where an answer is searched. */
   readonly signatures?: () => readonly string[];
   readonly to: string;
@@ -30,7 +32,7 @@ const PHONE_PART = 7;
  */
 export function redact(text: string, told: Told, end = text.length): string {
   const finder = new Finder();
-  for (const credential of [...told.credentials, ...(told.signatures?.() ?? [])])
+  for (const credential of [...told.credentials, ...(told.inUrl ?? []), ...(told.signatures?.() ?? [])])
     finder.addText(credential, CREDENTIAL_PART);
   finder.addText(told.content, CONTENT_PART);
   finder.addPhone(told.to);

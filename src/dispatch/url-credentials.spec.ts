@@ -26,11 +26,16 @@ describe('credentials in the URL of a target', () => {
 
   it('are masked where a gateway echoes what was asked for', () => {
     const url = 'https://g.example/hooks/T0k3nAbcd/send?apikey=s3cr+et/x&to=me';
-    const told = { credentials: credentialsInUrl(url), to: '+905551112233', content: 'Hello you there' };
+    const told = { credentials: [], inUrl: credentialsInUrl(url), to: '+905551112233', content: 'Hello you there' };
     const said = (body: string) => JSON.stringify(withoutSecrets({ status: 404, retryAfter: null, body }, told));
     expect(said('Cannot POST /hooks/T0k3nAbcd/send?apikey=s3cr+et/x&amp;to=me')).toBe(
       said('Cannot POST /hooks/***/send?apikey=***&amp;to=me'),
     );
+    // Of an acceptance the id is kept: it may be made of the name of an account.
+    const id = '{"messageId":"T0k3nAbcd-17"}';
+    expect(withoutSecrets({ status: 202, retryAfter: null, body: id }, told)).toMatchObject({
+      messageId: 'T0k3nAbcd-17',
+    });
     expect(said('/hooks/t0k3nabcd/send?apikey=s3cr%20et%2Fx')).not.toMatch(/t0k3nabcd|s3cr/);
   });
 });

@@ -3,6 +3,7 @@ import { errors } from 'undici';
 import { LiveConfig } from '../config/live-config.js';
 import { Connections } from './connections.js';
 import { withoutSecrets, type Answer, type NoAnswer } from './delivery.js';
+import type { Told } from './redaction.js';
 import { credentialsInUrl } from './url-credentials.js';
 import { EgressGuard } from './egress-guard.js';
 import { isOutOfRoom, RequestCeiling } from './request-ceiling.js';
@@ -77,7 +78,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
     const body = JSON.stringify({ to, content });
     const secrets = this.live.current.webhookSigningSecrets;
     const headers = this.headersOf(request, body, secrets);
-    const credentials = this.credentials.of(request.url, request.authKey, secrets);
+    const { credentials, inUrl } = this.credentials.of(request.url, request.authKey, secrets);
     const { reader } = connection;
     const exchange = new WebhookExchange(request, reader, (reply) => {
       this.inFlight.leave(place);
@@ -88,7 +89,7 @@ export class WebhookClient implements OnApplicationBootstrap, OnApplicationShutd
       // One that found no room leaves none for the next.
       if ('left' in reply && !reply.left && this.waitsForRoom(reply, request, startedAt, onReply)) return;
       this.waiting.shift()?.go();
-      onReply(withoutSecrets(reply, { credentials, to, content, signatures: () => signaturesIn(headers) }));
+      onReply(withoutSecrets(reply, { credentials, inUrl, to, content, signatures: () => signaturesIn(headers) }));
     });
     this.inFlight.enter(place, exchange);
     connection.client.dispatch(
@@ -268,16 +269,16 @@ class Credentials {
   private url = '';
   private authKey: string | null = null;
   private secrets: readonly string[] | null = null;
-  private list: readonly string[] = [];
+  private told: Required<Pick<Told, 'credentials' | 'inUrl'>> = { credentials: [], inUrl: [] };
 
-  of(url: string, authKey: string | null, secrets: readonly string[] | null): readonly string[] {
-    if (url === this.url && authKey === this.authKey && secrets === this.secrets) return this.list;
+  of(url: string, authKey: string | null, secrets: readonly string[] | null): Credentials['told'] {
+    if (url === this.url && authKey === this.authKey && secrets === this.secrets) return this.told;
     this.url = url;
     this.authKey = authKey;
     this.secrets = secrets;
     const ofSecrets = (secrets ?? []).flatMap((secret) => [secret, secret.replace(/^whsec_/, '')]);
-    this.list = [...(authKey === null ? [] : [authKey]), ...ofSecrets, ...credentialsInUrl(url)];
-    return this.list;
+    this.told = { credentials: [...(authKey === null ? [] : [authKey]), ...ofSecrets], inUrl: credentialsInUrl(url) };
+    return this.told;
   }
 }
 
