@@ -21,6 +21,8 @@ export class TellKeptMessagesApart1763900000035 implements MigrationInterface {
       EXCEPTION WHEN OTHERS THEN
         RETURN NULL;
       END $$`);
+    // Every claim names it, and PostgreSQL asks for the right before it looks whether the function is called at all.
+    await queryRunner.query(`GRANT EXECUTE ON FUNCTION dispatcher_message_hash(TEXT, TEXT, TEXT) TO PUBLIC`);
     await queryRunner.query(`ALTER TABLE unwritten_outcomes ADD COLUMN message_hash TEXT`);
   }
 

@@ -60,6 +60,24 @@ describe('the hash of a message', () => {
     },
   );
 
+  it('is the same in PostgreSQL where the columns are of a fixed length', async () => {
+    const narrow = await createMigratedDatabase();
+    await narrow.database.query(
+      `ALTER TABLE messages ALTER COLUMN recipient_phone TYPE CHAR(20), ALTER COLUMN content TYPE CHAR(170)`,
+    );
+    await narrow.database.query(ROWS);
+    await narrow.database.query(`UPDATE scheduler_state SET running = TRUE`);
+    const { id } = await openJob(narrow.database, 100);
+    const by = new MessageClaims(new Database(narrow.dataSource));
+    await by.open({ id, fence: 1 });
+    const { messages } = await by.claim({ id, fence: 1 }, 100);
+    const rows = await narrow.database.query<{ id: number; hash: string }>(
+      `SELECT id, ${hashOf('messages')} AS hash FROM messages ORDER BY id`,
+    );
+    expect(rows.map((row) => `${row.id} ${row.hash}`)).toEqual(hashes(messages));
+    await narrow.drop();
+  });
+
   it('is the same for every claim of it, whatever the settings of the session, and when another owner takes it over', async () => {
     await database.query(ROWS);
     const job = await claimAll();

@@ -1,7 +1,7 @@
 import { Database } from '../src/database.js';
 import { MessageClaims } from '../src/messages/message-claims.js';
 import type { EndedRun } from '../src/scheduler/plan.js';
-import { OWNERS_OF_A_JOB } from '../src/scheduler/job.js';
+import { OWNERS_OF_A_JOB } from '../src/fences.js';
 import { ScheduleStore } from '../src/scheduler/schedule-store.js';
 import { createMigratedDatabase, type MigratedDatabase } from './support/migrated-database.js';
 

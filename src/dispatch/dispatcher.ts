@@ -1,19 +1,13 @@
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { LiveConfig } from '../config/live-config.js';
 import { refusalOf } from '../database-fault.js';
+import { OWNERS_OF_A_JOB } from '../fences.js';
 import { LAST_SENT, MessageClaims, type ClaimKey } from '../messages/message-claims.js';
 import { RefusedClaims } from '../messages/refused-claims.js';
 import { MessageSettlements, type Settlement } from '../messages/message-settlements.js';
 import type { StrayClaim } from '../messages/stray-claims.js';
 import { IntervalQueue } from '../scheduler/interval-queue.js';
-import {
-  OWNERS_OF_A_JOB,
-  type HandlerStatus,
-  type Job,
-  type JobHandler,
-  type JobReport,
-  type WorkLook,
-} from '../scheduler/job.js';
+import { type HandlerStatus, type Job, type JobHandler, type JobReport, type WorkLook } from '../scheduler/job.js';
 import { BatchSize } from '../batch-size.js';
 import { ChannelWatch, type Target } from './channel-watch.js';
 import { LockedStretches } from './claim-cursor.js';
@@ -90,9 +84,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
 
   onApplicationBootstrap(): void {
     this.live.onChange(({ keys }) => {
-      if (!WAY.some((key) => keys.has(key))) return;
-      this.watch.forget();
-      this.queue.tryAgain();
+      if (WAY.some((key) => keys.has(key))) this.queue.tryAgain();
     });
     this.queue.begin(this);
   }
@@ -130,7 +122,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     // What the receiver asked for is no trouble.
     if (this.watch.waitUntil(Date.now(), performance.now()) !== null) return;
     this.watch.forget();
-    this.isNews(null, null);
+    // A setting that is missing is so still, and has been said.
+    if (this.cannotWork() === null) this.isNews(null, null);
   }
 
   async run(job: Job): Promise<JobReport> {
@@ -156,7 +149,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
       waitUntil === null ? null : `the receiver asked for no requests until about ${waitUntil} (Retry-After)`;
     if (waitNote !== null && !this.watch.mayTryOthers) return this.pass(waitNote, target);
     this.watch.beginJob(performance.now());
-    await this.lookElsewhere();
+    await this.lookElsewhere(job);
 
     this.window.reopen(performance.now());
     const { claims, stretches, parker, client, live, window, watch } = this;
@@ -196,7 +189,7 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
     ];
     await run.toEnd().finally(() => this.runs.delete(run));
     await Promise.all(beside);
-    await this.lookElsewhere();
+    await this.lookElsewhere(job);
     if (run.leavesClaims) await this.endings.release(job);
     // There was work, and none of it was to be had, nor was it what others wait for: a trigger may silently keep messages from
     // being claimed. While messages that cannot be sent are being parked, or refused ones are gone through, these are why.
@@ -218,7 +211,8 @@ export class Dispatcher implements JobHandler, OnApplicationBootstrap {
   }
 
   /** Costs nothing while messages get through here. */
-  private async lookElsewhere(): Promise<void> {
+  private async lookElsewhere({ winding }: Job): Promise<void> {
+    if (winding.aborted) return;
     if (this.watch.doubt === null) return this.elsewhere.forget();
     const newest = await this.claims.lastSentAt().catch(() => null);
     if (newest !== null) this.elsewhere.looked(newest, performance.now());

@@ -359,8 +359,8 @@ export class JobRun {
       },
       (reply) => {
         this.flight.ended(step);
-        if (this.job.trails) this.parts.onRoom();
         this.onReply(message, hash, reply, target, startedAt);
+        if (this.job.trails) this.parts.onRoom();
       },
     );
   }
@@ -380,6 +380,7 @@ export class JobRun {
     const delivery = classify(reply, new Date());
     const { live, watch, elsewhere } = this.parts;
     this.tally.count(message.id, delivery);
+    if (delivery.outcome === 'accepted') elsewhere.forget();
     const attempt = {
       delivery,
       durationMs: knownAt - startedAt,

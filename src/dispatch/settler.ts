@@ -150,14 +150,16 @@ export class Settler {
         return;
       } catch (error) {
         const fault = databaseFaultOf(error);
-        const passes = fault === 'outage' || fault === 'locked' || error instanceof TableLocked;
+        const reason = error instanceof TableLocked ? error.message : refusalOf(error).text;
+        const isLock = fault === 'locked' || error instanceof TableLocked;
+        // At the end of a job nobody can wait for a lock, and what is only read of `messages` is not kept out by most of them.
+        const passes = fault === 'outage' || (isLock && !job.winding.aborted);
         if (!passes && batch.left.length > 0) {
-          unwritten.push(...batch.takeRest(refusalOf(error).text));
+          unwritten.push(...batch.takeRest(reason));
           continue;
         }
-        const reason = error instanceof TableLocked ? error.message : refusalOf(error).text;
         if (!this.held)
-          this.parts.logger.warn({ err: error }, `Outcomes cannot be written; they are held until they can: ${reason}`);
+          this.parts.logger.warn({ err: error }, `outcomes cannot be written; they are held until they can: ${reason}`);
         this.held = true;
         retry.hold(this, fault === 'outage' ? 'PostgreSQL is unreachable' : reason);
         // Redis may have been away as well when they were handed to it.

@@ -27,9 +27,12 @@ export const INEXACT_ID = `coalesce(
         (SELECT id::text FROM messages WHERE ${FRESH_WHATEVER_ID} AND id < ${LOWEST_ID} ORDER BY messages.id LIMIT 1),
         ${inexactRetry(`id > ${HIGHEST_ID}`)}, ${inexactRetry(`id < ${LOWEST_ID}`)})`;
 
-/** What tells the message in a row from others that have, had or will have its id: the hash of `idempotency-key.ts`. */
+/**
+ * What tells the message in a row from others that have, had or will have its id: the hash of `idempotency-key.ts`. `concat` keeps the
+ * blanks at the end of a CHAR column, which a cast to TEXT takes off and the service reads.
+ */
 export const hashOf = (row: string) =>
-  `dispatcher_message_hash(${row}.recipient_phone, ${row}.content, extract(epoch FROM ${row}.created_at)::text)`;
+  `dispatcher_message_hash(concat(${row}.recipient_phone), concat(${row}.content), extract(epoch FROM ${row}.created_at)::text)`;
 
 /** Whether a row, of which `rowHash` is the hash, is the message of which `hash` is. NULL is a hash that cannot be told. */
 export const isMessage = (hash: string, rowHash: string) => `(${hash} IS NULL OR coalesce(${hash} = ${rowHash}, TRUE))`;

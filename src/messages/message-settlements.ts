@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
+import { isOfAnOwnerBefore } from '../fences.js';
 import { HAS_LATER_TRIGGERS, hashOf, isMessage, KEPT_AS_IT_WAS, lockTimeout } from './claim-conditions.js';
 import { LOCK_PATIENCE_MS, type ClaimKey } from './message-claims.js';
 import { findTableLock, type TableLocked } from './table-lock.js';
@@ -337,7 +338,7 @@ const UNPROVEN: Statement = {
         messages message
       WHERE message.id = outcome.id AND ((NOT $4::bool AND ${HELD}) OR ${isOutcomeOf('"messageHash"')})
       GROUP BY outcome.id
-      HAVING bool_or(${HELD} OR (${UNDECIDED} AND ($4::bool OR coalesce((SELECT fence FROM job) = $2, FALSE))))
+      HAVING bool_or(${HELD} OR (${UNDECIDED} AND ($4::bool OR coalesce(${isOfAnOwnerBefore('(SELECT fence FROM job)', '$2')}, FALSE))))
         AND NOT bool_or(${PROVEN})
     )
     SELECT coalesce(json_agg(id), '[]') AS ids FROM unproven`,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Statement } from '../database.js';
+import { isOfAnOwnerBefore } from '../fences.js';
 import { hashOf, isMessage } from './claim-conditions.js';
 import type { ClaimKey } from './message-claims.js';
 import type { Settlement } from './message-settlements.js';
@@ -144,7 +145,7 @@ const CLAIM_TAKEN_AWAY = `message.sent_status = FALSE
         AND (message.parked_as IS NULL OR outcome.settlement->>'state' = 'sent')
         AND NOT (outcome.settlement->>'state' = 'waiting' AND outcome.settlement->>'attempt' IS NULL)
         AND ${isMessage(`(outcome.settlement->>'messageHash')`, hashOf('message'))}
-        AND coalesce((SELECT fence FROM job) = $2, FALSE)`;
+        AND coalesce(${isOfAnOwnerBefore('(SELECT fence FROM job)', '$2')}, FALSE)`;
 
 // A table that inherits may have the same id again: one of the rows is kept, that of the outcome if it is there.
 // The job's row is locked, so that no new owner takes the message over between the check of the fence and this write. A job

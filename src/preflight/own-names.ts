@@ -48,7 +48,7 @@ export const OWN_ARGUMENTS: readonly string[] = [
   'candidates bigint[], time_limit interval',
   'recipient_phone text, content text, created_at text',
   'candidates bigint[], as_job bigint, as_fence integer, time_limit interval, slow_after interval',
-  'act text, candidates bigint[], cutoff timestamp with time zone, time_limit interval',
+  'act text, candidates bigint[], sources oid[], places tid[], cutoff timestamp with time zone, time_limit interval',
 ];
 
 /**

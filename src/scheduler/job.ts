@@ -1,9 +1,4 @@
 import type { Statement } from '../database.js';
-/**
- * Fences of one job lie within so many: the first owner's is a multiple of it and one, so that the remainder counts the owners.
- */
-export const OWNERS_OF_A_JOB = 1_000;
-
 /** A job as its handler sees it: a slot's permission to make up to `budget` attempts. */
 export interface Job {
   readonly id: number;

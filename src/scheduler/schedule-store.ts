@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { databaseFaultOf } from '../database-fault.js';
 import { Database, type Statement, type Statements } from '../database.js';
-import { OWNERS_OF_A_JOB, type WorkLook } from './job.js';
+import { OWNERS_OF_A_JOB } from '../fences.js';
+import type { WorkLook } from './job.js';
 import type { BegunJob, Observation, Plan } from './plan.js';
 import { ScheduleHints, SCHEDULER_CHANNEL } from './schedule-hints.js';
 import type { SilentOwner } from './silent-owner.js';
