@@ -98,7 +98,10 @@ describe('rows that PostgreSQL refuses', () => {
     await app.post('/start');
     await eventually(async () => expect(await stage.sentCount()).toBe(10), 30_000);
     expect(requests()).toBe(10);
-    expect(await stage.database.value(`SELECT count(*) FROM unwritten_outcomes`)).toBe(2_000);
+    await eventually(
+      async () => expect(await stage.database.value(`SELECT count(*) FROM unwritten_outcomes`)).toBe(2_000),
+      30_000,
+    );
     expect(app.said(/cannot be claimed/).length).toBeLessThan(4);
   });
 
