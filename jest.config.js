@@ -39,7 +39,7 @@ const shared = {
 };
 
 export default {
-  maxWorkers: 3,
+  maxWorkers: 4,
   // Deadlines of what is awaited are the tests' own; this one only ends a test that hangs, on a slow machine too.
   testTimeout: 120_000,
   projects: [
