@@ -71,7 +71,7 @@ export class SchemaGate implements OnApplicationBootstrap, OnModuleDestroy, Befo
 
   private async waitForSchema(): Promise<void> {
     const { signal } = this.stopping;
-    while (!signal.aborted && !(await this.look())) {
+    while (!signal.aborted && !this.ready && !(await this.look())) {
       await sleep(LOOK_AGAIN_MS, undefined, { signal }).catch(() => undefined);
     }
   }
