@@ -40,6 +40,7 @@ const shared = {
 
 export default {
   maxWorkers: 4,
+  testSequencer: '<rootDir>/test/support/long-first.js',
   // Deadlines of what is awaited are the tests' own; this one only ends a test that hangs, on a slow machine too.
   testTimeout: 120_000,
   projects: [

@@ -34,7 +34,7 @@ const HOSTILE = UNITS.flatMap((unit) => {
   return [body, `postgres://${body}`, `[${body}x`, `"${body}`];
 });
 
-const LONG_MS = 50;
+const LONG_MS = 375;
 
 /** The slowest of `texts`, in milliseconds of this thread's processor time. */
 function slowestMs(texts: readonly string[], run: (text: string) => unknown): number {
@@ -103,7 +103,7 @@ describe('text from outside', () => {
     ]),
   ];
   it.each(readers)('costs %s no more than its length, whatever it is', (_name, read) => {
-    for (const text of HOSTILE.slice(0, 20)) read(text);
+    for (const text of HOSTILE.slice(0, 8)) read(text);
     // What goes back and forth over 64 kB takes seconds. Tests run some ten times as slow as the service.
     expect(slowestMs(HOSTILE, read)).toBeLessThan(750);
   });
