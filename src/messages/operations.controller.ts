@@ -27,13 +27,13 @@ const REFUSED_CHANGE = {
   constraint: 'only_turkish',
 } as const;
 
-const KEPT_AS_IT_WAS = {
-  status: 422,
+const keptAsItWas = (asked: string) => ({
+  status: 422 as const,
   error:
-    'Message 42 was not sent again: PostgreSQL wrote it, and a trigger or a row policy kept the row as it was. Nothing was changed; ' +
+    `Message 42 was not ${asked}: PostgreSQL wrote it, and a trigger or a row policy kept the row as it was. Nothing was changed; ` +
     'look at the triggers and policies of the table messages',
   code: 'messages.kept_as_it_was',
-} as const;
+});
 
 const NOT_FOUND = { status: 404, error: 'No message has the id 42', code: 'messages.not_found' } as const;
 
@@ -91,7 +91,7 @@ export class OperationsController {
     description: 'In its turn, under the same idempotency key, with a fresh count of attempts.',
   })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), REFUSED_CHANGE, KEPT_AS_IT_WAS, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('sent again'), REFUSED_CHANGE, keptAsItWas('sent again'), 503)
   async retry(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -114,7 +114,7 @@ export class OperationsController {
     standardSchema: messageSchema,
     example: CANCELLED_EXAMPLE,
   })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), REFUSED_CHANGE, KEPT_AS_IT_WAS, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('cancelled'), REFUSED_CHANGE, keptAsItWas('cancelled'), 503)
   async cancel(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: actSchema }) act: Act,
@@ -128,7 +128,7 @@ export class OperationsController {
   @RequiredScope('operate')
   @ApiOperation({ operationId: 'resolveMessage', summary: 'Say whether an uncertain message was delivered' })
   @ApiOkResponse({ description: 'The message as it is now.', standardSchema: messageSchema })
-  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, REFUSED_CHANGE, KEPT_AS_IT_WAS, 503)
+  @ApiErrors(400, NOT_FOUND, ...conflicts('resolved', 'failed'), 415, REFUSED_CHANGE, keptAsItWas('resolved'), 503)
   async resolve(
     @Param('id', { schema: idSchema }) id: number,
     @Body({ schema: resolveSchema }) body: Resolution,
