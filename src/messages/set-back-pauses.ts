@@ -44,7 +44,7 @@ const ATTEMPTED_SINCE = `coalesce((
           WHERE attempt.message_id = messages.id ORDER BY attempt.id DESC LIMIT 1), FALSE)`;
 
 /** `$1` how many are looked at, `$2` the longest pause in milliseconds, `$3` whether they are written. */
-export const SHORTEN: Statement = {
+const SHORTEN: Statement = {
   name: 'messages.shorten-set-back-pauses',
   text: `
     WITH jump AS MATERIALIZED (
